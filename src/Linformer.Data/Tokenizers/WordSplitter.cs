@@ -1,0 +1,139 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
+namespace Linformer.Data.Tokenizers;
+
+/// <summary>
+/// GPT-2's pre-tokenisation of UTF-8 text into words: the matches of
+/// <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c>.
+/// </summary>
+/// <remarks>
+/// Written out by hand because .NET's expressions see UTF-16 units and so no letters beyond U+FFFF. A byte that is not
+/// part of valid UTF-8 counts as a character that is neither letter, number nor space, as U+FFFD would.
+/// Concatenated, the words are always the text.
+/// </remarks>
+internal static class WordSplitter
+{
+    private enum Kind : byte
+    {
+        End,
+        Other,
+        Letter,
+        Number,
+        Space,
+    }
+
+    /// <summary>The length in bytes of the word at the start of a text that is not empty.</summary>
+    public static int NextLength(ReadOnlySpan<byte> text)
+    {
+        if (text[0] == '\'' && ContractionLength(text) is var contraction and > 0)
+        {
+            return contraction;
+        }
+
+        var kind = KindAt(text, out var length);
+        if (kind != Kind.Space)
+        {
+            return RunLength(text, kind, length);
+        }
+
+        if (text[0] == ' ')
+        {
+            var following = KindAt(text[1..], out var followingLength);
+            if (following is not (Kind.Space or Kind.End))
+            {
+                return RunLength(text, following, 1 + followingLength);
+            }
+        }
+
+        return SpaceRunLength(text);
+    }
+
+    /// <summary>
+    /// Whether a cut of a text before <paramref name="index"/> leaves the words as they are: white space follows
+    /// a character that is not white space.
+    /// </summary>
+    public static bool IsSafeCut(ReadOnlySpan<byte> text, int index)
+    {
+        if (text[index] is not ((byte)' ' or (byte)'\n' or (byte)'\t' or (byte)'\r') || index == 0)
+        {
+            return false;
+        }
+
+        return Rune.DecodeLastFromUtf8(text[..index], out var before, out _) == OperationStatus.Done && !Rune.IsWhiteSpace(before);
+    }
+
+    private static int ContractionLength(ReadOnlySpan<byte> text)
+    {
+        if (text.Length >= 3 && (text[1..3].SequenceEqual("re"u8) || text[1..3].SequenceEqual("ve"u8) || text[1..3].SequenceEqual("ll"u8)))
+        {
+            return 3;
+        }
+
+        return text.Length >= 2 && text[1] is (byte)'s' or (byte)'t' or (byte)'m' or (byte)'d' ? 2 : 0;
+    }
+
+    private static int RunLength(ReadOnlySpan<byte> text, Kind kind, int length)
+    {
+        while (KindAt(text[length..], out var next) == kind)
+        {
+            length += next;
+        }
+
+        return length;
+    }
+
+    // All of the white space at the end of a text; before other characters all but its last character, unless it has just one.
+    private static int SpaceRunLength(ReadOnlySpan<byte> text)
+    {
+        int length = 0, last = 0;
+        Kind kind;
+        while ((kind = KindAt(text[length..], out var next)) == Kind.Space)
+        {
+            last = next;
+            length += next;
+        }
+
+        return kind == Kind.End || length == last ? length : length - last;
+    }
+
+    private static Kind KindAt(ReadOnlySpan<byte> text, out int length)
+    {
+        length = 1;
+        if (text.IsEmpty)
+        {
+            return Kind.End;
+        }
+
+        var first = text[0];
+        if (first < 0x80)
+        {
+            return first switch
+            {
+                >= (byte)'a' and <= (byte)'z' or >= (byte)'A' and <= (byte)'Z' => Kind.Letter,
+                >= (byte)'0' and <= (byte)'9' => Kind.Number,
+                (byte)' ' or (>= 9 and <= 13) => Kind.Space,
+                _ => Kind.Other,
+            };
+        }
+
+        if (Rune.DecodeFromUtf8(text, out var rune, out length) != OperationStatus.Done)
+        {
+            return Kind.Other;
+        }
+
+        if (Rune.IsWhiteSpace(rune))
+        {
+            return Kind.Space;
+        }
+
+        return Rune.GetUnicodeCategory(rune) switch
+        {
+            UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
+                or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Kind.Letter,
+            UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Number,
+            _ => Kind.Other,
+        };
+    }
+}
