@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Reflection;
+using System.Text;
+using System.Xml.Linq;
+
+namespace Linformer.Protocol;
+
+/// <summary>
+/// Writes docs/job-file.md. Types, defaults and ranges come from the schema, meanings from the summaries of the
+/// records, the example from examples/small.yaml.
+/// </summary>
+public static class JobFileReference
+{
+    /// <summary>The page, as Markdown.</summary>
+    /// <exception cref="FileNotFoundException">The XML documentation of this assembly is not beside it.</exception>
+    public static string ToMarkdown()
+    {
+        var summaries = ReadSummaries();
+        var page = new StringBuilder();
+        page.Append(
+            """
+            # The job file
+
+            <!-- Written by `./linformer job-file-docs > docs/job-file.md`; a test compares the two. -->
+
+            A job file says what to train, on which text, and how. It is YAML or JSON in UTF-8, at most 1 MiB, one document,
+            without anchors, aliases and tags. Only `name` and `corpus.files` are required. An unknown field, a wrong type or a
+            value out of range is an error that names the field, the value and what is allowed; all errors of a file are shown
+            at once.
+
+
+            """);
+        page.Append("```yaml\n").Append(ReadExample()).Append("```\n");
+        AppendSection(page, JobFileSchema.Root, summaries);
+        AppendPresets(page);
+        AppendRules(page, "Rules between fields", JobFileRules.BetweenFields);
+        AppendRules(page, "Not available yet", JobFileRules.NotYet);
+        return page.ToString();
+    }
+
+    private static void AppendSection(StringBuilder page, SectionSchema section, Dictionary<string, string> summaries)
+    {
+        page.Append(section.Path.Length == 0 ? "\n## Top level\n\n" : $"\n## `{section.Path}`\n\n");
+        page.Append("| field | default | allowed | meaning |\n|---|---|---|---|\n");
+        foreach (var field in section.Fields)
+        {
+            var allowed = field.Section is not null ? $"see [`{field.Path}`](#{Anchor(field.Path)})" : Allowed(field);
+            page.Append($"| `{field.Name}` | {Default(field)} | {allowed} | {summaries[SummaryKey(field)]} |\n");
+        }
+        foreach (var field in section.Fields)
+        {
+            if (field.Section is not null)
+                AppendSection(page, field.Section, summaries);
+        }
+    }
+
+    private static void AppendPresets(StringBuilder page)
+    {
+        string[] names = ["layers", "heads", "hidden", "feedForward", "sequenceLength", "projectedLength"];
+        var fields = names.Select(name => JobFileSchema.Root.Find("model")!.Section!.Find(name)!).ToArray();
+        page.Append("\n## Presets\n\n");
+        page.Append($"| `preset` | {string.Join(" | ", fields.Select(field => $"`{field.Name}`"))} |\n");
+        page.Append("|---|").Insert(page.Length, "---|", fields.Length).Append('\n');
+        foreach (var preset in ModelPresets.All)
+            page.Append($"| `{preset.Preset}` | {string.Join(" | ", fields.Select(field => field.Property.GetValue(preset)))} |\n");
+    }
+
+    private static void AppendRules(StringBuilder page, string title, IReadOnlyList<JobFileRule> rules)
+    {
+        page.Append($"\n## {title}\n\n");
+        foreach (var rule in rules)
+            page.Append($"- {rule.Text}\n");
+    }
+
+    private static string Allowed(FieldSchema field)
+    {
+        var allowed = field.Kind == FieldKind.Choice || field.Limits.Format == TextFormat.Preset
+            ? string.Join(", ", field.Allowed().Split(", ").Select(name => $"`{name}`"))
+            : field.Allowed();
+        return field.Limits.Unit is { } unit ? $"{allowed} ({unit})" : allowed;
+    }
+
+    private static string Default(FieldSchema field)
+    {
+        if (field.Required)
+            return "required";
+        if (field.Limits.Default is { } words)
+            return words == "preset" ? "by preset" : field.Kind == FieldKind.Choice ? $"`{words}`" : words;
+        return field.Default switch
+        {
+            null => "none",
+            _ when field.Section is not null => "all defaults",
+            Enum choice => $"`{JobFileSchema.ChoiceName(choice)}`",
+            string text => $"`{text}`",
+            double number => number.ToString(Math.Abs(number) < 1e-3 ? "0e+0" : "R", CultureInfo.InvariantCulture),
+            IEnumerable<double> numbers => $"`[{string.Join(", ", numbers)}]`",
+            var value => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+        };
+    }
+
+    private static string Anchor(string path) => path.Replace(".", "", StringComparison.Ordinal).ToLowerInvariant();
+
+    private static string SummaryKey(FieldSchema field) => $"P:{field.Property.DeclaringType!.FullName}.{field.Property.Name}";
+
+    private static string ReadExample()
+    {
+        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream("example.yaml")!);
+        return reader.ReadToEnd();
+    }
+
+    private static Dictionary<string, string> ReadSummaries()
+    {
+        var name = Assembly.GetExecutingAssembly().GetName().Name;
+        return XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{name}.xml"))
+            .Descendants("member")
+            .Where(member => member.Element("summary") is not null)
+            .ToDictionary(
+                member => member.Attribute("name")!.Value,
+                member => string.Join(' ', member.Element("summary")!.Value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)),
+                StringComparer.Ordinal);
+    }
+}
