@@ -1,4 +1,4 @@
-namespace Linformer.Model.Tests.SafeTensors;
+namespace Linformer.Model.Tests;
 
 /// <summary>A folder of one test, deleted after it.</summary>
 internal sealed class TemporaryFolder : IDisposable

@@ -1,0 +1,129 @@
+using Linformer.Model.Layers;
+using Linformer.Model.SafeTensors;
+using static TorchSharp.torch;
+
+namespace Linformer.Model;
+
+/// <summary>A finished model on disk: <c>config.json</c>, <c>model.safetensors</c> and, if it has one, <c>tokenizer.json</c>.</summary>
+public static class ModelFolder
+{
+    /// <summary>The file with the parameters, keyed by their logical names.</summary>
+    public const string WeightsName = "model.safetensors";
+
+    /// <summary>The file with the tokenizer.</summary>
+    public const string TokenizerName = "tokenizer.json";
+
+    /// <summary>Writes a model. The folder appears whole or not at all.</summary>
+    /// <param name="folder">The folder; an older model in it is replaced.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="tokenizerFile">The tokenizer to copy, or null.</param>
+    /// <exception cref="ModelFormatException">The folder cannot be written.</exception>
+    public static void Save(string folder, MaskedLanguageModel model, string? tokenizerFile = null)
+    {
+        folder = Path.GetFullPath(folder);
+        var temporary = $"{folder}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            Directory.CreateDirectory(temporary);
+            File.WriteAllText(Path.Combine(temporary, ConfigFile.Name), ConfigFile.Write(model.Config));
+            Weights.Write(Path.Combine(temporary, WeightsName), model.named_parameters().Select(p => (p.name, (Tensor)p.parameter)));
+            if (tokenizerFile is not null)
+            {
+                File.Copy(tokenizerFile, Path.Combine(temporary, TokenizerName));
+            }
+
+            Replace(folder, temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SafeTensorsException)
+        {
+            throw new ModelFormatException($"{folder}: the model cannot be written: {e.Message}", e);
+        }
+        finally
+        {
+            DeleteIfThere(temporary);
+        }
+    }
+
+    /// <summary>The shape of the model in a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="ModelFormatException">There is no such folder, or its config.json is not valid.</exception>
+    public static LinformerConfig LoadConfig(string folder)
+    {
+        var path = Path.Combine(folder, ConfigFile.Name);
+        try
+        {
+            return ConfigFile.Read(File.ReadAllText(path), path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFormatException($"{folder} is not a model folder: {e.Message} A model folder holds {ConfigFile.Name}, {WeightsName} and {TokenizerName}.", e);
+        }
+    }
+
+    /// <summary>Reads a model, set to evaluation.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="placement">Element type and device; float32 on the CPU by default.</param>
+    /// <exception cref="ModelFormatException">A file is missing or not what it should be.</exception>
+    /// <exception cref="SafeTensorsException">model.safetensors is damaged or lacks a tensor.</exception>
+    public static MaskedLanguageModel Load(string folder, Placement? placement = null)
+    {
+        var config = LoadConfig(folder);
+        var model = new MaskedLanguageModel(config, placement);
+        try
+        {
+            LoadWeights(folder, model);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+
+        model.eval();
+        return model;
+    }
+
+    /// <summary>Reads the parameters of a folder into a model of the same shape.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="model">The model; all its parameters are overwritten.</param>
+    /// <exception cref="ModelFormatException">The file has other tensors or shapes than the model.</exception>
+    /// <exception cref="SafeTensorsException">The file is damaged or lacks a tensor.</exception>
+    public static void LoadWeights(string folder, MaskedLanguageModel model)
+    {
+        using var file = SafeTensorsFile.Open(Path.Combine(folder, WeightsName));
+        var parameters = model.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
+        var strange = file.Tensors.FirstOrDefault(t => !parameters.ContainsKey(t.Name));
+        if (strange is not null)
+        {
+            throw new ModelFormatException($"{file.Path}: tensor '{strange.Name}' is not one of the model that {ConfigFile.Name} describes.");
+        }
+
+        foreach (var (name, parameter) in parameters)
+        {
+            Weights.ReadInto(file, name, parameter);
+        }
+    }
+
+    private static void Replace(string folder, string temporary)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
+        if (!Directory.Exists(folder))
+        {
+            Directory.Move(temporary, folder);
+            return;
+        }
+
+        var old = $"{folder}.{Guid.NewGuid():N}.old";
+        Directory.Move(folder, old);
+        Directory.Move(temporary, folder);
+        DeleteIfThere(old);
+    }
+
+    private static void DeleteIfThere(string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using Linformer.Model.SafeTensors;
+
+namespace Linformer.Model.Tests;
+
+public sealed class ModelFolderTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_saved_model_comes_back_with_the_same_bits()
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config(ProjectionSharing.None, Normalization.Post));
+        File.WriteAllText(_folder.File("tokenizer.json"), "{}");
+        ModelFolder.Save(_folder.File("model"), model, _folder.File("tokenizer.json"));
+        ModelFolder.Save(_folder.File("model"), model, _folder.File("tokenizer.json"));
+
+        using var back = ModelFolder.Load(_folder.File("model"));
+
+        back.Config.ShouldBe(model.Config);
+        back.training.ShouldBeFalse();
+        foreach (var (expected, actual) in model.parameters().Zip(back.parameters()))
+        {
+            actual.Equals(expected).ShouldBeTrue();
+        }
+
+        Directory.GetFileSystemEntries(_folder.File("")).Length.ShouldBe(2); // no temporary folder is left
+        File.Exists(_folder.File("model/tokenizer.json")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_folder_that_is_not_there_says_what_a_model_folder_holds() =>
+        Should.Throw<ModelFormatException>(() => ModelFolder.Load(_folder.File("nothing"))).Message.ShouldContain("model.safetensors");
+
+    [Theory]
+    [InlineData("\"hidden_size\": 24", "\"hidden_size\": \"24\"", "hidden_size is \"24\"")]
+    [InlineData("\"hidden_size\": 24", "\"hidden_size\": 25", "multiple of Heads")]
+    [InlineData("\"hidden_size\": 24", "\"hidden_size\": 1.5", "hidden_size is 1.5")]
+    [InlineData("\"hidden_size\": 24,", "", "hidden_size is missing")]
+    [InlineData("\"sharing\": \"layerwise\"", "\"sharing\": \"all\"", "allowed are none, headwise, key-value, layerwise")]
+    [InlineData("\"model_type\": \"linformer\"", "\"model_type\": \"bert\"", "model_type is 'bert'")]
+    [InlineData("{", "[", "config.json")]
+    [InlineData("\"num_attention_heads\": 3", "\"num_attention_heads\": 3, \"num_attention_heads\": 3", "config.json")]
+    public void A_bad_config_names_file_field_and_value(string text, string replacement, string expected)
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config());
+        ModelFolder.Save(_folder.File("model"), model);
+        var path = _folder.File("model/config.json");
+        File.WriteAllText(path, File.ReadAllText(path).Replace(text, replacement, StringComparison.Ordinal));
+
+        var message = Should.Throw<ModelFormatException>(() => ModelFolder.Load(_folder.File("model"))).Message;
+
+        message.ShouldContain(expected);
+        message.ShouldContain("config.json");
+    }
+
+    [Fact]
+    public void Weights_of_another_shape_are_refused()
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config());
+        using var other = ModelVariants.Build(ModelVariants.Config() with { VocabularySize = 38 });
+        ModelFolder.Save(_folder.File("model"), model);
+        ModelFolder.Save(_folder.File("other"), other);
+        File.Copy(_folder.File("other/model.safetensors"), _folder.File("model/model.safetensors"), overwrite: true);
+
+        Should.Throw<ModelFormatException>(() => ModelFolder.Load(_folder.File("model"))).Message.ShouldContain("[38]");
+    }
+
+    [Fact]
+    public void Truncated_weights_are_refused()
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config());
+        ModelFolder.Save(_folder.File("model"), model);
+        using (var file = new FileStream(_folder.File("model/model.safetensors"), FileMode.Open))
+        {
+            file.SetLength(file.Length - 5);
+        }
+
+        Should.Throw<SafeTensorsException>(() => ModelFolder.Load(_folder.File("model"))).Message.ShouldContain("model.safetensors");
+    }
+}
