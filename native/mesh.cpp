@@ -1,0 +1,373 @@
+#include "mesh.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <gloo/types.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace linformer {
+
+namespace {
+
+[[noreturn]] void notOffered(const char* what) {
+  throw Failure(Code::InvalidArgument, kNoPeer, std::string(what) + " is not offered by this transport");
+}
+
+bool wouldBlock(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+// The part of a message (header, then data) that is still to be moved.
+int remaining(iovec (&parts)[2], void* header, size_t headerBytes, char* data, size_t bytes, size_t moved) {
+  int count = 0;
+  if (moved < headerBytes) {
+    parts[count++] = {static_cast<char*>(header) + moved, headerBytes - moved};
+    moved = headerBytes;
+  }
+  if (moved - headerBytes < bytes) {
+    parts[count++] = {data + (moved - headerBytes), bytes - (moved - headerBytes)};
+  }
+  return count;
+}
+
+} // namespace
+
+Mesh::Mesh(int rank, int size) : gloo::transport::Context(rank, size) {}
+
+void Mesh::open(std::vector<Descriptor> sockets) {
+  for (int peer = 0; peer < size; peer++) {
+    if (peer == rank) {
+      continue;
+    }
+    const int on = 1;
+    ::setsockopt(sockets[peer].get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    auto connection = std::make_unique<Connection>(*this, peer, std::move(sockets[peer]));
+    connections_.push_back(connection.get());
+    pairs_[peer] = std::move(connection);
+  }
+
+  // abort() reads these two in the other order, so one of both sees the other.
+  open_ = true;
+  if (aborted_) {
+    tearDown();
+  }
+}
+
+void Mesh::abort() {
+  aborted_ = true;
+  wakeUp_.signal();
+  if (open_) {
+    tearDown();
+  }
+}
+
+void Mesh::tearDown() {
+  tornDown_ = true;
+  if (!open_) {
+    return;
+  }
+  // The descriptors stay open until the mesh is gone: another thread may be using them.
+  for (const auto* connection : connections_) {
+    ::shutdown(connection->fd(), SHUT_RDWR);
+  }
+}
+
+void Mesh::throwIfStopped() const {
+  if (aborted_) {
+    throw Failure(Code::Aborted, kNoPeer, "aborted");
+  }
+  if (tornDown_) {
+    throw Failure(Code::Failed, kNoPeer, "the group has failed before");
+  }
+}
+
+void Mesh::discard() {
+  tearDown();
+  for (auto* connection : connections_) {
+    connection->clear();
+  }
+}
+
+void Mesh::wait(int& counter) {
+  while (counter == 0) {
+    throwIfStopped();
+    if (!advance() && counter == 0) {
+      block();
+    }
+  }
+  counter--;
+}
+
+bool Mesh::advance() {
+  bool moved = false;
+  for (auto* connection : connections_) {
+    moved |= connection->advance();
+  }
+  return moved;
+}
+
+void Mesh::block() {
+  std::vector<pollfd> polled{{wakeUp_.fd(), POLLIN, 0}};
+  std::vector<const Connection*> waiting;
+  for (const auto* connection : connections_) {
+    if (const short events = connection->events()) {
+      polled.push_back({connection->fd(), events, 0});
+      waiting.push_back(connection);
+    }
+  }
+
+  if (::poll(polled.data(), polled.size(), millisecondsUntil(deadline_)) < 0 && errno != EINTR) {
+    throw Failure(Code::Failed, kNoPeer, "poll: " + errorText(errno));
+  }
+  throwIfStopped();
+  for (size_t i = 0; i < waiting.size(); i++) {
+    waiting[i]->checkEvents(polled[i + 1].revents);
+  }
+  if (Clock::now() >= deadline_) {
+    const auto late = std::find_if(waiting.begin(), waiting.end(), [](const auto* connection) {
+      return connection->events() & POLLIN;
+    });
+    const int peer = (late == waiting.end() ? waiting.front() : *late)->peer();
+    throw Failure(Code::TimedOut, peer, "timed out waiting for rank " + std::to_string(peer));
+  }
+}
+
+std::unique_ptr<gloo::transport::Pair>& Mesh::createPair(int) {
+  notOffered("createPair");
+}
+
+std::unique_ptr<gloo::transport::UnboundBuffer> Mesh::createUnboundBuffer(void* ptr, size_t bytes) {
+  return std::make_unique<Buffer>(shared_from_this(), ptr, bytes);
+}
+
+Buffer::Buffer(std::shared_ptr<Mesh> mesh, void* ptr, size_t size)
+    : gloo::transport::UnboundBuffer(ptr, size), mesh_(std::move(mesh)) {}
+
+Buffer::~Buffer() {
+  // Only when an exception passes: then the streams are cut in the middle of a message.
+  if (pending_ > 0) {
+    mesh_->discard();
+  }
+}
+
+bool Buffer::waitRecv(int* rank, std::chrono::milliseconds) {
+  mesh_->wait(received_);
+  if (rank != nullptr) {
+    *rank = receivedFrom_;
+  }
+  return true;
+}
+
+bool Buffer::waitSend(int* rank, std::chrono::milliseconds) {
+  mesh_->wait(sent_);
+  if (rank != nullptr) {
+    *rank = sentTo_;
+  }
+  return true;
+}
+
+void Buffer::send(int dstRank, uint64_t slot, size_t offset, size_t nbytes) {
+  mesh_->getPair(dstRank)->send(this, slot, offset, checkRange(offset, nbytes));
+}
+
+void Buffer::recv(int srcRank, uint64_t slot, size_t offset, size_t nbytes) {
+  mesh_->getPair(srcRank)->recv(this, slot, offset, checkRange(offset, nbytes));
+}
+
+void Buffer::recv(std::vector<int>, uint64_t, size_t, size_t) {
+  notOffered("receiving from any of several ranks");
+}
+
+size_t Buffer::checkRange(size_t offset, size_t nbytes) const {
+  if (offset > size || (nbytes != kUnspecifiedByteCount && nbytes > size - offset)) {
+    throw Failure(Code::InvalidArgument, kNoPeer, "a message reaches beyond its buffer");
+  }
+  return nbytes == kUnspecifiedByteCount ? size - offset : nbytes;
+}
+
+Connection::Connection(Mesh& mesh, int peer, Descriptor socket)
+    : mesh_(mesh), peer_(peer), socket_(std::move(socket)) {}
+
+short Connection::events() const {
+  return static_cast<short>(
+      (receives_.empty() ? 0 : POLLIN) | (sends_.empty() ? 0 : POLLOUT | POLLRDHUP));
+}
+
+void Connection::checkEvents(short events) const {
+  // While something is to be received, reading what is left comes first and finds the end.
+  if (receives_.empty() && (events & (POLLRDHUP | POLLHUP | POLLERR))) {
+    fail("it has closed the connection");
+  }
+}
+
+bool Connection::advance() {
+  const bool sent = advanceSends();
+  return advanceReceives() || sent;
+}
+
+void Connection::clear() {
+  for (const auto* queue : {&sends_, &receives_}) {
+    for (const auto& message : *queue) {
+      message.buffer->pending_--;
+    }
+  }
+  sends_.clear();
+  receives_.clear();
+}
+
+void Connection::post(Buffer* buffer, bool send, uint64_t slot, size_t offset, size_t nbytes) {
+  mesh_.throwIfStopped();
+  auto& queue = send ? sends_ : receives_;
+  queue.push_back({buffer, {slot, nbytes}, static_cast<char*>(buffer->ptr) + offset, 0});
+  buffer->pending_++;
+}
+
+bool Connection::advanceSends() {
+  bool moved = false;
+  while (!sends_.empty()) {
+    auto& message = sends_.front();
+    iovec parts[2];
+    msghdr wrapped{};
+    wrapped.msg_iov = parts;
+    wrapped.msg_iovlen = remaining(
+        parts, &message.header, sizeof(Header), message.data, message.header.length, message.moved);
+    const auto count = ::sendmsg(fd(), &wrapped, MSG_NOSIGNAL);
+    if (count < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      if (wouldBlock(errno)) {
+        break;
+      }
+      fail(errorText(errno));
+    }
+
+    moved = true;
+    message.moved += static_cast<size_t>(count);
+    if (message.moved < message.total()) {
+      continue;
+    }
+    message.buffer->pending_--;
+    message.buffer->sent_++;
+    message.buffer->sentTo_ = peer_;
+    sends_.pop_front();
+  }
+  return moved;
+}
+
+// Stops after one whole message, so that its receiver can work on it while more arrives.
+bool Connection::advanceReceives() {
+  bool moved = false;
+  while (!receives_.empty()) {
+    auto& message = receives_.front();
+    iovec parts[2];
+    const int used = remaining(
+        parts, &arrived_, sizeof(Header), message.data, message.header.length, message.moved);
+    const auto count = ::readv(fd(), parts, used);
+    if (count < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      if (wouldBlock(errno)) {
+        break;
+      }
+      fail(errorText(errno));
+    }
+    if (count == 0) {
+      fail("it has closed the connection");
+    }
+
+    moved = true;
+    const bool headerWasThere = message.moved >= sizeof(Header);
+    message.moved += static_cast<size_t>(count);
+    if (!headerWasThere && message.moved >= sizeof(Header)) {
+      check(message.header);
+    }
+    if (message.moved < message.total()) {
+      continue;
+    }
+    message.buffer->pending_--;
+    message.buffer->received_++;
+    message.buffer->receivedFrom_ = peer_;
+    receives_.pop_front();
+    break;
+  }
+  return moved;
+}
+
+void Connection::check(const Header& expected) const {
+  if (arrived_.slot == expected.slot && arrived_.length == expected.length) {
+    return;
+  }
+  throw Failure(
+      Code::Failed, peer_,
+      "rank " + std::to_string(peer_) + " sent " + std::to_string(arrived_.length) + " bytes for " +
+          describeSlot(arrived_.slot) + " where " + std::to_string(expected.length) + " bytes for " +
+          describeSlot(expected.slot) +
+          " were expected: all ranks must call the same collectives, with the same sizes, in the same order");
+}
+
+void Connection::fail(const std::string& what) const {
+  throw Failure(Code::Failed, peer_, "lost rank " + std::to_string(peer_) + ": " + what);
+}
+
+const gloo::transport::Address& Connection::address() const {
+  notOffered("the address of a pair");
+}
+
+void Connection::connect(const std::vector<char>&) {
+  notOffered("connecting a pair");
+}
+
+void Connection::close() {
+  ::shutdown(fd(), SHUT_RDWR);
+}
+
+void Connection::setSync(bool, bool) {
+  notOffered("synchronous mode");
+}
+
+std::unique_ptr<gloo::transport::Buffer> Connection::createSendBuffer(int, void*, size_t) {
+  notOffered("a bound buffer");
+}
+
+std::unique_ptr<gloo::transport::Buffer> Connection::createRecvBuffer(int, void*, size_t) {
+  notOffered("a bound buffer");
+}
+
+void Connection::send(gloo::transport::UnboundBuffer* buffer, uint64_t slot, size_t offset, size_t nbytes) {
+  post(static_cast<Buffer*>(buffer), true, slot, offset, nbytes);
+  if (sends_.size() == 1) {
+    advanceSends();
+  }
+}
+
+void Connection::recv(gloo::transport::UnboundBuffer* buffer, uint64_t slot, size_t offset, size_t nbytes) {
+  post(static_cast<Buffer*>(buffer), false, slot, offset, nbytes);
+}
+
+std::string describeSlot(uint64_t slot) {
+  // Prefix of 8 bits, tag of 32, 24 for the collective itself: see gloo/types.h.
+  const auto number = std::to_string((slot >> 24) & 0xffffffff);
+  switch (slot >> 56) {
+    case gloo::kAllreduceSlotPrefix:
+      return "all-reduce number " + number;
+    case gloo::kAllgatherSlotPrefix:
+      return "all-gather number " + number;
+    case gloo::kBroadcastSlotPrefix:
+      return "broadcast number " + number;
+    case gloo::kBarrierSlotPrefix:
+      return "barrier number " + number;
+    case gloo::kReduceSlotPrefix:
+      return "reduce-scatter number " + number;
+    default:
+      return "an unknown message";
+  }
+}
+
+} // namespace linformer

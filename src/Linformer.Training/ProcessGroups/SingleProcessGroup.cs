@@ -1,0 +1,91 @@
+using TorchSharp;
+
+namespace Linformer.Training.ProcessGroups;
+
+/// <summary>A process group of one rank: nothing is sent, every operation is an identity.</summary>
+/// <param name="generation">The generation that it belongs to.</param>
+public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
+{
+    private Exception? _reason;
+    private volatile bool _aborted;
+    private volatile bool _disposed;
+
+    /// <inheritdoc/>
+    public long Generation => generation;
+
+    /// <inheritdoc/>
+    public int Rank => 0;
+
+    /// <inheritdoc/>
+    public int WorldSize => 1;
+
+    /// <inheritdoc/>
+    public string Backend => "single";
+
+    /// <inheritdoc/>
+    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum)
+    {
+        using var checkedBuffer = TensorBuffer.Of(buffer, nameof(buffer));
+        return Done("all-reduce", checkedBuffer);
+    }
+
+    /// <inheritdoc/>
+    public IWork ReduceScatter(
+        torch.Tensor input, torch.Tensor output, ReduceOperation operation = ReduceOperation.Sum)
+        => Copy("reduce-scatter", input, output);
+
+    /// <inheritdoc/>
+    public IWork AllGather(torch.Tensor input, torch.Tensor output) => Copy("all-gather", input, output);
+
+    /// <inheritdoc/>
+    public IWork Broadcast(torch.Tensor buffer, int root)
+    {
+        using var checkedBuffer = TensorBuffer.Of(buffer, nameof(buffer));
+        return root == 0
+            ? Done("broadcast", checkedBuffer)
+            : throw new ArgumentOutOfRangeException(nameof(root), root, "root must be a rank: 0");
+    }
+
+    /// <inheritdoc/>
+    public IWork Barrier() => Done("barrier", buffer: null);
+
+    /// <inheritdoc/>
+    public void Abort(Exception? reason = null)
+    {
+        Interlocked.CompareExchange(ref _reason, reason, comparand: null);
+        _aborted = true;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _disposed = true;
+
+    private CompletedWork Copy(string name, torch.Tensor input, torch.Tensor output)
+    {
+        using var from = TensorBuffer.Of(input, nameof(input));
+        using var to = TensorBuffer.Of(output, nameof(output));
+        TensorBuffer.CheckParts(whole: from, part: to, parts: 1, "input", "output");
+        var work = Done(name, from);
+        from.CopyTo(to);
+        return work;
+    }
+
+    private CompletedWork Done(string name, TensorBuffer? buffer)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _aborted
+            ? throw new ProcessGroupAbortedException(
+                new ProcessGroupOperation(name, buffer?.Bytes ?? 0, Rank, WorldSize, Generation), _reason)
+            : CompletedWork.Instance;
+    }
+
+    private sealed class CompletedWork : IWork
+    {
+        public static CompletedWork Instance { get; } = new();
+
+        public bool IsCompleted => true;
+
+        public void Wait()
+        {
+        }
+    }
+}

@@ -1,0 +1,86 @@
+namespace Linformer.Training.ProcessGroups;
+
+/// <summary>An operation on the queue of a <see cref="CommunicationThread"/>.</summary>
+internal sealed class Work(ProcessGroupOperation operation, Action body, TensorBuffer[] buffers) : IWork
+{
+    private readonly object _lock = new();
+    private volatile bool _completed;
+    private Failure? _failure;
+
+    public ProcessGroupOperation Operation => operation;
+
+    public Action Body => body;
+
+    public bool IsCompleted => _completed;
+
+    public void Wait()
+    {
+        lock (_lock)
+        {
+            while (!_completed)
+            {
+                Monitor.Wait(_lock);
+            }
+        }
+
+        if (_failure is { } failure)
+        {
+            throw failure.ToException(operation);
+        }
+    }
+
+    /// <summary>Ends it, with a failure or, if null, well.</summary>
+    public void Complete(Failure? failure)
+    {
+        foreach (var buffer in buffers)
+        {
+            buffer.Dispose();
+        }
+
+        _failure = failure;
+        lock (_lock)
+        {
+            _completed = true;
+            Monitor.PulseAll(_lock);
+        }
+    }
+}
+
+/// <summary>Why a group is of no more use. Every operation from then on ends with it.</summary>
+internal sealed class Failure
+{
+    private readonly string _message;
+    private readonly Exception? _cause;
+    private readonly ProcessGroupOperation? _first;
+    private readonly int? _peer;
+    private readonly bool _aborted;
+
+    private Failure(string message, Exception? cause, ProcessGroupOperation? first, int? peer, bool aborted)
+    {
+        _message = message;
+        _cause = cause;
+        _first = first;
+        _peer = peer;
+        _aborted = aborted;
+    }
+
+    public static Failure Abort(Exception? reason)
+        => new("aborted", reason, first: null, peer: null, aborted: true);
+
+    /// <summary>What the first operation that failed threw.</summary>
+    public static Failure Of(Exception exception, ProcessGroupOperation first)
+        => exception is NativeException native
+            ? new Failure(native.Message, cause: null, first, native.Peer, native.Code == NativeCode.Aborted)
+            : new Failure(exception.Message, exception, first, peer: null, aborted: false);
+
+    public ProcessGroupException ToException(ProcessGroupOperation operation)
+    {
+        if (_aborted)
+        {
+            return new ProcessGroupAbortedException(operation, _cause);
+        }
+
+        var message = _first == operation ? _message : $"the group has failed before, in {_first}: {_message}";
+        return new ProcessGroupException(message, operation, _peer, _cause);
+    }
+}
