@@ -1,0 +1,187 @@
+using System.IO.Enumeration;
+
+namespace Linformer.Data.Corpora;
+
+/// <summary>How a corpus file holds its documents, told by its name.</summary>
+public enum CorpusFormat
+{
+    /// <summary>Plain text: <c>.txt</c>, <c>.txt.gz</c>, or any other <c>.gz</c>.</summary>
+    Text,
+
+    /// <summary>One JSON object with a field <c>text</c> per line, each a document: <c>.jsonl</c>, <c>.jsonl.gz</c>.</summary>
+    Jsonl,
+}
+
+/// <summary>A file of a corpus.</summary>
+/// <param name="Path">Its path relative to the storage root, with slashes.</param>
+/// <param name="FullPath">Where it lies on this machine.</param>
+/// <param name="Bytes">Its size on disk, in bytes.</param>
+/// <param name="Format">How it holds its documents.</param>
+/// <param name="IsCompressed">Whether it is gzip.</param>
+public sealed record CorpusFile(string Path, string FullPath, long Bytes, CorpusFormat Format, bool IsCompressed);
+
+/// <summary>Finds the files of a corpus under a storage root.</summary>
+public static class CorpusFiles
+{
+    /// <summary>Finds the files that patterns name.</summary>
+    /// <param name="root">The storage root, a folder.</param>
+    /// <param name="patterns">
+    /// Paths relative to the root, with slashes. <c>*</c> and <c>?</c> match within a name, <c>**</c> any number of folders;
+    /// names that begin with a dot are matched only by a pattern that does, too.
+    /// </param>
+    /// <returns>Each file once, in ordinal order of the paths.</returns>
+    /// <exception cref="BadDataException">
+    /// A pattern is absolute, has <c>..</c>, or matches nothing; a file leaves the root through a symbolic link, has a name
+    /// that is not understood, or cannot be read; or all files are empty.
+    /// </exception>
+    public static IReadOnlyList<CorpusFile> Resolve(string root, IReadOnlyList<string> patterns)
+    {
+        ArgumentNullException.ThrowIfNull(patterns);
+        if (!Directory.Exists(root))
+        {
+            throw new BadDataException($"The storage root {root} is not a folder.");
+        }
+
+        if (patterns.Count == 0)
+        {
+            throw new BadDataException("corpus.files is empty; it needs at least one path or pattern.");
+        }
+
+        var fullRoot = Path.GetFullPath(root);
+        var realRoot = RealPath(fullRoot);
+        var files = new SortedDictionary<string, CorpusFile>(StringComparer.Ordinal);
+        foreach (var pattern in patterns)
+        {
+            var found = Match(fullRoot, pattern);
+            if (found.Count == 0)
+            {
+                throw new BadDataException($"corpus.files: \"{pattern}\" matches no file under {root}.");
+            }
+
+            foreach (var file in found)
+            {
+                var relative = Path.GetRelativePath(fullRoot, file).Replace(Path.DirectorySeparatorChar, '/');
+                files.TryAdd(relative, Open(relative, file, realRoot));
+            }
+        }
+
+        return files.Values.Any(file => file.Bytes > 0)
+            ? [.. files.Values]
+            : throw new BadDataException($"The corpus is empty: {string.Join(", ", patterns.Select(p => $"\"{p}\""))} gave {files.Count} file(s) without content.");
+    }
+
+    /// <summary>Describes a file by its name and size.</summary>
+    /// <param name="path">The path relative to the storage root.</param>
+    /// <param name="fullPath">Where it lies.</param>
+    /// <param name="bytes">Its size.</param>
+    /// <returns>The description.</returns>
+    /// <exception cref="BadDataException">The name's ending is not understood.</exception>
+    public static CorpusFile Describe(string path, string fullPath, long bytes)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        var compressed = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
+        var inner = compressed ? path[..^3] : path;
+        if (inner.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
+        {
+            return new CorpusFile(path, fullPath, bytes, CorpusFormat.Jsonl, compressed);
+        }
+
+        return compressed || inner.EndsWith(".txt", StringComparison.OrdinalIgnoreCase)
+            ? new CorpusFile(path, fullPath, bytes, CorpusFormat.Text, compressed)
+            : throw new BadDataException($"{path}: a corpus file must end in .txt, .jsonl or .gz.");
+    }
+
+    private static List<string> Match(string root, string pattern)
+    {
+        if (string.IsNullOrWhiteSpace(pattern))
+        {
+            throw new BadDataException("corpus.files has an empty entry.");
+        }
+
+        var segments = pattern.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(segment => segment != ".").ToArray();
+        if (Path.IsPathRooted(pattern) || segments.Contains(".."))
+        {
+            throw new BadDataException($"corpus.files: \"{pattern}\" must be a path inside the storage root, without a leading slash and without \"..\".");
+        }
+
+        var found = new List<string>();
+        try
+        {
+            Walk(root, segments, found);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadDataException($"corpus.files: \"{pattern}\" cannot be searched: {e.Message}", e);
+        }
+
+        return found;
+    }
+
+    private static void Walk(string folder, ReadOnlySpan<string> segments, List<string> found)
+    {
+        if (segments.IsEmpty)
+        {
+            return;
+        }
+
+        var segment = segments[0];
+        var rest = segments[1..];
+        if (segment == "**")
+        {
+            Walk(folder, rest.IsEmpty ? (string[])["*"] : rest, found);
+            foreach (var child in new DirectoryInfo(folder).EnumerateDirectories().Where(d => IsVisible(d.Name, segment) && d.LinkTarget is null))
+            {
+                Walk(child.FullName, segments, found);
+            }
+        }
+        else if (rest.IsEmpty)
+        {
+            found.AddRange(Entries(folder, segment).Where(path => !Directory.Exists(path)));
+        }
+        else
+        {
+            foreach (var child in Entries(folder, segment).Where(Directory.Exists))
+            {
+                Walk(child, rest, found);
+            }
+        }
+    }
+
+    private static IEnumerable<string> Entries(string folder, string pattern) => Directory.EnumerateFileSystemEntries(folder)
+        .Where(path => Path.GetFileName(path) is var name && IsVisible(name, pattern) && FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));
+
+    private static bool IsVisible(string name, string pattern) => name[0] != '.' || pattern[0] == '.';
+
+    private static CorpusFile Open(string relative, string path, string realRoot)
+    {
+        try
+        {
+            var real = RealPath(path);
+            if (!real.StartsWith(Path.EndsInDirectorySeparator(realRoot) ? realRoot : realRoot + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            {
+                throw new BadDataException($"{relative}: a symbolic link leads out of the storage root.");
+            }
+
+            using var handle = File.OpenHandle(path);
+            return Describe(relative, path, RandomAccess.GetLength(handle));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new BadDataException($"{relative}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    // The path with every symbolic link on the way resolved.
+    private static string RealPath(string path)
+    {
+        var parent = Path.GetDirectoryName(path);
+        if (parent is null)
+        {
+            return path;
+        }
+
+        var here = Path.Combine(RealPath(parent), Path.GetFileName(path));
+        var target = File.ResolveLinkTarget(here, returnFinalTarget: true);
+        return target is null ? here : RealPath(target.FullName);
+    }
+}

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Linformer.Data.Corpora;
+
+namespace Linformer.Data.Shards;
+
+/// <summary>
+/// What a folder of shards holds. It is written last, so a folder with a manifest is complete, and it is the same
+/// whoever made the shards.
+/// </summary>
+/// <param name="FormatVersion">The version of the shards' format.</param>
+/// <param name="Fingerprint">The plan's fingerprint.</param>
+/// <param name="TokenizerSha256">The tokenizer's hash.</param>
+/// <param name="VocabularySize">The tokenizer's number of ids.</param>
+/// <param name="Separator">What ended a document in text files.</param>
+/// <param name="Documents">The number of documents.</param>
+/// <param name="Tokens">The number of tokens, without separators.</param>
+/// <param name="Files">The files that the shards were made from.</param>
+/// <param name="Shards">The shards, in order.</param>
+public sealed record CorpusManifest(
+    int FormatVersion,
+    string Fingerprint,
+    string TokenizerSha256,
+    int VocabularySize,
+    DocumentSeparator Separator,
+    long Documents,
+    long Tokens,
+    IReadOnlyList<PlannedFile> Files,
+    IReadOnlyList<ShardInfo> Shards)
+{
+    /// <summary>The manifest's file name.</summary>
+    public const string FileName = "manifest.json";
+
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    /// <summary>Makes the manifest of a finished plan.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="shards">Its shards, in order.</param>
+    /// <returns>The manifest.</returns>
+    /// <exception cref="BadDataException">The shards have no tokens.</exception>
+    public static CorpusManifest Create(CorpusPlan plan, IReadOnlyList<ShardInfo> shards)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(shards);
+        var tokens = shards.Sum(shard => shard.Tokens);
+        return tokens > 0
+            ? new CorpusManifest(plan.FormatVersion, plan.Fingerprint, plan.TokenizerSha256, plan.VocabularySize, plan.Separator, shards.Sum(shard => shard.Documents), tokens, plan.Files, shards)
+            : throw new BadDataException($"The corpus is empty: its {plan.Files.Count} file(s) hold no text.");
+    }
+
+    /// <summary>Writes the manifest into a folder, through a temporary file.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Save(string folder) =>
+        AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, this, Options));
+
+    /// <summary>Reads the manifest of a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <returns>The manifest.</returns>
+    /// <exception cref="BadDataException">There is none, or it is damaged.</exception>
+    public static CorpusManifest Load(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        try
+        {
+            using var stream = File.OpenRead(path);
+            var manifest = JsonSerializer.Deserialize<CorpusManifest>(stream, Options)
+                ?? throw new BadDataException($"The manifest {path} is damaged: it is empty.");
+            if (manifest.FormatVersion != ShardFile.FormatVersion)
+            {
+                throw new BadDataException($"The manifest {path} has the format version {manifest.FormatVersion}, expected {ShardFile.FormatVersion}.");
+            }
+
+            if (manifest.Shards.Sum(shard => shard.Tokens) != manifest.Tokens || manifest.Shards.Any(shard => Path.GetFileName(shard.File) != shard.File))
+            {
+                throw new BadDataException($"The manifest {path} is damaged: its shards do not fit its totals, or lie outside its folder.");
+            }
+
+            return manifest;
+        }
+        catch (JsonException e)
+        {
+            throw new BadDataException($"The manifest {path} is damaged: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadDataException($"The manifest {path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads every shard and compares its SHA-256 with the manifest's.</summary>
+    /// <param name="folder">The folder of the shards.</param>
+    /// <param name="done">Told the number of bytes read, each time that some were.</param>
+    /// <param name="cancellationToken">Stops the check.</param>
+    /// <exception cref="BadDataException">A shard is missing, cut off or altered.</exception>
+    public void Verify(string folder, Action<long>? done = null, CancellationToken cancellationToken = default)
+    {
+        foreach (var shard in Shards)
+        {
+            using var reader = ShardReader.Open(folder, shard, VocabularySize);
+            reader.Verify(done, cancellationToken);
+        }
+    }
+}

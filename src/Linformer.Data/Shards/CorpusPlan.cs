@@ -1,0 +1,110 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Linformer.Data.Corpora;
+using Linformer.Data.Tokenizers;
+
+namespace Linformer.Data.Shards;
+
+/// <summary>A file of a planned corpus.</summary>
+/// <param name="Path">Its path relative to the storage root.</param>
+/// <param name="Bytes">Its size on disk.</param>
+/// <param name="Sha256">SHA-256 of its content, in lower-case hexadecimal.</param>
+public sealed record PlannedFile(string Path, long Bytes, string Sha256);
+
+/// <summary>A part of a file that goes into a shard.</summary>
+/// <param name="File">The file's index in the plan.</param>
+/// <param name="Start">Where the part should begin, in bytes; see <see cref="CorpusReader.Read"/>.</param>
+/// <param name="End">Where it should end.</param>
+public sealed record PlannedSegment(int File, long Start, long End);
+
+/// <summary>
+/// How a corpus is cut into token shards: a function of the files' content and the settings, not of who makes the shards.
+/// Any process can make any of the shards from it.
+/// </summary>
+/// <param name="FormatVersion">The version of the shards' format.</param>
+/// <param name="Fingerprint">SHA-256 over everything that decides the shards' content; file names do not.</param>
+/// <param name="TokenizerSha256">The tokenizer's hash.</param>
+/// <param name="VocabularySize">The tokenizer's number of ids.</param>
+/// <param name="Separator">What ends a document in text files.</param>
+/// <param name="Files">The files, in order.</param>
+/// <param name="Shards">For each shard the parts of files in it, in order.</param>
+public sealed record CorpusPlan(
+    int FormatVersion,
+    string Fingerprint,
+    string TokenizerSha256,
+    int VocabularySize,
+    DocumentSeparator Separator,
+    IReadOnlyList<PlannedFile> Files,
+    IReadOnlyList<IReadOnlyList<PlannedSegment>> Shards)
+{
+    // Text in gzip is about this many times its size on disk.
+    private const int GzipRatio = 3;
+
+    /// <summary>Plans the shards of a corpus.</summary>
+    /// <param name="files">The files with their hashes, in the order of <see cref="CorpusFiles.Resolve"/>.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="separator">What ends a document in text files.</param>
+    /// <param name="shardBytes">About how many bytes of text go into a shard; at least 1. Compressed files are not cut.</param>
+    /// <returns>The plan.</returns>
+    public static CorpusPlan Create(
+        IReadOnlyList<PlannedFile> files, ByteBpeTokenizer tokenizer, DocumentSeparator separator, long shardBytes)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(shardBytes, 1);
+        var shards = Cut(files, shardBytes);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            ShardFile.FormatVersion,
+            tokenizer.Sha256,
+            Separator = (int)separator,
+            Files = files.Select(file => new { file.Sha256, file.Bytes, Kind = KindOf(file) }),
+            Shards = shards,
+        }));
+        var fingerprint = Convert.ToHexStringLower(hash.GetHashAndReset());
+        return new CorpusPlan(ShardFile.FormatVersion, fingerprint, tokenizer.Sha256, tokenizer.VocabularySize, separator, files, shards);
+    }
+
+    /// <summary>The file name of a shard.</summary>
+    /// <param name="index">The shard's number.</param>
+    /// <returns>For example <c>shard-00000.tokens</c>.</returns>
+    public static string ShardName(int index) => $"shard-{index:00000}.tokens";
+
+    private static List<IReadOnlyList<PlannedSegment>> Cut(IReadOnlyList<PlannedFile> files, long shardBytes)
+    {
+        var shards = new List<IReadOnlyList<PlannedSegment>>();
+        var current = new List<PlannedSegment>();
+        var filled = 0L;
+        for (var index = 0; index < files.Count; index++)
+        {
+            var compressed = CorpusFiles.Describe(files[index].Path, string.Empty, files[index].Bytes).IsCompressed;
+            for (var start = 0L; start < files[index].Bytes;)
+            {
+                var left = files[index].Bytes - start;
+                var length = compressed ? left : Math.Min(left, shardBytes - filled);
+                current.Add(new PlannedSegment(index, start, start + length));
+                start += length;
+                filled += compressed ? length * GzipRatio : length;
+                if (filled >= shardBytes)
+                {
+                    shards.Add(current);
+                    (current, filled) = ([], 0);
+                }
+            }
+        }
+
+        if (current.Count > 0)
+        {
+            shards.Add(current);
+        }
+
+        return shards;
+    }
+
+    private static string KindOf(PlannedFile file)
+    {
+        var described = CorpusFiles.Describe(file.Path, string.Empty, file.Bytes);
+        return $"{described.Format}{(described.IsCompressed ? " gzip" : string.Empty)}";
+    }
+}

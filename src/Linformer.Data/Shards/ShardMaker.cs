@@ -1,0 +1,85 @@
+using System.Runtime.InteropServices;
+using Linformer.Data.Corpora;
+using Linformer.Data.Tokenizers;
+
+namespace Linformer.Data.Shards;
+
+/// <summary>Makes the shards of a plan, each independently of the others.</summary>
+public static class ShardMaker
+{
+    /// <summary>Makes one shard, or finds it made. It appears under its name only when it is whole.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="index">The shard's number.</param>
+    /// <param name="root">The storage root that the plan's files lie under.</param>
+    /// <param name="tokenizer">The plan's tokenizer.</param>
+    /// <param name="folder">The folder for the shards; it must exist.</param>
+    /// <param name="consumed">Told how many bytes of the corpus were read, each time that some were; from one thread.</param>
+    /// <param name="cancellationToken">Stops the work; nothing half-made stays.</param>
+    /// <returns>The shard's counts and hash: the same whoever made it.</returns>
+    /// <exception cref="BadDataException">A file is bad, or changed in size since the plan; or the tokenizer is another.</exception>
+    /// <exception cref="IOException">The shard cannot be written, for example because the disk is full.</exception>
+    public static ShardInfo Make(
+        CorpusPlan plan, int index, string root, ByteBpeTokenizer tokenizer, string folder, Action<long>? consumed = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (tokenizer.Sha256 != plan.TokenizerSha256)
+        {
+            throw new BadDataException($"The tokenizer has the SHA-256 {tokenizer.Sha256}, but the corpus was planned with {plan.TokenizerSha256}.");
+        }
+
+        var name = CorpusPlan.ShardName(index);
+        var path = Path.Combine(folder, name);
+        if (TryReuse(path, name, plan) is { } made)
+        {
+            consumed?.Invoke(plan.Shards[index].Sum(segment => segment.End - segment.Start));
+            return made;
+        }
+
+        ShardInfo? info = null;
+        AtomicFile.Write(path, stream =>
+        {
+            using var writer = new ShardWriter(stream, plan.VocabularySize);
+            var tokens = new List<int>();
+            foreach (var segment in plan.Shards[index])
+            {
+                var file = plan.Files[segment.File];
+                var described = CorpusFiles.Describe(file.Path, Path.Combine(root, file.Path), file.Bytes);
+                foreach (var chunk in CorpusReader.Read(described, plan.Separator, segment.Start, segment.End, consumed))
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    tokens.Clear();
+                    tokenizer.Encode(chunk.Utf8.Span, tokens, continues: !chunk.StartsDocument);
+                    writer.Add(CollectionsMarshal.AsSpan(tokens));
+                    if (chunk.EndsDocument)
+                    {
+                        writer.EndDocument();
+                    }
+                }
+            }
+
+            info = writer.Finish(name);
+        });
+        return info!;
+    }
+
+    // A shard from an earlier attempt at the same plan, for example before a restart. What is not whole is made again.
+    private static ShardInfo? TryReuse(string path, string name, CorpusPlan plan)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            using var reader = ShardReader.Open(path, plan.VocabularySize);
+            reader.Verify();
+            return reader.Info(name);
+        }
+        catch (BadDataException)
+        {
+            return null;
+        }
+    }
+}
