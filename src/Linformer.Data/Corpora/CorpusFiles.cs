@@ -70,6 +70,26 @@ public static class CorpusFiles
             : throw new BadDataException($"The corpus is empty: {string.Join(", ", patterns.Select(p => $"\"{p}\""))} gave {files.Count} file(s) without content.");
     }
 
+    /// <summary>Finds a single file under the storage root, such as a tokenizer.</summary>
+    /// <param name="root">The storage root.</param>
+    /// <param name="path">The file's path relative to the root.</param>
+    /// <param name="setting">The setting that names it, for messages.</param>
+    /// <returns>Where the file lies.</returns>
+    /// <exception cref="BadDataException">There is no such file, or it lies outside the root.</exception>
+    public static string ResolveOne(string root, string path, string setting)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        RequireInside(path, setting);
+        var full = Path.Combine(Path.GetFullPath(root), path);
+        if (!File.Exists(full))
+        {
+            throw new BadDataException($"{setting}: there is no file \"{path}\" under {root}.");
+        }
+
+        RequireNoWayOut(path, full, RealPath(Path.GetFullPath(root)));
+        return full;
+    }
+
     /// <summary>Describes a file by its name and size.</summary>
     /// <param name="path">The path relative to the storage root.</param>
     /// <param name="fullPath">Where it lies.</param>
@@ -98,12 +118,8 @@ public static class CorpusFiles
             throw new BadDataException("corpus.files has an empty entry.");
         }
 
+        RequireInside(pattern, "corpus.files");
         var segments = pattern.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(segment => segment != ".").ToArray();
-        if (Path.IsPathRooted(pattern) || segments.Contains(".."))
-        {
-            throw new BadDataException($"corpus.files: \"{pattern}\" must be a path inside the storage root, without a leading slash and without \"..\".");
-        }
-
         var found = new List<string>();
         try
         {
@@ -156,18 +172,30 @@ public static class CorpusFiles
     {
         try
         {
-            var real = RealPath(path);
-            if (!real.StartsWith(Path.EndsInDirectorySeparator(realRoot) ? realRoot : realRoot + Path.DirectorySeparatorChar, StringComparison.Ordinal))
-            {
-                throw new BadDataException($"{relative}: a symbolic link leads out of the storage root.");
-            }
-
+            RequireNoWayOut(relative, path, realRoot);
             using var handle = File.OpenHandle(path);
             return Describe(relative, path, RandomAccess.GetLength(handle));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             throw new BadDataException($"{relative}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static void RequireInside(string path, string setting)
+    {
+        if (Path.IsPathRooted(path) || path.Split('/').Contains(".."))
+        {
+            throw new BadDataException($"{setting}: \"{path}\" must be a path inside the storage root, without a leading slash and without \"..\".");
+        }
+    }
+
+    private static void RequireNoWayOut(string relative, string path, string realRoot)
+    {
+        var inside = Path.EndsInDirectorySeparator(realRoot) ? realRoot : realRoot + Path.DirectorySeparatorChar;
+        if (!RealPath(path).StartsWith(inside, StringComparison.Ordinal))
+        {
+            throw new BadDataException($"{relative}: a symbolic link leads out of the storage root.");
         }
     }
 

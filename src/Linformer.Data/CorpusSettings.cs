@@ -1,0 +1,63 @@
+using Linformer.Data.Corpora;
+using Linformer.Data.Shards;
+using Linformer.Data.Tokenizers;
+
+namespace Linformer.Data;
+
+/// <summary>What a corpus is made of and how it is turned into tokens.</summary>
+public sealed record CorpusSettings
+{
+    /// <summary>Paths and patterns relative to the storage root; see <see cref="CorpusFiles.Resolve"/>.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
+    /// <summary>A tokenizer to use, as path of a <c>tokenizer.json</c> relative to the storage root; null to train one.</summary>
+    public string? TokenizerFile { get; init; }
+
+    /// <summary>The number of tokens of a tokenizer to train.</summary>
+    public int VocabularySize { get; init; } = 8192;
+
+    /// <summary>What ends a document in text files.</summary>
+    public DocumentSeparator Separator { get; init; } = DocumentSeparator.EndOfFile;
+
+    /// <summary>How much text a tokenizer is trained on, in bytes, spread over the corpus.</summary>
+    public long TokenizerSampleBytes { get; init; } = 32L << 20;
+
+    /// <summary>About how much text goes into a shard, in bytes.</summary>
+    public long ShardBytes { get; init; } = 64L << 20;
+}
+
+/// <summary>What the preparation of a corpus is doing.</summary>
+public enum PreparationPhase
+{
+    /// <summary>Reading all files for their hashes; counted in bytes.</summary>
+    Fingerprint,
+
+    /// <summary>Reading the sample for the tokenizer; counted in bytes.</summary>
+    TokenizerSample,
+
+    /// <summary>Learning the tokenizer's merges; counted in percent.</summary>
+    TokenizerTraining,
+
+    /// <summary>Encoding text into shards; counted in bytes of the corpus.</summary>
+    Shards,
+
+    /// <summary>Checking shards that were made before; counted in bytes of the shards.</summary>
+    Verification,
+}
+
+/// <summary>How far the preparation of a corpus is.</summary>
+/// <param name="Phase">What it is doing.</param>
+/// <param name="Done">How much of it is done.</param>
+/// <param name="Total">How much there is to do.</param>
+public readonly record struct PreparationProgress(PreparationPhase Phase, long Done, long Total);
+
+/// <summary>A corpus that is ready to be read.</summary>
+/// <param name="Folder">The folder with shards, <c>manifest.json</c> and <c>tokenizer.json</c>, for <see cref="SequenceDataset.Open"/>.</param>
+/// <param name="Manifest">What the folder holds.</param>
+/// <param name="Tokenizer">The tokenizer.</param>
+/// <param name="WasReused">Whether it had been prepared before.</param>
+public sealed record PreparedCorpus(string Folder, CorpusManifest Manifest, ByteBpeTokenizer Tokenizer, bool WasReused)
+{
+    /// <summary>The tokenizer's file in <see cref="Folder"/>.</summary>
+    public string TokenizerPath => Path.Combine(Folder, CorpusPreparation.TokenizerFileName);
+}
