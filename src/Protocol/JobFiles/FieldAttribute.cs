@@ -54,7 +54,7 @@ internal sealed class FieldAttribute : Attribute
     }
 
     private static string Number(double value) =>
-        Math.Abs(value) >= 1 ? value.ToString("#,0.###") : value.ToString("R");
+        double.IsInteger(value) ? ((long)value).ToString("#,0") : value.ToString("R");
 }
 
 /// <summary>Form of a text in the job file.</summary>

@@ -13,13 +13,13 @@ public static class JobFileParser
     /// <param name="cuda">Whether this build can compute on a GPU.</param>
     public static JobFileResult Load(string path, bool cuda = false)
     {
+        // One byte more than allowed is enough to know; the file may be a device without an end.
+        var bytes = new byte[MaxBytes + 1];
+        int length;
         try
         {
             using var stream = File.OpenRead(path);
-            // One byte more than allowed is enough to know; the file may be a device without an end.
-            var bytes = new byte[MaxBytes + 1];
-            var length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            return Parse(bytes.AsSpan(0, length), path, cuda);
+            length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -29,6 +29,7 @@ public static class JobFileParser
         {
             return Fail(path, Directory.Exists(path) ? "is a folder; a job file is needed" : $"cannot be read: {exception.Message}");
         }
+        return Parse(bytes.AsSpan(0, length), path, cuda);
     }
 
     /// <summary>Validates the bytes of a job file, which must be UTF-8.</summary>

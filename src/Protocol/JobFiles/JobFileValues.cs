@@ -73,7 +73,7 @@ internal static partial class JobFileValues
         var number = scalar.Text.Length <= 30 ? BigInteger.Parse(scalar.Text, CultureInfo.InvariantCulture) : BigInteger.Pow(10, 30);
         if (!field.Limits.Contains((double)number))
             return report(scalar, path, $"{shown.Trim('\'')} is out of range; allowed: {field.Allowed()}");
-        return field.ValueType == typeof(long) ? (long)number : (int)number;
+        return field.ValueType == typeof(long) ? (object)(long)number : (int)number;
     }
 
     private static object? ReadNumber(YamlScalar scalar, FieldSchema field, string path, Report report)

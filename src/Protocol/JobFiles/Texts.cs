@@ -54,7 +54,7 @@ internal static partial class Texts
             .Select(candidate => (candidate, Distance: EditDistance(name.ToLowerInvariant(), candidate.ToLowerInvariant())))
             .DefaultIfEmpty((candidate: "", Distance: int.MaxValue))
             .MinBy(pair => pair.Distance);
-        return distance <= Math.Max(1, Math.Max(name.Length, best.Length) / 3) ? best : null;
+        return distance <= Math.Max(name.Length, best.Length) / 4 ? best : null;
     }
 
     private static string? CheckPath(string path)
