@@ -1,0 +1,42 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Linformer.Cli.Progress;
+
+namespace Linformer.Cli;
+
+/// <summary>Where and how a command writes: results to stdout, progress to stderr, each as text or JSON.</summary>
+/// <param name="Format">Text or JSON.</param>
+/// <param name="Verbose">Whether to tell more than usual.</param>
+/// <param name="Output">Where results go.</param>
+/// <param name="Error">Where progress goes.</param>
+public sealed record CommandContext(OutputFormat Format, bool Verbose, TextWriter Output, TextWriter Error)
+{
+    /// <summary>How results are written as JSON: camelCase, on one line; a perplexity may be "Infinity".</summary>
+    public static JsonSerializerOptions JsonOptions { get; } = new(JsonSerializerDefaults.Web)
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    /// <summary>The context of a parsed command line.</summary>
+    public static CommandContext Of(ParseResult parsed) => new(
+        parsed.GetValue(GlobalOptions.Output),
+        parsed.GetValue(GlobalOptions.Verbose),
+        parsed.InvocationConfiguration.Output,
+        parsed.InvocationConfiguration.Error);
+
+    /// <summary>Writes a result: one line of JSON, or text.</summary>
+    /// <param name="result">What JSON shows.</param>
+    /// <param name="writeText">Writes it for people.</param>
+    public void WriteResult<T>(T result, Action<TextWriter> writeText)
+    {
+        if (Format == OutputFormat.Json)
+            Output.WriteLine(JsonSerializer.Serialize(result, JsonOptions));
+        else
+            writeText(Output);
+    }
+
+    /// <summary>Starts showing progress in the way that suits stderr. Dispose it before results are written.</summary>
+    public IProgressReporter StartProgress() => ProgressReporters.Create(Format, Error);
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using Linformer.Cli.Commands;
+
+namespace Linformer.Cli;
+
+/// <summary>The <c>linformer</c> command: its subcommands, and what happens around any of them.</summary>
+public static class CommandLineApp
+{
+    /// <summary>The root command with all subcommands.</summary>
+    public static RootCommand CreateRoot()
+    {
+        var root = new RootCommand(
+            """
+            Trains Linformer (linear-time self-attention) language models.
+
+            The launcher adds two commands, which build first: `build` (choose packages, CPU or GPU) and `test` (run the tests);
+            each has its own --help.
+            """)
+        {
+            JobFileDocsCommand.Create(),
+        };
+        root.HelpName = "linformer";
+        GlobalOptions.AddTo(root);
+        return root;
+    }
+
+    /// <summary>Runs a command line. Exceptions become an error message and exit code 1.</summary>
+    /// <param name="root">The command with its subcommands.</param>
+    /// <param name="args">The arguments.</param>
+    /// <param name="output">Where results go.</param>
+    /// <param name="error">Where progress and errors go.</param>
+    /// <param name="cancellation">Ends the command early, with <see cref="ExitCodes.Cancelled"/>.</param>
+    /// <returns>The process's exit code.</returns>
+    public static async Task<int> RunAsync(
+        RootCommand root, IReadOnlyList<string> args, TextWriter output, TextWriter error, CancellationToken cancellation)
+    {
+        var configuration = new InvocationConfiguration
+        {
+            Output = output,
+            Error = error,
+            EnableDefaultExceptionHandler = false,
+            // Signals are handled by TerminationSignals: a command may take longer than a fixed time to end well.
+            ProcessTerminationTimeout = null,
+        };
+        if (args.Count == 0)
+        {
+            await root.Parse(["--help"]).InvokeAsync(configuration, cancellation);
+            return ExitCodes.Failure;
+        }
+
+        var parsed = root.Parse(args);
+        if (parsed.Action is ParseErrorAction)
+            return UsageErrors.Write(parsed, error);
+        try
+        {
+            return await parsed.InvokeAsync(configuration, cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            await error.WriteLineAsync("cancelled");
+            return ExitCodes.Cancelled;
+        }
+        catch (Exception exception)
+        {
+            Errors.Write(exception, parsed.GetValue(GlobalOptions.Output), parsed.GetValue(GlobalOptions.Verbose), error);
+            return ExitCodes.Failure;
+        }
+    }
+}

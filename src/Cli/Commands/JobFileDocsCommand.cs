@@ -1,0 +1,22 @@
+using System.CommandLine;
+using Linformer.Protocol;
+
+namespace Linformer.Cli.Commands;
+
+/// <summary><c>job-file-docs</c>: prints docs/job-file.md, for whoever changes the job file.</summary>
+internal static class JobFileDocsCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var command = new Command("job-file-docs", "Print the job file reference as Markdown") { Hidden = true };
+        command.SetAction(parsed =>
+        {
+            var context = CommandContext.Of(parsed);
+            var page = JobFileReference.ToMarkdown();
+            context.WriteResult(new { markdown = page }, output => output.Write(page));
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+}

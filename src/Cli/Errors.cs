@@ -1,0 +1,45 @@
+using System.Text.Json;
+using Linformer.Protocol;
+
+namespace Linformer.Cli;
+
+/// <summary>Turns exceptions into messages.</summary>
+internal static class Errors
+{
+    /// <summary>
+    /// Exceptions that say all there is to say: bad input, or the world outside (a full disk, a missing file).
+    /// Any other exception is a defect and is shown with its type.
+    /// </summary>
+    private static readonly Type[] Expected =
+    [
+        typeof(CommandException),
+        typeof(JobFileException),
+        typeof(IOException),
+        typeof(UnauthorizedAccessException),
+    ];
+
+    /// <summary>Writes an exception as lines that begin with <c>error:</c>, or as a JSON line; never a stack trace unless asked for.</summary>
+    public static void Write(Exception exception, OutputFormat format, bool verbose, TextWriter error)
+    {
+        var cause = exception;
+        while (cause is AggregateException { InnerException: { } inner })
+            cause = inner;
+        var message = Array.Exists(Expected, type => type.IsInstanceOfType(cause))
+            ? cause.Message
+            : $"unexpected {cause.GetType().Name}: {cause.Message} (--verbose shows where it comes from)";
+        if (format == OutputFormat.Json)
+        {
+            error.WriteLine(JsonSerializer.Serialize(
+                new { error = message, details = verbose ? exception.ToString() : null }, CommandContext.JsonOptions));
+            return;
+        }
+        foreach (var line in message.Split('\n'))
+            error.WriteLine($"error: {line}");
+        if (verbose)
+            error.WriteLine(exception);
+    }
+}
+
+/// <summary>A command cannot do what it was asked; the message says why and what to do.</summary>
+/// <param name="message">Names the thing, the value and what is allowed.</param>
+public sealed class CommandException(string message) : Exception(message);

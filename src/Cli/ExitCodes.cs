@@ -1,0 +1,14 @@
+namespace Linformer.Cli;
+
+/// <summary>What the process ends with.</summary>
+public static class ExitCodes
+{
+    /// <summary>All went well.</summary>
+    public const int Success = 0;
+
+    /// <summary>Wrong usage, bad input or a failure; the reason is on stderr.</summary>
+    public const int Failure = 1;
+
+    /// <summary>Ended by Ctrl-C.</summary>
+    public const int Cancelled = 130;
+}
