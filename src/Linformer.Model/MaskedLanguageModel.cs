@@ -1,5 +1,4 @@
 using Linformer.Model.Layers;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
 using Linformer.Model.SafeTensors;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Linformer.Model;

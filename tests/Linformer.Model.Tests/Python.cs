@@ -10,7 +10,7 @@ internal static class Python
     public static string Run(string script, params string[] arguments)
     {
         File.Exists(Interpreter).ShouldBeTrue($"{Interpreter} is missing; `./linformer test` installs it");
-        var start = new ProcessStartInfo(Interpreter) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Interpreter) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(script);
         foreach (var argument in arguments)
         {

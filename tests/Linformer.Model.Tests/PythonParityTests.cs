@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Linformer.Model.SafeTensors;
 using TorchSharp;
 

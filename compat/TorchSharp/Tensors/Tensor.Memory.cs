@@ -144,7 +144,7 @@ public static partial class torch
     }
 
     /// <summary>The memory of a tensor with elements of a type.</summary>
-    public sealed class Storage<T> : Storage where T : unmanaged
+    public sealed class Storage<T> : Storage, IDisposable where T : unmanaged
     {
         internal Storage(Tensor tensor)
             : base(tensor)
@@ -152,5 +152,12 @@ public static partial class torch
         }
 
         public override int element_size() => System.Runtime.CompilerServices.Unsafe.SizeOf<T>();
+
+        /// <summary>Lets go of the tensor, which lives on until its own object is gone.</summary>
+        public void Dispose()
+        {
+            _tensor_data_ptr = 0;
+            _tensor = null!;
+        }
     }
 }

@@ -1,0 +1,156 @@
+using System.Text.Json;
+using Linformer.Data;
+using Linformer.Model;
+using Linformer.Model.SafeTensors;
+using Linformer.Training.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Linformer.Training;
+
+/// <summary>
+/// A copy of a trainer's state at one step, and the way back. Keyed by the parameters' logical names, so that any
+/// number of ranks, and other programs, can read it.
+/// </summary>
+public sealed class TrainerCheckpoint : IDisposable
+{
+    /// <summary>The parameters.</summary>
+    public const string ModelFile = "model.safetensors";
+
+    /// <summary>Both moments of AdamW, as <c>first_moment.&lt;name&gt;</c> and <c>second_moment.&lt;name&gt;</c>.</summary>
+    public const string OptimizerFile = "optimizer.safetensors";
+
+    /// <summary>Counters and the history of losses.</summary>
+    public const string StateFile = "trainer.json";
+
+    private const string FirstMoment = "first_moment.";
+    private const string SecondMoment = "second_moment.";
+
+    private readonly IReadOnlyList<ParameterSlice> _slices;
+    private readonly State _state;
+    private readonly long _samples;
+    private readonly Tensor _values;
+    private readonly Tensor _firstMoment;
+    private readonly Tensor _secondMoment;
+
+    private TrainerCheckpoint(Trainer trainer, int globalBatch)
+    {
+        _slices = trainer.Parameters.Slices;
+        _state = new State(trainer.Step, trainer.Updates, trainer.LossHistory.Mean, trainer.LossHistory.Count);
+        _samples = trainer.Step * globalBatch;
+        _values = Copy(trainer.Parameters.Values);
+        _firstMoment = Copy(trainer.Optimizer.FirstMoment);
+        _secondMoment = Copy(trainer.Optimizer.SecondMoment);
+    }
+
+    /// <summary>The step at which the copy was taken.</summary>
+    public long Step => _state.Step;
+
+    /// <summary>Copies the state. Training may go on at once.</summary>
+    /// <param name="trainer">The trainer, between two steps.</param>
+    /// <param name="globalBatch">Sequences per step.</param>
+    public static TrainerCheckpoint Take(Trainer trainer, int globalBatch)
+    {
+        using var noGrad = no_grad();
+        return new TrainerCheckpoint(trainer, globalBatch);
+    }
+
+    /// <summary>Writes the copy.</summary>
+    /// <param name="store">The job's checkpoints.</param>
+    /// <param name="lineage">The lineage that committed the step.</param>
+    /// <param name="generation">The generation that committed the step.</param>
+    /// <param name="jobJson">The job with all settings resolved.</param>
+    /// <param name="cancellationToken">Ends the writing; nothing of the checkpoint remains.</param>
+    /// <exception cref="CheckpointException">It cannot be written; nothing of it remains.</exception>
+    public Task<CheckpointInfo> WriteAsync(
+        CheckpointStore store, int lineage, int generation, string jobJson, CancellationToken cancellationToken = default) =>
+        store.WriteAsync(
+            new CheckpointId(lineage, generation, _state.Step),
+            new CheckpointMetadata(_samples, SampleOrder.Version, jobJson),
+            [
+                new CheckpointFile(ModelFile, stream => Write(stream, ("", _values))),
+                new CheckpointFile(OptimizerFile, stream => Write(stream, (FirstMoment, _firstMoment), (SecondMoment, _secondMoment))),
+                new CheckpointFile(StateFile, stream => JsonSerializer.Serialize(stream, _state)),
+            ],
+            cancellationToken);
+
+    /// <summary>Puts a verified checkpoint into a trainer. When this throws, the trainer must not be used.</summary>
+    /// <param name="info">The checkpoint, verified.</param>
+    /// <param name="trainer">A trainer of the same model.</param>
+    /// <param name="globalBatch">Sequences per step.</param>
+    /// <exception cref="CheckpointException">It is of another sample order, or its batches were of another size.</exception>
+    /// <exception cref="ModelFormatException">It is of another model.</exception>
+    /// <exception cref="SafeTensorsException">It lacks a tensor.</exception>
+    public static void Restore(CheckpointInfo info, Trainer trainer, int globalBatch)
+    {
+        if (info.Metadata.SampleOrderVersion != SampleOrder.Version)
+        {
+            throw new CheckpointException($"{info.Folder}: its samples were taken in version {info.Metadata.SampleOrderVersion} of the sample order; this program has version {SampleOrder.Version}.");
+        }
+
+        var state = ReadState(info);
+        if (info.Metadata.SamplesConsumed != state.Step * globalBatch)
+        {
+            throw new CheckpointException($"{info.Folder}: {info.Metadata.SamplesConsumed} samples were used up in {state.Step} steps, which is not {globalBatch} a step: training.globalBatch must stay as it was.");
+        }
+
+        Read(info.PathOf(ModelFile), "", trainer.Parameters, trainer.Parameters.Values);
+        Read(info.PathOf(OptimizerFile), FirstMoment, trainer.Parameters, trainer.Optimizer.FirstMoment);
+        Read(info.PathOf(OptimizerFile), SecondMoment, trainer.Parameters, trainer.Optimizer.SecondMoment);
+        trainer.ContinueFrom(state.Step, state.Updates, new LossHistory(state.MeanLoss, state.GoodLosses));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _values.Dispose();
+        _firstMoment.Dispose();
+        _secondMoment.Dispose();
+    }
+
+    // To the host at once: the device's buffers change with the next step, and another thread writes these.
+    private static Tensor Copy(Tensor tensor) =>
+        (tensor.device_type == DeviceType.CPU ? tensor.clone() : tensor.cpu()).DetachFromDisposeScope();
+
+    private void Write(Stream stream, params ReadOnlySpan<(string Prefix, Tensor Flat)> buffers)
+    {
+        using var scope = NewDisposeScope();
+        var entries = new List<SafeTensorEntry>();
+        foreach (var (prefix, flat) in buffers)
+        {
+            entries.AddRange(_slices.Select(slice => Weights.Entry(prefix + slice.Name, slice.ViewOf(flat))));
+        }
+
+        SafeTensorsWriter.Write(stream, entries);
+    }
+
+    private static State ReadState(CheckpointInfo info)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<State>(File.ReadAllText(info.PathOf(StateFile)))
+                ?? throw new CheckpointException($"{info.PathOf(StateFile)}: is empty.");
+        }
+        catch (Exception e) when (e is IOException or JsonException)
+        {
+            throw new CheckpointException($"{info.PathOf(StateFile)}: {e.Message}", e);
+        }
+    }
+
+    private static void Read(string path, string prefix, FlatParameters parameters, Tensor flat)
+    {
+        using var file = SafeTensorsFile.Open(path);
+        foreach (var slice in parameters.Slices)
+        {
+            using var view = slice.ViewOf(flat);
+            Weights.ReadInto(file, prefix + slice.Name, view);
+        }
+    }
+
+    /// <summary>What is in <see cref="StateFile"/>.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="Updates">Updates applied.</param>
+    /// <param name="MeanLoss">Running mean of the good losses.</param>
+    /// <param name="GoodLosses">Good losses so far.</param>
+    private sealed record State(long Step, long Updates, double MeanLoss, long GoodLosses);
+}
