@@ -43,7 +43,9 @@ public static partial class torch
 
     public static ScalarType get_default_dtype() => _defaultDtype;
 
-    public static void set_default_dtype(ScalarType dtype) => _defaultDtype = dtype;
+    public static void set_default_dtype(ScalarType dtype) => _defaultDtype = is_floating_point(dtype)
+        ? dtype
+        : throw new ArgumentException("only floating-point types are supported as the default type");
 
     public static bool is_integral(ScalarType type) => type is ScalarType.Byte or ScalarType.Int8 or ScalarType.Int16
         or ScalarType.Int32 or ScalarType.Int64 or ScalarType.Bool;

@@ -33,7 +33,6 @@ internal static class Aten
     public static readonly Operator Bernoulli = new("bernoulli");
     public static readonly Operator BernoulliInPlace_float = new("bernoulli_", "float");
     public static readonly Operator BernoulliInPlace_Tensor = new("bernoulli_", "Tensor");
-    public static readonly Operator BinaryCrossEntropyWithLogits = new("binary_cross_entropy_with_logits");
     public static readonly Operator BitwiseAnd_Tensor = new("bitwise_and", "Tensor");
     public static readonly Operator BitwiseNot = new("bitwise_not");
     public static readonly Operator BitwiseOr_Tensor = new("bitwise_or", "Tensor");
@@ -72,10 +71,8 @@ internal static class Aten
     public static readonly Operator Dropout = new("dropout");
     public static readonly Operator DropoutInPlace = new("dropout_");
     public static readonly Operator Einsum = new("einsum");
-    public static readonly Operator Embedding = new("embedding");
     public static readonly Operator Empty_memory_format = new("empty", "memory_format");
     public static readonly Operator EmptyLike = new("empty_like");
-    public static readonly Operator EmptyStrided = new("empty_strided");
     public static readonly Operator Eq_Scalar = new("eq", "Scalar");
     public static readonly Operator Eq_Tensor = new("eq", "Tensor");
     public static readonly Operator EqInPlace_Scalar = new("eq_", "Scalar");
@@ -141,7 +138,6 @@ internal static class Aten
     public static readonly Operator LeInPlace_Scalar = new("le_", "Scalar");
     public static readonly Operator LeInPlace_Tensor = new("le_", "Tensor");
     public static readonly Operator Lerp_Tensor = new("lerp", "Tensor");
-    public static readonly Operator LerpInPlace_Scalar = new("lerp_", "Scalar");
     public static readonly Operator LerpInPlace_Tensor = new("lerp_", "Tensor");
     public static readonly Operator Linear = new("linear");
     public static readonly Operator Linspace = new("linspace");
@@ -178,7 +174,6 @@ internal static class Aten
     public static readonly Operator Mean = new("mean");
     public static readonly Operator Mean_dim = new("mean", "dim");
     public static readonly Operator Median = new("median");
-    public static readonly Operator MH = new("mH");
     public static readonly Operator Min = new("min");
     public static readonly Operator Min_dim = new("min", "dim");
     public static readonly Operator Min_other = new("min", "other");
@@ -207,7 +202,6 @@ internal static class Aten
     public static readonly Operator Norm_Scalar = new("norm", "Scalar");
     public static readonly Operator Norm_ScalarOpt_dim = new("norm", "ScalarOpt_dim");
     public static readonly Operator NormalInPlace = new("normal_");
-    public static readonly Operator NumpyT = new("numpy_T");
     public static readonly Operator OneHot = new("one_hot");
     public static readonly Operator Ones = new("ones");
     public static readonly Operator OnesLike = new("ones_like");
@@ -220,16 +214,12 @@ internal static class Aten
     public static readonly Operator PowInPlace_Tensor = new("pow_", "Tensor");
     public static readonly Operator Prod = new("prod");
     public static readonly Operator Prod_dim_int = new("prod", "dim_int");
-    public static readonly Operator Rand = new("rand");
     public static readonly Operator Rand_generator = new("rand", "generator");
-    public static readonly Operator Randint_low = new("randint", "low");
     public static readonly Operator Randint_low_generator = new("randint", "low_generator");
     public static readonly Operator RandLike = new("rand_like");
-    public static readonly Operator Randn = new("randn");
     public static readonly Operator Randn_generator = new("randn", "generator");
     public static readonly Operator RandnLike = new("randn_like");
     public static readonly Operator RandomInPlace_from = new("random_", "from");
-    public static readonly Operator Randperm = new("randperm");
     public static readonly Operator Randperm_generator = new("randperm", "generator");
     public static readonly Operator Reciprocal = new("reciprocal");
     public static readonly Operator ReciprocalInPlace = new("reciprocal_");
@@ -286,7 +276,6 @@ internal static class Aten
     public static readonly Operator Take = new("take");
     public static readonly Operator Tanh = new("tanh");
     public static readonly Operator TanhInPlace = new("tanh_");
-    public static readonly Operator Tensordot = new("tensordot");
     public static readonly Operator Tile = new("tile");
     public static readonly Operator To_device = new("to", "device");
     public static readonly Operator To_dtype = new("to", "dtype");
@@ -306,7 +295,6 @@ internal static class Aten
     public static readonly Operator Unflatten_int = new("unflatten", "int");
     public static readonly Operator Unfold = new("unfold");
     public static readonly Operator UniformInPlace = new("uniform_");
-    public static readonly Operator Unique2 = new("_unique2");
     public static readonly Operator Unsqueeze = new("unsqueeze");
     public static readonly Operator UnsqueezeInPlace = new("unsqueeze_");
     public static readonly Operator Var = new("var");

@@ -231,6 +231,17 @@ public static partial class torch
 
             protected void ClearModules() => _modules.Clear();
 
+            /// <summary>Puts a parameter in the place of the one of this name, which is disposed.</summary>
+            internal void Replace(string key, Parameter? value)
+            {
+                var before = get_parameter(key);
+                if (!ReferenceEquals(before, value))
+                {
+                    before?.Dispose();
+                    ConditionallyRegisterParameter(key, value?.DetachFromDisposeScope());
+                }
+            }
+
             /// <summary>The child that a dotted name starts with, and the rest of the name.</summary>
             private (Module, string)? Inside(string target)
             {

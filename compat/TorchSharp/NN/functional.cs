@@ -34,6 +34,8 @@ public static partial class torch
 
             public static Tensor sigmoid(Tensor x) => x.sigmoid();
 
+            public static Tensor sigmoid(Tensor x, bool inplace) => inplace ? x.sigmoid_().alias() : x.sigmoid();
+
             public static Tensor softmax(Tensor input, long dim, ScalarType? dtype = null) => input.softmax(dim, dtype);
 
             public static Tensor log_softmax(Tensor x, long dim) => x.log_softmax(dim);
@@ -55,6 +57,16 @@ public static partial class torch
 
             public static Tensor pad(Tensor input, long[] pad, PaddingModes mode = PaddingModes.Constant,
                 double value = 0) => functional.pad(input, (ReadOnlySpan<long>)pad, mode, value);
+
+            public static Tensor pad(Tensor input, long pad, PaddingModes mode = PaddingModes.Constant,
+                double value = 0) => functional.pad(input, [pad], mode, value);
+
+            public static Tensor pad(Tensor input, (long, long) pad, PaddingModes mode = PaddingModes.Constant,
+                double value = 0) => functional.pad(input, [pad.Item1, pad.Item2], mode, value);
+
+            public static Tensor pad(Tensor input, (long, long, long, long) pad,
+                PaddingModes mode = PaddingModes.Constant, double value = 0) =>
+                functional.pad(input, [pad.Item1, pad.Item2, pad.Item3, pad.Item4], mode, value);
 
             public static Tensor pad(Tensor input, ReadOnlySpan<long> pad, PaddingModes mode = PaddingModes.Constant,
                 double value = 0)

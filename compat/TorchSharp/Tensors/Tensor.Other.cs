@@ -67,6 +67,11 @@ public static partial class torch
         public Tensor std(long dim, bool unbiased = true, bool keepdim = false, ScalarType? type = null) =>
             std([dim], unbiased, keepdim, type);
 
+        public Tensor roll(long shifts, long? dims = null) =>
+            Aten.Roll.Call(this, new[] { shifts }, dims is { } dim ? new[] { dim } : Array.Empty<long>());
+
+        public Tensor unflatten(long dim, Size sizes) => unflatten(dim, sizes.Shape);
+
         public bool Equals(Tensor? target) => target is not null && Aten.Equal.CallForBool(this, target);
 
         private static Argument Rounding(RoundingMode mode) => mode switch

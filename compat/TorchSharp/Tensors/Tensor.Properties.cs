@@ -78,6 +78,8 @@ public static partial class torch
 
         public bool is_complex() => torch.is_complex(dtype);
 
+        public override string ToString() => $"[{string.Join('x', shape)}], type = {dtype}, device = {device}";
+
         /// <summary>Keeps this object, and so the handle just used, alive until here.</summary>
         private long Read(long value)
         {
