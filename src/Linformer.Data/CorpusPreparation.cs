@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Linformer.Data.Corpora;
 using Linformer.Data.Shards;
 using Linformer.Data.Tokenizers;
@@ -100,7 +101,7 @@ public static class CorpusPreparation
         CorpusSettings settings, IReadOnlyList<CorpusFile> files, List<PlannedFile> planned, string folder, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         var trainer = new ByteBpeTrainer(settings.VocabularySize);
-        var key = new StringBuilder($"{TrainerVersion} {settings.VocabularySize} {settings.Separator} {settings.TokenizerSampleBytes}");
+        var key = new StringBuilder($"{TrainerVersion} {settings.VocabularySize} {JsonSerializer.Serialize(settings.Separator)} {settings.TokenizerSampleBytes}");
         foreach (var (file, described) in planned.Zip(files))
         {
             key.Append($" {file.Sha256} {described.Format} {described.IsCompressed}");

@@ -16,8 +16,8 @@ public sealed record CorpusSettings
     /// <summary>The number of tokens of a tokenizer to train.</summary>
     public int VocabularySize { get; init; } = 8192;
 
-    /// <summary>What ends a document in text files.</summary>
-    public DocumentSeparator Separator { get; init; } = DocumentSeparator.EndOfFile;
+    /// <summary>The line that ends a document in text files: empty for any blank line, null if each file is one document.</summary>
+    public string? Separator { get; init; }
 
     /// <summary>How much text a tokenizer is trained on, in bytes, spread over the corpus.</summary>
     public long TokenizerSampleBytes { get; init; } = 32L << 20;

@@ -43,7 +43,7 @@ internal static class TokenizerSample
     }
 
     public static void Read(
-        IReadOnlyList<CorpusFile> files, List<PlannedSegment> segments, DocumentSeparator separator, ByteBpeTrainer trainer, Action<long> read, CancellationToken cancellationToken)
+        IReadOnlyList<CorpusFile> files, List<PlannedSegment> segments, string? separator, ByteBpeTrainer trainer, Action<long> read, CancellationToken cancellationToken)
     {
         foreach (var segment in segments)
         {

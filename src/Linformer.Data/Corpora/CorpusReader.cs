@@ -3,16 +3,6 @@ using Linformer.Data.Tokenizers;
 
 namespace Linformer.Data.Corpora;
 
-/// <summary>What ends a document in a text file.</summary>
-public enum DocumentSeparator
-{
-    /// <summary>Only the end of the file: each file is one document.</summary>
-    EndOfFile,
-
-    /// <summary>A line that is empty or has only spaces and tabs. Such lines are no part of a document.</summary>
-    BlankLine,
-}
-
 /// <summary>A piece of a document: long ones come in several, cut where white space follows other text, so that
 /// encoding the pieces one by one gives the same tokens.</summary>
 /// <param name="Utf8">The text, valid until the next piece is asked for; may be empty.</param>
@@ -30,7 +20,10 @@ public static class CorpusReader
 
     /// <summary>Reads a part of a file.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="separator">What ends a document, if the file is text.</param>
+    /// <param name="separator">
+    /// The line that ends a document in a text file, spaces and tabs around it aside; empty for any blank line; null if each
+    /// file is one document. Such lines are no part of a document.
+    /// </param>
     /// <param name="start">
     /// Where the part begins, in bytes. Parts begin and end at the first fitting place at or after their bounds (white space in
     /// a document, a line, a document), so that adjoining parts together give the file exactly. 0 for compressed files.
@@ -40,15 +33,16 @@ public static class CorpusReader
     /// <returns>The pieces, in order.</returns>
     /// <exception cref="BadDataException">The file cannot be read, is binary, not UTF-8, cut-off gzip, or not JSON lines with a text.</exception>
     public static IEnumerable<TextChunk> Read(
-        CorpusFile file, DocumentSeparator separator, long start = 0, long end = long.MaxValue, Action<long>? consumed = null)
+        CorpusFile file, string? separator, long start = 0, long end = long.MaxValue, Action<long>? consumed = null)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentOutOfRangeException.ThrowIfNegative(start);
-        (start, end) = file.IsCompressed ? (0, long.MaxValue) : SegmentBounds.Find(file, separator, start, end);
-        return start >= end ? [] : ReadFound(file, separator, start, end, consumed);
+        var line = separator is null ? null : new SeparatorLine(separator);
+        (start, end) = file.IsCompressed ? (0, long.MaxValue) : SegmentBounds.Find(file, line, start, end);
+        return start >= end ? [] : ReadFound(file, line, start, end, consumed);
     }
 
-    private static IEnumerable<TextChunk> ReadFound(CorpusFile file, DocumentSeparator separator, long start, long end, Action<long>? consumed)
+    private static IEnumerable<TextChunk> ReadFound(CorpusFile file, SeparatorLine? separator, long start, long end, Action<long>? consumed)
     {
         using var buffer = Open(file, start, end, consumed);
         buffer.Fill(string.Empty);
@@ -60,7 +54,7 @@ public static class CorpusReader
         var chunks = file.Format switch
         {
             CorpusFormat.Jsonl => ReadJsonLines(file, buffer),
-            _ when separator == DocumentSeparator.BlankLine => ReadBetweenBlankLines(buffer),
+            _ when separator is not null => ReadSeparated(buffer, separator),
             _ => ReadOneDocument(buffer, start == 0, file.IsCompressed || end == file.Bytes),
         };
         foreach (var chunk in chunks)
@@ -102,16 +96,16 @@ public static class CorpusReader
         }
     }
 
-    private static IEnumerable<TextChunk> ReadBetweenBlankLines(ScanBuffer buffer)
+    private static IEnumerable<TextChunk> ReadSeparated(ScanBuffer buffer, SeparatorLine separator)
     {
         var starts = true;
         while (!buffer.AtEnd || !buffer.Text.IsEmpty)
         {
-            if (starts && BlankLines.LeadingLength(buffer.Text.Span, buffer.AtEnd) is var blank and > 0)
+            if (starts && separator.LeadingLength(buffer.Text.Span, buffer.AtEnd) is var leading and > 0)
             {
-                buffer.Consume(blank);
+                buffer.Consume(leading);
             }
-            else if (BlankLines.TryFind(buffer.Text.Span, out var length, out var next))
+            else if (separator.TryFind(buffer.Text.Span, buffer.AtEnd, out var length, out var next))
             {
                 yield return new TextChunk(buffer.Text[..length], starts, EndsDocument: true);
                 starts = true;
@@ -119,12 +113,12 @@ public static class CorpusReader
             }
             else if (buffer.AtEnd)
             {
-                yield return new TextChunk(buffer.Text[..BlankLines.TrimmedLength(buffer.Text.Span)], starts, EndsDocument: true);
+                yield return new TextChunk(buffer.Text[..SeparatorLine.TrimmedLength(buffer.Text.Span)], starts, EndsDocument: true);
                 buffer.Consume(buffer.Text.Length);
             }
             else
             {
-                var cut = buffer.Text.Length < ChunkBytes ? 0 : LastSafeCut(buffer.Text.Span);
+                var cut = buffer.Text.Length < ChunkBytes ? 0 : LastSafeCut(buffer.Text.Span[..SeparatorLine.CuttableLength(buffer.Text.Span)]);
                 if (cut > 0)
                 {
                     yield return new TextChunk(buffer.Text[..cut], starts, EndsDocument: false);

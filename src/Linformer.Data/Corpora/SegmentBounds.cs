@@ -15,7 +15,7 @@ internal static class SegmentBounds
 
     private delegate int Finder(ReadOnlySpan<byte> window, int from);
 
-    public static (long Start, long End) Find(CorpusFile file, DocumentSeparator separator, long start, long end)
+    public static (long Start, long End) Find(CorpusFile file, SeparatorLine? separator, long start, long end)
     {
         try
         {
@@ -31,26 +31,24 @@ internal static class SegmentBounds
             long Place(long bound) => bound <= 0 ? 0 : bound >= size ? size : file.Format switch
             {
                 CorpusFormat.Jsonl => LineStart(bound),
-                _ when separator == DocumentSeparator.BlankLine => AfterBlankLine(LineStart(bound)),
+                _ when separator is not null => AfterSeparator(separator, LineStart(bound)),
                 _ => Search(bound, FindSafeCut),
             };
 
             long LineStart(long bound) => Math.Min(size, 1 + Search(bound - 1, FindNewline));
 
-            // From a line's start: behind the first line without text.
-            long AfterBlankLine(long line)
+            // From the beginning of a line: behind the first separator.
+            long AfterSeparator(SeparatorLine separator, long line)
             {
-                var isBlank = true;
+                var scanner = separator.NewScanner();
                 var newline = Search(line, (window, from) =>
                 {
                     for (var i = from; i < window.Length; i++)
                     {
-                        if (window[i] == '\n' && isBlank)
+                        if (scanner.Take(window[i]))
                         {
                             return i;
                         }
-
-                        isBlank = window[i] == '\n' || (isBlank && window[i] is (byte)' ' or (byte)'\t' or (byte)'\r');
                     }
 
                     return -1;

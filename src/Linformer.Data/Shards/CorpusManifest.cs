@@ -1,6 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using Linformer.Data.Corpora;
 
 namespace Linformer.Data.Shards;
 
@@ -12,7 +10,7 @@ namespace Linformer.Data.Shards;
 /// <param name="Fingerprint">The plan's fingerprint.</param>
 /// <param name="TokenizerSha256">The tokenizer's hash.</param>
 /// <param name="VocabularySize">The tokenizer's number of ids.</param>
-/// <param name="Separator">What ended a document in text files.</param>
+/// <param name="Separator">The line that ended a document in text files; null if each file was one.</param>
 /// <param name="Documents">The number of documents.</param>
 /// <param name="Tokens">The number of tokens, without separators.</param>
 /// <param name="Files">The files that the shards were made from.</param>
@@ -22,7 +20,7 @@ public sealed record CorpusManifest(
     string Fingerprint,
     string TokenizerSha256,
     int VocabularySize,
-    DocumentSeparator Separator,
+    string? Separator,
     long Documents,
     long Tokens,
     IReadOnlyList<PlannedFile> Files,
@@ -37,7 +35,6 @@ public sealed record CorpusManifest(
         NewLine = "\n",
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
     /// <summary>Makes the manifest of a finished plan.</summary>

@@ -25,7 +25,7 @@ public sealed record PlannedSegment(int File, long Start, long End);
 /// <param name="Fingerprint">SHA-256 over everything that decides the shards' content; file names do not.</param>
 /// <param name="TokenizerSha256">The tokenizer's hash.</param>
 /// <param name="VocabularySize">The tokenizer's number of ids.</param>
-/// <param name="Separator">What ends a document in text files.</param>
+/// <param name="Separator">The line that ends a document in text files; see <see cref="CorpusReader.Read"/>.</param>
 /// <param name="Files">The files, in order.</param>
 /// <param name="Shards">For each shard the parts of files in it, in order.</param>
 public sealed record CorpusPlan(
@@ -33,7 +33,7 @@ public sealed record CorpusPlan(
     string Fingerprint,
     string TokenizerSha256,
     int VocabularySize,
-    DocumentSeparator Separator,
+    string? Separator,
     IReadOnlyList<PlannedFile> Files,
     IReadOnlyList<IReadOnlyList<PlannedSegment>> Shards)
 {
@@ -43,11 +43,11 @@ public sealed record CorpusPlan(
     /// <summary>Plans the shards of a corpus.</summary>
     /// <param name="files">The files with their hashes, in the order of <see cref="CorpusFiles.Resolve"/>.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="separator">What ends a document in text files.</param>
+    /// <param name="separator">The line that ends a document in text files; see <see cref="CorpusReader.Read"/>.</param>
     /// <param name="shardBytes">About how many bytes of text go into a shard; at least 1. Compressed files are not cut.</param>
     /// <returns>The plan.</returns>
     public static CorpusPlan Create(
-        IReadOnlyList<PlannedFile> files, ByteBpeTokenizer tokenizer, DocumentSeparator separator, long shardBytes)
+        IReadOnlyList<PlannedFile> files, ByteBpeTokenizer tokenizer, string? separator, long shardBytes)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -58,7 +58,7 @@ public sealed record CorpusPlan(
         {
             ShardFile.FormatVersion,
             tokenizer.Sha256,
-            Separator = (int)separator,
+            Separator = separator,
             Files = files.Select(file => new { file.Sha256, file.Bytes, Kind = KindOf(file) }),
             Shards = shards,
         }));
