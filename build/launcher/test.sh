@@ -1,0 +1,93 @@
+# shellcheck shell=bash disable=SC2154 # root and tree are ./linformer's
+# Sourced by ./linformer: builds and runs the tests, and counts them.
+
+test_help() {
+  cat <<'HELP'
+Usage: ./linformer test [--fast] [NAME…]
+
+Builds and runs the tests. The last line has the counts.
+
+  --fast   leave out tests that start processes and tests that take long
+  NAME     run only the tests with one of these in their full names
+HELP
+}
+
+command_test() {
+  local fast=false names='' slow='' assemblies=() project name
+  while (($# > 0)); do
+    case $1 in
+      --fast) fast=true ;;
+      --help | -h) test_help; return ;;
+      -*) die "unknown option '$1'; run './linformer test --help'" ;;
+      *) names+="${names:+|}FullyQualifiedName~$1" ;;
+    esac
+    shift
+  done
+
+  if ! up_to_date tests || ! packages_are_there; then build tests; fi
+  npm_up_to_date || install_npm
+
+  for project in "$root"/tests/*/*.csproj; do
+    name=$(basename "$project" .csproj)
+    assemblies+=("$tree/bin/$name/release/$name.dll")
+    [[ -f ${assemblies[-1]} ]] || die "tests/$name is not built: it is not in Linformer.sln"
+  done
+
+  results=$tree/test-results
+  passed=0 failed=0 skipped=0
+  rm -rf "$results"
+  [[ $fast == false ]] || slow='&Speed!=Slow'
+  names=${names:+"&($names)"}
+
+  # Two assemblies at a time share the processors; tests inside one run one after another.
+  set_threads 2
+  run_lane main 2 "Lane!=Processes$slow$names"
+  if [[ $fast == false ]]; then
+    set_threads 1
+    run_lane processes 1 "Lane=Processes$names"
+  fi
+
+  ((passed + failed + skipped > 0)) || note "no test was run"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  ((failed == 0 && passed > 0))
+}
+
+packages_are_there() {
+  source "$root/build/launcher/install.sh"
+  [[ -n ${LINFORMER_SKIP_INSTALL:-} ]] || is_there python3-torch
+}
+
+# What the machine's threads allow for each of some test processes, unless the caller has said so.
+set_threads() { # PROCESSES
+  local threads=$(($(nproc) / $1))
+  export OMP_NUM_THREADS=${omp_given:-$((threads > 0 ? threads : 1))}
+  export OPENBLAS_NUM_THREADS=${openblas_given:-$OMP_NUM_THREADS}
+}
+omp_given=${OMP_NUM_THREADS:-}
+openblas_given=${OPENBLAS_NUM_THREADS:-}
+
+# Runs the tests that a filter selects, and adds up the counts of the report.
+run_lane() { # NAME ASSEMBLIES-AT-A-TIME FILTER
+  local report=$results/$1.trx status=0 counters='' total executed lane_passed lane_failed
+  note "tests, lane $1"
+  dotnet test "${assemblies[@]}" --filter "$3" --results-directory "$results" \
+    --logger "trx;LogFileName=$1.trx" --logger "console;verbosity=minimal" \
+    --blame-hang --blame-hang-timeout 15m --blame-hang-dump-type none \
+    -- "RunConfiguration.MaxCpuCount=$2" xUnit.ParallelizeTestCollections=false \
+    </dev/null || status=$?
+  ((status < 128)) || exit "$status"
+
+  [[ ! -f $report ]] || counters=$(grep -o '<Counters [^>]*' "$report" || true)
+  total=$(counter total) executed=$(counter executed) lane_passed=$(counter passed)
+  lane_failed=$((executed - lane_passed))
+  # A test process that died leaves no failed test behind, only the exit code.
+  if ((status != 0 && lane_failed == 0)); then
+    note "lane $1 ended with exit code $status"
+    lane_failed=1
+  fi
+  passed=$((passed + lane_passed)) failed=$((failed + lane_failed)) skipped=$((skipped + total - executed))
+}
+
+counter() { # NAME: its number in $counters
+  if [[ $counters =~ [[:space:]]$1=\"([0-9]+)\" ]]; then echo "${BASH_REMATCH[1]}"; else echo 0; fi
+}
