@@ -1,0 +1,90 @@
+using System.Text;
+
+namespace Linformer.Worker.Local;
+
+/// <summary>Follows a rank's log from where it ended before the run, and keeps the last lines.</summary>
+internal sealed class LogTail : IDisposable
+{
+    /// <summary>How many lines are kept.</summary>
+    public const int KeptLines = 20;
+
+    private const int MaximumLineBytes = 4096;
+
+    private readonly FileStream _file;
+    private readonly Queue<string> _last = new();
+    private readonly MemoryStream _partial = new();
+    private readonly byte[] _buffer = new byte[65_536];
+    private bool _cut;
+
+    /// <summary>Creates the log if there is none.</summary>
+    public LogTail(string path)
+    {
+        _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        _file.Seek(0, SeekOrigin.End);
+    }
+
+    /// <summary>The last lines of this run.</summary>
+    public IReadOnlyList<string> LastLines => [.. _last];
+
+    /// <summary>Hands out the lines that have been written since the last call.</summary>
+    /// <param name="onLine">Gets the lines; a very long one is cut.</param>
+    /// <param name="last">Whether nothing more will be written, so that a line without a break is one.</param>
+    public void Poll(Action<string> onLine, bool last = false)
+    {
+        // Somebody has emptied the log.
+        if (_file.Length < _file.Position)
+        {
+            _file.Position = 0;
+        }
+
+        int read;
+        while ((read = _file.Read(_buffer)) > 0)
+        {
+            Take(_buffer.AsSpan(0, read), onLine);
+        }
+
+        if (last && _partial.Length > 0)
+        {
+            EndLine(onLine);
+        }
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _partial.Dispose();
+    }
+
+    private void Take(ReadOnlySpan<byte> bytes, Action<string> onLine)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var end = bytes.IndexOf((byte)'\n');
+            var part = end < 0 ? bytes : bytes[..end];
+            var room = MaximumLineBytes - (int)_partial.Length;
+            _cut |= part.Length > room;
+            _partial.Write(part[..Math.Min(part.Length, room)]);
+            if (end < 0)
+            {
+                return;
+            }
+
+            EndLine(onLine);
+            bytes = bytes[(end + 1)..];
+        }
+    }
+
+    private void EndLine(Action<string> onLine)
+    {
+        var line = Encoding.UTF8.GetString(_partial.GetBuffer().AsSpan(0, (int)_partial.Length)).TrimEnd('\r') + (_cut ? "…" : "");
+        _partial.SetLength(0);
+        _cut = false;
+        _last.Enqueue(line);
+        if (_last.Count > KeptLines)
+        {
+            _last.Dequeue();
+        }
+
+        onLine(line);
+    }
+}

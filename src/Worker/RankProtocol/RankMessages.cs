@@ -1,0 +1,56 @@
+using System.Text.Json.Serialization;
+
+namespace Linformer.Worker.RankProtocol;
+
+/// <summary>What a rank tells the launcher: one JSON object per line on what was the rank's standard output.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(ProgressMessage), "progress")]
+[JsonDerivedType(typeof(CheckpointedMessage), "checkpointed")]
+[JsonDerivedType(typeof(FinishedMessage), "finished")]
+[JsonDerivedType(typeof(FailedMessage), "failed")]
+[JsonDerivedType(typeof(RendezvousSetMessage), "rendezvous-set")]
+[JsonDerivedType(typeof(RendezvousGetMessage), "rendezvous-get")]
+public abstract record RankMessage;
+
+/// <summary>A step has been applied. Numbers may be NaN or infinite.</summary>
+/// <param name="Step">The optimizer step, from 1 on.</param>
+/// <param name="TotalSteps">The step that training ends with.</param>
+/// <param name="Loss">The mean loss per predicted token of the step's global batch, in nats.</param>
+/// <param name="LearningRate">The learning rate of the step.</param>
+/// <param name="TokensPerSecond">Tokens per second of all ranks together.</param>
+/// <param name="HeldOutLoss">The mean loss per predicted token of the held-out part, in nats, when this step evaluated it.</param>
+/// <param name="HeldOutPerplexity">e to the power of <paramref name="HeldOutLoss"/>.</param>
+/// <param name="GradientNorm">The gradient's global norm before clipping.</param>
+public sealed record ProgressMessage(
+    long Step,
+    long TotalSteps,
+    double Loss,
+    double LearningRate,
+    double TokensPerSecond,
+    double? HeldOutLoss = null,
+    double? HeldOutPerplexity = null,
+    double? GradientNorm = null) : RankMessage;
+
+/// <summary>A checkpoint is on disk under its name.</summary>
+/// <param name="Checkpoint">The checkpoint's name, such as <c>l0000-g0001-s00000100</c>.</param>
+/// <param name="Folder">Its folder.</param>
+public sealed record CheckpointedMessage(string Checkpoint, string Folder) : RankMessage;
+
+/// <summary>The rank has done all of the job; it exits with code 0 next. Not sent after a stop.</summary>
+/// <param name="SummaryJson">What to tell the user, as JSON; the launcher does not look into it.</param>
+public sealed record FinishedMessage(string SummaryJson) : RankMessage;
+
+/// <summary>The rank cannot go on; it exits with another code than 0 next.</summary>
+/// <param name="Message">Why, in words for the user.</param>
+/// <param name="PeerLost">Whether the cause is that another rank has gone; then the launcher looks for the cause there.</param>
+public sealed record FailedMessage(string Message, bool PeerLost = false) : RankMessage;
+
+/// <summary>Gives a key of the generation's rendezvous a value; the last one counts.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Value">The value; Base64 on the wire.</param>
+public sealed record RendezvousSetMessage(string Key, byte[] Value) : RankMessage;
+
+/// <summary>Asks for a key's value; the answer comes when there is one.</summary>
+/// <param name="Request">A number that the answer repeats.</param>
+/// <param name="Key">The key.</param>
+public sealed record RendezvousGetMessage(long Request, string Key) : RankMessage;
