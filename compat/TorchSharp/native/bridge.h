@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -42,6 +43,8 @@ int guarded(Body&& body) noexcept {
   try {
     body();
     return 0;
+  } catch (const c10::Error& e) {
+    return fail(e.what_without_backtrace());
   } catch (const std::exception& e) {
     return fail(e.what());
   } catch (...) {
