@@ -18,6 +18,11 @@ public static class CommandLineApp
             each has its own --help.
             """)
         {
+            DemoCommand.Create(),
+            TrainCommand.Create(),
+            EvaluateCommand.Create(),
+            FillMaskCommand.Create(),
+            ForwardCommand.Create(),
             JobFileDocsCommand.Create(),
         };
         root.HelpName = "linformer";

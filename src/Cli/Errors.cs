@@ -1,5 +1,10 @@
 using System.Text.Json;
+using Linformer.Data;
+using Linformer.Model;
+using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
+using Linformer.Training.Checkpoints;
+using Linformer.Worker.Local;
 
 namespace Linformer.Cli;
 
@@ -12,8 +17,13 @@ internal static class Errors
     /// </summary>
     private static readonly Type[] Expected =
     [
+        typeof(BadDataException),
+        typeof(CheckpointException),
         typeof(CommandException),
         typeof(JobFileException),
+        typeof(ModelFormatException),
+        typeof(RankFailedException),
+        typeof(SafeTensorsException),
         typeof(IOException),
         typeof(UnauthorizedAccessException),
     ];

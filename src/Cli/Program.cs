@@ -1,4 +1,11 @@
 using Linformer.Cli;
+using Linformer.Worker.Ranks;
+
+// A rank process talks over its standard input and output, so nothing else may touch them first.
+if (args is [RankProgram.Argument])
+{
+    return await RankProgram.RunAsync();
+}
 
 using var signals = new TerminationSignals();
 var exitCode = await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), args, Console.Out, Console.Error, signals.Token);

@@ -9,27 +9,30 @@ namespace Linformer.Training.Tasks;
 public sealed class MaskedLanguageTask : ITrainingTask
 {
     private readonly MaskedLanguageModel _model;
-    private readonly SequenceDataset _dataset;
+    private readonly SequenceSet _training;
+    private readonly SequenceSet _heldOut;
     private readonly SampleOrder _order;
     private readonly Masker _masker;
     private readonly int _padding;
 
     // One micro-batch is made at a time, on the thread that trains.
-    private int[] _tokens;
-    private int[] _inputs;
-    private int[] _positions;
-    private int[] _targets;
+    private readonly int[] _tokens;
+    private readonly int[] _inputs;
+    private readonly int[] _positions;
+    private readonly int[] _targets;
 
-    /// <summary>Brings model and data together; both are disposed with the task.</summary>
+    /// <summary>Brings model and data together. The model is disposed with the task, the data are not.</summary>
     /// <param name="model">The model, with its first values.</param>
-    /// <param name="dataset">Sequences of the model's length.</param>
+    /// <param name="training">Training sequences of the model's length.</param>
+    /// <param name="heldOut">Held-out sequences of the model's length.</param>
     /// <param name="tokenizer">The tokenizer of the sequences.</param>
     /// <param name="order">The order in which the training sequences are seen.</param>
     /// <param name="masker">Chooses the tokens to predict.</param>
-    public MaskedLanguageTask(MaskedLanguageModel model, SequenceDataset dataset, ByteBpeTokenizer tokenizer, SampleOrder order, Masker masker)
+    public MaskedLanguageTask(MaskedLanguageModel model, SequenceSet training, SequenceSet heldOut, ByteBpeTokenizer tokenizer, SampleOrder order, Masker masker)
     {
         _model = model;
-        _dataset = dataset;
+        _training = training;
+        _heldOut = heldOut;
         _order = order;
         _masker = masker;
         _padding = tokenizer.Special.Pad ?? 0; // what stands under padding changes nothing
@@ -43,25 +46,25 @@ public sealed class MaskedLanguageTask : ITrainingTask
     public nn.Module Model => _model;
 
     /// <inheritdoc/>
-    public long TrainingSequences => _dataset.Training.Count;
+    public long TrainingSequences => _training.Count;
 
     /// <inheritdoc/>
-    public long HeldOutSequences => _dataset.HeldOut.Count;
+    public long HeldOutSequences => _heldOut.Count;
 
     /// <inheritdoc/>
     public MicroBatchLoss TrainingLoss(long firstSample, int count) =>
-        Loss(_dataset.Training, firstSample, count, _order.SequenceOf, _masker.Mask);
+        Loss(_training, firstSample, count, _order.SequenceOf, _masker.Mask);
 
     /// <inheritdoc/>
     public MicroBatchLoss HeldOutLoss(long firstSequence, int count) =>
-        Loss(_dataset.HeldOut, firstSequence, count, number => number, _masker.MaskForEvaluation);
+        Loss(_heldOut, firstSequence, count, number => number, _masker.MaskForEvaluation);
 
     /// <summary>The tokens that <see cref="HeldOutLoss"/> asks for, so that other predictors can be asked for the same.</summary>
     public IEnumerable<int> HeldOutTargets()
     {
         for (var sequence = 0L; sequence < HeldOutSequences; sequence++)
         {
-            var length = _dataset.HeldOut.Read(sequence, _tokens);
+            var length = _heldOut.Read(sequence, _tokens);
             var chosen = _masker.MaskForEvaluation(sequence, _tokens, length, _inputs, _positions, _targets);
             for (var i = 0; i < chosen; i++)
             {
@@ -71,11 +74,7 @@ public sealed class MaskedLanguageTask : ITrainingTask
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _model.Dispose();
-        _dataset.Dispose();
-    }
+    public void Dispose() => _model.Dispose();
 
     private MicroBatchLoss Loss(SequenceSet sequences, long first, int count, Func<long, long> sequenceOf, Mask mask)
     {

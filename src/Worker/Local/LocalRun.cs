@@ -27,8 +27,14 @@ public sealed record LocalRun
     /// <summary>The folder that the job's relative paths start from.</summary>
     public required string StorageRoot { get; init; }
 
-    /// <summary>The job's own folder, for checkpoints and the finished model.</summary>
+    /// <summary>The folder with the job's token shards and tokenizer.</summary>
+    public required string CorpusFolder { get; init; }
+
+    /// <summary>The job's own folder, for checkpoints and metrics.</summary>
     public required string RunFolder { get; init; }
+
+    /// <summary>Where the finished model goes.</summary>
+    public required string ModelFolder { get; init; }
 
     /// <summary>The name of the checkpoint to go on from; null to start anew.</summary>
     public string? ResumeFrom { get; init; }

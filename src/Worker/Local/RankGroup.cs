@@ -81,7 +81,9 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
             run.Threads,
             run.JobJson,
             run.StorageRoot,
+            run.CorpusFolder,
             run.RunFolder,
+            run.ModelFolder,
             run.ResumeFrom));
         _logger.ForContext("Rank", rank).Information("Rank {Rank} of {WorldSize} started as process {ProcessId}", rank, run.WorldSize, process.ProcessId);
         lock (_eventGate)

@@ -17,7 +17,9 @@ public abstract record LauncherMessage;
 /// <param name="Threads">Threads for computing; the environment already limits the native libraries to it.</param>
 /// <param name="JobJson">The job with all its settings resolved, as JSON.</param>
 /// <param name="StorageRoot">The folder that the job's relative paths start from.</param>
-/// <param name="RunFolder">The job's own folder, for checkpoints and the finished model.</param>
+/// <param name="CorpusFolder">The folder with the job's token shards and tokenizer.</param>
+/// <param name="RunFolder">The job's own folder, for checkpoints and metrics.</param>
+/// <param name="ModelFolder">Where the finished model goes.</param>
 /// <param name="ResumeFrom">The name of the checkpoint to go on from; null to start anew.</param>
 public sealed record StartMessage(
     int Rank,
@@ -27,7 +29,9 @@ public sealed record StartMessage(
     int Threads,
     string JobJson,
     string StorageRoot,
+    string CorpusFolder,
     string RunFolder,
+    string ModelFolder,
     string? ResumeFrom = null) : LauncherMessage;
 
 /// <summary>Finish the current step, write a checkpoint, exit with code 0.</summary>

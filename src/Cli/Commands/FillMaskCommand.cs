@@ -1,0 +1,46 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Linformer.Cli.Commands;
+
+/// <summary><c>fill-mask MODEL TEXT</c>: the likeliest tokens at each <c>&lt;mask&gt;</c>.</summary>
+internal static class FillMaskCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var model = new Argument<string>("MODEL") { Description = "The model's folder" };
+        var text = new Argument<string>("TEXT") { Description = "Text with one or more <mask>" };
+        var top = new Option<int>("--top") { Description = "Tokens to show for each mask", HelpName = "N", DefaultValueFactory = _ => 5 };
+        top.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 1000)
+            {
+                result.AddError("--top must be from 1 to 1000.");
+            }
+        });
+        var command = new Command("fill-mask", "Show the likeliest tokens at each <mask> of a text") { model, text, top };
+        command.SetAction(parsed =>
+        {
+            var context = CommandContext.Of(parsed);
+            using var filler = MaskFiller.Load(parsed.GetValue(model)!);
+            var masks = filler.Fill(parsed.GetValue(text)!, parsed.GetValue(top));
+            context.WriteResult(masks, output => Write(output, masks));
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static void Write(TextWriter output, IReadOnlyList<FilledMask> masks)
+    {
+        foreach (var mask in masks)
+        {
+            foreach (var candidate in mask.Candidates)
+            {
+                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{candidate.Probability,7:P1}  {mask.Before}[{candidate.Text.Trim()}]{mask.After}"));
+            }
+
+            output.WriteLine();
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using System.CommandLine;
+
+namespace Linformer.Cli.Commands;
+
+/// <summary>The option <c>--data</c>: the storage root.</summary>
+internal static class StorageOption
+{
+    private const string Variable = "LINFORMER_DATA";
+    private const string Default = "linformer-data";
+
+    /// <summary>The option; each command has its own.</summary>
+    public static Option<string> Create() => new("--data")
+    {
+        Description = $"The storage root: a job's corpus files are looked up in it, and checkpoints and models go there (default: {Variable}, or ./{Default})",
+        HelpName = "DIR",
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } folder ? folder : Default,
+    };
+}

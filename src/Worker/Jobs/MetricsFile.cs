@@ -1,0 +1,69 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Linformer.Training.Checkpoints;
+using Linformer.Worker.RankProtocol;
+
+namespace Linformer.Worker.Jobs;
+
+/// <summary>The metrics of a job: a line of JSON per step, appended as steps are applied.</summary>
+public sealed class MetricsFile : IDisposable
+{
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    private readonly StreamWriter _writer;
+
+    private MetricsFile(StreamWriter writer) => _writer = writer;
+
+    /// <summary>Opens the file for a run that starts after a step; lines of later steps, which will be made again, go.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="afterStep">The step that the run continues from; 0 for a new job.</param>
+    public static MetricsFile Open(string path, long afterStep)
+    {
+        var kept = File.Exists(path) ? File.ReadLines(path).Where(line => StepOf(line) <= afterStep).ToList() : [];
+        AtomicFile.Write(path, stream =>
+        {
+            using var writer = new StreamWriter(stream, leaveOpen: true);
+            kept.ForEach(writer.WriteLine);
+        });
+        return new MetricsFile(new StreamWriter(path, append: true) { AutoFlush = true });
+    }
+
+    /// <summary>Adds a line.</summary>
+    /// <param name="generation">The generation that took the step.</param>
+    /// <param name="worldSize">Its ranks.</param>
+    /// <param name="progress">The step.</param>
+    public void Add(int generation, int worldSize, ProgressMessage progress) => _writer.WriteLine(JsonSerializer.Serialize(
+        new
+        {
+            progress.Step,
+            generation,
+            worldSize,
+            progress.Loss,
+            progress.LearningRate,
+            progress.GradientNorm,
+            progress.HeldOutLoss,
+            progress.TokensPerSecond,
+        },
+        Options));
+
+    /// <inheritdoc/>
+    public void Dispose() => _writer.Dispose();
+
+    // A line that a kill has cut off counts as later than any step.
+    private static long StepOf(string line)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            return json.RootElement.GetProperty("step").GetInt64();
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return long.MaxValue;
+        }
+    }
+}

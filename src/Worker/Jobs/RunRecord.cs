@@ -1,0 +1,87 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Linformer.Data;
+using Linformer.Protocol;
+using Linformer.Training.Checkpoints;
+
+namespace Linformer.Worker.Jobs;
+
+/// <summary>What is remembered of a job between runs on this machine.</summary>
+/// <param name="Generation">The last generation that was started.</param>
+/// <param name="CorpusFingerprint">What the token shards were made from.</param>
+/// <param name="Job">The job with all its settings resolved.</param>
+public sealed record RunRecord(int Generation, string CorpusFingerprint, JsonNode Job)
+{
+    // The rest decides which numbers come out of a step, so a resumed job must keep it.
+    private static readonly string[] MayChange =
+    [
+        "priority", "ranks", "training.steps", "training.evaluateEvery", "training.checkpointEvery", "training.keepCheckpoints", "training.onBadLoss",
+    ];
+
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    /// <summary>The record of a run that starts.</summary>
+    /// <param name="generation">Its generation.</param>
+    /// <param name="corpusFingerprint">What the token shards were made from.</param>
+    /// <param name="job">The job.</param>
+    public static RunRecord Of(int generation, string corpusFingerprint, JobFile job) =>
+        new(generation, corpusFingerprint, JsonNode.Parse(job.ToJson())!);
+
+    /// <summary>Reads a record; null when there is none.</summary>
+    /// <param name="path">Its file.</param>
+    /// <exception cref="BadDataException">The file is damaged.</exception>
+    public static RunRecord? Load(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), Options) is { Job: not null, CorpusFingerprint: not null } record
+                ? record
+                : throw new BadDataException($"{path}: a field is missing.");
+        }
+        catch (JsonException e)
+        {
+            throw new BadDataException($"{path}: is not a run record: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Writes the record, whole or not at all.</summary>
+    /// <param name="path">Its file.</param>
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, Options));
+
+    /// <summary>The settings in which another job differs, of those that must not change when a job is resumed.</summary>
+    /// <param name="job">The other job.</param>
+    /// <returns>A sentence for each, such as <c>training.seed was 1 and is 2</c>.</returns>
+    public IReadOnlyList<string> ChangesOf(JobFile job)
+    {
+        var changes = new List<string>();
+        Compare("", Job, JsonNode.Parse(job.ToJson()), changes);
+        return changes;
+    }
+
+    private static void Compare(string path, JsonNode? before, JsonNode? now, List<string> changes)
+    {
+        if (Array.IndexOf(MayChange, path) >= 0 || JsonNode.DeepEquals(before, now))
+        {
+            return;
+        }
+
+        if (before is JsonObject left && now is JsonObject right)
+        {
+            foreach (var name in left.Select(p => p.Key).Union(right.Select(p => p.Key), StringComparer.Ordinal))
+            {
+                Compare(path.Length == 0 ? name : $"{path}.{name}", left[name], right[name], changes);
+            }
+
+            return;
+        }
+
+        changes.Add($"{path} was {Shown(before)} and is {Shown(now)}");
+    }
+
+    private static string Shown(JsonNode? node) => node?.ToJsonString() ?? "not set";
+}

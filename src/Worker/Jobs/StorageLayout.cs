@@ -1,0 +1,36 @@
+namespace Linformer.Worker.Jobs;
+
+/// <summary>What lies where below a storage root.</summary>
+/// <param name="Root">The storage root.</param>
+public sealed record StorageLayout(string Root)
+{
+    /// <summary>The folder of checkpoints in the folder of a job.</summary>
+    public const string CheckpointsName = "checkpoints";
+
+    /// <summary>Trained tokenizers and token shards, by fingerprint; safe to delete, they are made again.</summary>
+    public string Cache => Path.Combine(Root, "cache");
+
+    /// <summary>The folder of a job.</summary>
+    /// <param name="job">The job's name.</param>
+    public string Run(string job) => Path.Combine(Root, "jobs", job);
+
+    /// <summary>The folder of a job's checkpoints.</summary>
+    /// <param name="job">The job's name.</param>
+    public string Checkpoints(string job) => Path.Combine(Run(job), CheckpointsName);
+
+    /// <summary>The folder of a job's logs, a file per rank.</summary>
+    /// <param name="job">The job's name.</param>
+    public string Logs(string job) => Path.Combine(Run(job), "logs");
+
+    /// <summary>A line of JSON per step.</summary>
+    /// <param name="job">The job's name.</param>
+    public string Metrics(string job) => Path.Combine(Run(job), "metrics.jsonl");
+
+    /// <summary>What is remembered of a job between runs.</summary>
+    /// <param name="job">The job's name.</param>
+    public string RunRecord(string job) => Path.Combine(Run(job), "run.json");
+
+    /// <summary>The folder of the finished model.</summary>
+    /// <param name="job">The job's name.</param>
+    public string Model(string job) => Path.Combine(Root, "models", job);
+}

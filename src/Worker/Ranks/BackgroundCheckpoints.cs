@@ -1,0 +1,58 @@
+using Linformer.Training;
+using Linformer.Training.Checkpoints;
+using Linformer.Worker.RankProtocol;
+using Serilog;
+
+namespace Linformer.Worker.Ranks;
+
+/// <summary>
+/// Writes checkpoints while training goes on: one at a time, each from a copy of the state. One that cannot be written
+/// is a warning, since training can go on and the one before is still there.
+/// </summary>
+internal sealed class BackgroundCheckpoints(
+    CheckpointStore store, StartMessage start, RankControl control, ILogger log, TrainingOptions options) : IDisposable
+{
+    private Task? _writing;
+
+    /// <summary>Copies the trainer's state and starts to write it, once the one before is written.</summary>
+    /// <param name="trainer">The trainer, between two steps.</param>
+    public void Write(Trainer trainer)
+    {
+        FinishWriting(mustBeWritten: false);
+        var copy = TrainerCheckpoint.Take(trainer, options.GlobalBatch);
+        _writing = WriteAsync(copy);
+    }
+
+    /// <summary>Waits until the checkpoint that is being written is on disk.</summary>
+    /// <param name="mustBeWritten">Whether training ends here, so that a checkpoint that cannot be written is an error.</param>
+    /// <exception cref="CheckpointException">It could not be written.</exception>
+    public void FinishWriting(bool mustBeWritten)
+    {
+        try
+        {
+            // The training thread waits on purpose: it has nothing else to do, and nothing waits for it in turn.
+            _writing?.GetAwaiter().GetResult();
+        }
+        catch (CheckpointException e) when (!mustBeWritten)
+        {
+            log.Warning("A checkpoint could not be written; training goes on: {Reason}", e.Message);
+        }
+        finally
+        {
+            _writing = null;
+        }
+    }
+
+    public void Dispose() => FinishWriting(mustBeWritten: false);
+
+    private async Task WriteAsync(TrainerCheckpoint copy)
+    {
+        using (copy)
+        {
+            var info = await copy.WriteAsync(store, start.Lineage, start.Generation, start.JobJson);
+            log.ForContext("Step", info.Id.Step).Information("Checkpoint {Checkpoint} is on disk", info.Id);
+            store.Retain(options.KeepCheckpoints);
+            control.ReportCheckpointed(info.Id.ToString(), info.Folder);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using Linformer.Data;
+using Linformer.Model;
+using Linformer.Model.SafeTensors;
+using Linformer.Protocol;
+using Linformer.Training;
+using Linformer.Training.Checkpoints;
+using Linformer.Training.ProcessGroups;
+using Linformer.Worker.RankProtocol;
+using Serilog;
+
+namespace Linformer.Worker.Ranks;
+
+/// <summary>The program of a rank process: takes its orders from the control pipe, trains on one dedicated thread, ends.</summary>
+public static class RankProgram
+{
+    /// <summary>The argument that makes the program a rank process.</summary>
+    public const string Argument = "rank";
+
+    private const int Success = 0;
+    private const int Failure = 1;
+
+    /// <summary>Exceptions whose message says all there is to say.</summary>
+    private static readonly Type[] Expected =
+    [
+        typeof(ArgumentException), typeof(BadDataException), typeof(BadLossException), typeof(CheckpointException),
+        typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(ProcessGroupException),
+        typeof(SafeTensorsException), typeof(UnauthorizedAccessException),
+    ];
+
+    /// <summary>Runs until the job is done, fails, or is stopped.</summary>
+    /// <returns>The process's exit code.</returns>
+    public static async Task<int> RunAsync()
+    {
+        using var control = RankControl.Open();
+        var start = await control.WaitForStartAsync();
+        await using var log = RankLog.Create(start);
+        var exit = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Gradient mode and dispose scopes belong to a thread, so the training has one of its own.
+        var thread = new Thread(() => exit.SetResult(Train(start, control, log)), maxStackSize: 16 << 20) { Name = "training" };
+        thread.Start();
+        return await exit.Task;
+    }
+
+    private static int Train(StartMessage start, RankControl control, ILogger log)
+    {
+        try
+        {
+            using var session = new RankSession(start, control, log);
+            session.Run();
+            return Success;
+        }
+        catch (Exception e)
+        {
+            log.Error(e, "Training failed");
+            var message = Array.Exists(Expected, type => type.IsInstanceOfType(e)) ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}";
+            control.ReportFailed(message, peerLost: e is ProcessGroupException);
+            return Failure;
+        }
+    }
+}
