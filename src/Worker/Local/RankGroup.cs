@@ -86,10 +86,13 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
             run.ModelFolder,
             run.ResumeFrom));
         _logger.ForContext("Rank", rank).Information("Rank {Rank} of {WorldSize} started as process {ProcessId}", rank, run.WorldSize, process.ProcessId);
-        lock (_eventGate)
+        process.Guard(() =>
         {
-            events.Started(rank, process.ProcessId);
-        }
+            lock (_eventGate)
+            {
+                events.Started(rank, process.ProcessId);
+            }
+        });
     }
 
     private async Task<RankFailure?> SuperviseAsync(RankProcess process)

@@ -117,6 +117,20 @@ internal sealed class RankProcess : IDisposable
         return Failure();
     }
 
+    /// <summary>Calls what follows the ranks; when it throws, the run ends with its exception.</summary>
+    public void Guard(Action callback)
+    {
+        try
+        {
+            callback();
+        }
+        catch (Exception e) when (e is not RankProtocolException)
+        {
+            CallbackError ??= e;
+            ReportTrouble();
+        }
+    }
+
     public void Dispose()
     {
         _process.Dispose();
@@ -233,20 +247,6 @@ internal sealed class RankProcess : IDisposable
     }
 
     private void PassLogLine(string line) => Guard(() => _callbacks.LogLine(this, line));
-
-    // A callback that throws ends the run, with its exception.
-    private void Guard(Action callback)
-    {
-        try
-        {
-            callback();
-        }
-        catch (Exception e) when (e is not RankProtocolException)
-        {
-            CallbackError ??= e;
-            ReportTrouble();
-        }
-    }
 
     private void ReportTrouble()
     {

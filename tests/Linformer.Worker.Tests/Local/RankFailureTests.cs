@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using Linformer.Worker.Local;
+
+namespace Linformer.Worker.Tests.Local;
+
+[Trait("Lane", "Processes")]
+public sealed class RankFailureTests : LauncherFixture
+{
+    [Fact]
+    public async Task ACrashShowsRankExitCodeAndTheLastTwentyLogLines()
+    {
+        var recorder = new Recorder();
+
+        var error = await FailAsync("sleep,crash", recorder);
+
+        error.Failure.Rank.ShouldBe(1);
+        error.Failure.ExitCode.ShouldBe(3);
+        error.Failure.Signal.ShouldBeNull();
+        error.Failure.LastLogLines.ShouldBe([.. Enumerable.Range(12, 19).Select(i => $"line {i} of the log"), "the last words"]);
+        error.Others.ShouldBeEmpty();
+        error.Message.ShouldStartWith("Rank 1 exited with code 3.\n");
+        error.Message.ShouldEndWith("\n  line 30 of the log\n  the last words");
+        error.Message.ShouldContain(Path.Combine(Folder, "logs", "rank-1.log"));
+        recorder.Lines.Count(item => item.Rank == 1).ShouldBe(31);
+        recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
+    }
+
+    [Theory]
+    [InlineData("abort", 134, "SIGABRT")]
+    [InlineData("segmentation-fault", 139, "SIGSEGV")]
+    public async Task ANativeCrashShowsItsSignal(string mode, int exitCode, string signal)
+    {
+        var error = await FailAsync($"{mode},sleep", new Recorder());
+
+        error.Failure.Rank.ShouldBe(0);
+        error.Failure.ExitCode.ShouldBe(exitCode);
+        error.Failure.Signal.ShouldBe(signal);
+        error.Message.ShouldStartWith($"Rank 0 was ended by {signal} (exit code {exitCode})");
+    }
+
+    [Fact]
+    public async Task AKilledRankShowsSigkillAndTheOthersAreEnded()
+    {
+        Recorder recorder = null!;
+        recorder = new Recorder
+        {
+            OnProgress = rank => Signal("KILL", recorder.ProcessIds[rank]),
+        };
+
+        var error = await FailAsync("sleep,graceful,sleep", recorder, worldSize: 3);
+
+        error.Failure.Rank.ShouldBe(1);
+        error.Failure.ExitCode.ShouldBe(137);
+        error.Failure.Signal.ShouldBe("SIGKILL");
+        error.Others.ShouldBeEmpty();
+        recorder.ProcessIds.Count.ShouldBe(3);
+        recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
+    }
+
+    [Fact]
+    public async Task AnUnhandledExceptionIsInTheLogLines()
+    {
+        var error = await FailAsync("exception", new Recorder(), worldSize: 1);
+
+        error.Failure.Signal.ShouldBe("SIGABRT");
+        error.Message.ShouldContain("the tensor has no shape");
+    }
+
+    [Fact]
+    public async Task ARanksOwnWordsAreTheReason()
+    {
+        (await FailAsync("sleep,failed", new Recorder())).Failure.Reason.ShouldBe("failed: the loss is NaN at step 7");
+        (await FailAsync("failed-long", new Recorder(), worldSize: 1)).Failure.Reason.Length.ShouldBeLessThan(30_000);
+    }
+
+    [Fact]
+    public async Task TheCauseIsTheRankThatFailedByItselfNotTheOneThatLostIt()
+    {
+        var error = await Should.ThrowAsync<RankFailedException>(() =>
+            Launcher.RunAsync(Run("peer-lost,late-crash") with { FailureGrace = TimeSpan.FromSeconds(60) }, new Recorder()));
+
+        error.Failure.Rank.ShouldBe(1);
+        error.Failure.ExitCode.ShouldBe(4);
+        error.Others.ShouldHaveSingleItem().Rank.ShouldBe(0);
+        error.Message.ShouldContain("Then rank 0 failed: the connection was closed.");
+    }
+
+    [Fact]
+    public async Task EndingBeforeTheJobIsDoneIsAFailure() =>
+        (await FailAsync("unfinished,sleep", new Recorder())).Message.ShouldStartWith("Rank 0 exited with code 0 before the job was done.");
+
+    [Theory]
+    [InlineData("malformed", "sent a line that is no message: 'this is no message'")]
+    [InlineData("oversized", "sent a line of more than 1048576 bytes")]
+    [InlineData("rendezvous-flood", "all values together may have 67108864")]
+    public async Task ARankThatDoesNotKeepToTheProtocolFails(string mode, string reason)
+    {
+        var recorder = new Recorder();
+
+        var error = await FailAsync(mode, recorder, worldSize: 1);
+
+        error.Failure.Reason.ShouldContain(reason);
+        recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
+    }
+
+    [Fact]
+    public async Task ACommandThatDoesNotExistIsNamed()
+    {
+        var error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run("x") with { Command = "/no/such/program" }, new Recorder()));
+
+        error.Failure.ExitCode.ShouldBe(127);
+        error.Message.ShouldContain("/no/such/program: not found");
+    }
+
+    [Fact]
+    public async Task ACommandsArgumentsArriveAsTheyAre()
+    {
+        var run = Run("x", 1) with { Command = "printf", Arguments = ["%s|", "a b", "$HOME", "'\"", "*"] };
+
+        var error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(run, new Recorder()));
+
+        // Without a line break it is no line, so the command only seems to have ended too early.
+        error.Failure.Reason.ShouldBe("exited with code 0 before the job was done");
+        run = run with { Command = "sh", Arguments = ["-c", "printf '%s|' \"$@\" >&2", "sh", "a b", "$HOME", "'\"", "*"] };
+        error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(run, new Recorder()));
+        error.Failure.LastLogLines.ShouldBe(["a b|$HOME|'\"|*|"]);
+    }
+
+    [Fact]
+    public async Task RanksEndWithTheirLauncher()
+    {
+        using var launcher = Process.Start(new ProcessStartInfo(TestRank, ["launch", Folder]) { UseShellExecute = false, RedirectStandardOutput = true })!;
+        var ranks = new[] { int.Parse((await launcher.StandardOutput.ReadLineAsync())!), int.Parse((await launcher.StandardOutput.ReadLineAsync())!) };
+        await Task.Delay(500);
+        ranks.ShouldAllBe(id => !IsGone(id));
+
+        launcher.Kill();
+
+        await launcher.WaitForExitAsync();
+        foreach (var rank in ranks)
+        {
+            await WaitUntilGoneAsync(rank);
+        }
+    }
+
+    [Fact]
+    public async Task AStoppedRankIsKilledWithTheOthers()
+    {
+        Recorder recorder = null!;
+        recorder = new Recorder
+        {
+            OnProgress = rank =>
+            {
+                Signal("STOP", recorder.ProcessIds[rank]);
+                Signal("KILL", recorder.ProcessIds[1 - rank]);
+            },
+        };
+
+        var error = await FailAsync("graceful,sleep", recorder);
+
+        error.Failure.Rank.ShouldBe(1);
+        recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
+    }
+
+    [Fact]
+    public void ARankProcessThatIsStartedByHandSaysSo()
+    {
+        using var process = Process.Start(new ProcessStartInfo(TestRank, "train") { UseShellExecute = false, RedirectStandardError = true })!;
+        process.StandardError.ReadToEnd().ShouldContain("only a launcher can start");
+        process.WaitForExit();
+        process.ExitCode.ShouldNotBe(0);
+    }
+
+    private Task<RankFailedException> FailAsync(string modes, Recorder recorder, int worldSize = 2) =>
+        Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run(modes, worldSize), recorder));
+}

@@ -1,0 +1,89 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using Linformer.Worker.RankProtocol;
+
+namespace Linformer.Worker.Tests.RankProtocol;
+
+public sealed class RankMessageCodecTests
+{
+    private static readonly RankMessage[] RankMessages =
+    [
+        new ProgressMessage(1, 2, double.NaN, double.PositiveInfinity, -0.5, 1, null, 3),
+        new CheckpointedMessage("l0000-g0001-s00000001", "/a\nb/☃"),
+        new FinishedMessage("""{"a":"b"}"""),
+        new FailedMessage("two\nlines", PeerLost: true),
+        new RendezvousGetMessage(long.MaxValue, "key"),
+    ];
+
+    [Fact]
+    public void MessagesComeBackFromOneLine()
+    {
+        foreach (var message in RankMessages)
+        {
+            var line = RankMessageCodec.ToLine(message);
+            line.Count(b => b == '\n').ShouldBe(1);
+            RankMessageCodec.ReadRankMessage(line.AsSpan()[..^1]).ShouldBe(message);
+        }
+
+        var start = new StartMessage(0, 2, 0, 1, 1, "{\n}", "/root", "/run");
+        RankMessageCodec.ReadLauncherMessage(RankMessageCodec.ToLine(start)).ShouldBe(start);
+        RankMessageCodec.ReadLauncherMessage(RankMessageCodec.ToLine(new StopMessage())).ShouldBe(new StopMessage());
+    }
+
+    [Fact]
+    public void TheWireFormatIsTheDocumentedOne()
+    {
+        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new RendezvousSetMessage("a", [1, 2, 255]))).ShouldBe("""{"type":"rendezvous-set","key":"a","value":"AQL/"}""" + "\n");
+        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new ProgressMessage(1, 2, double.NaN, 0.5, 3))).ShouldBe(
+            """{"type":"progress","step":1,"totalSteps":2,"loss":"NaN","learningRate":0.5,"tokensPerSecond":3}""" + "\n");
+        RankMessageCodec.ReadRankMessage("""{"summaryJson":"x","added-later":1,"type":"finished"}"""u8).ShouldBe(new FinishedMessage("x"));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("3")]
+    [InlineData("""{"type":"unknown"}""")]
+    [InlineData("""{"type":3}""")]
+    [InlineData("""{"type":"finished"}""")]
+    [InlineData("""{"type":"finished","summaryJson":null}""")]
+    [InlineData("""{"type":"progress","step":"x"}""")]
+    [InlineData("""{"type":"rendezvous-set","key":"a","value":"no base64!"}""")]
+    [InlineData("""{"type":"start","rank":0}""")]
+    public void OtherLinesAreRefused(string line) =>
+        Should.Throw<RankProtocolException>(() => RankMessageCodec.ReadRankMessage(Encoding.UTF8.GetBytes(line)));
+
+    [Fact]
+    public void DamagedLinesGiveMessagesOrProtocolExceptions()
+    {
+        var change = from message in Gen.Elements(RankMessages)
+                     from position in Gen.Choose(0, 1000)
+                     from value in Gen.Choose(0, 255)
+                     from length in Gen.Choose(0, 1000)
+                     select (RankMessageCodec.ToLine(message), position, (byte)value, length);
+        var refused = 0;
+
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(3000), Prop.ForAll(change.ToArbitrary(), damage =>
+        {
+            var (line, position, value, length) = damage;
+            line[position % line.Length] = value;
+            try
+            {
+                RankMessageCodec.ReadRankMessage(line.AsSpan(0, Math.Min(length, line.Length)));
+            }
+            catch (RankProtocolException)
+            {
+                refused++;
+            }
+        }));
+
+        refused.ShouldBeGreaterThan(1000);
+    }
+
+    [Fact]
+    public void AMessageThatIsTooLongIsNotSent() =>
+        Should.Throw<ArgumentException>(() => RankMessageCodec.ToLine(new FinishedMessage(new string('x', 1 << 20)))).Message.ShouldContain("allowed are 1048576");
+}
