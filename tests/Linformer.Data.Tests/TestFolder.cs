@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using Linformer.Data.Tokenizers;
 
 namespace Linformer.Data.Tests;
 
@@ -80,4 +81,17 @@ public static class SomeText
 
         return text.ToString();
     }
+}
+
+/// <summary>A small tokenizer trained on <see cref="SomeText"/>.</summary>
+public static class SomeTokenizer
+{
+    private static readonly Lazy<ByteBpeTokenizer> Made = new(() =>
+    {
+        var trainer = new ByteBpeTrainer(500);
+        trainer.Add(Encoding.UTF8.GetBytes(SomeText.Make(5000, 1)));
+        return trainer.Train();
+    });
+
+    public static ByteBpeTokenizer Make() => Made.Value;
 }
