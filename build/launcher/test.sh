@@ -33,6 +33,8 @@ command_test() {
     [[ -f ${assemblies[-1]} ]] || die "tests/$name is not built: it is not in Linformer.sln"
   done
 
+  exec 8>"$tree/test.lock"
+  flock -n 8 || die "these tests are already running"
   results=$tree/test-results
   passed=0 failed=0 skipped=0
   rm -rf "$results"
@@ -70,11 +72,14 @@ openblas_given=${OPENBLAS_NUM_THREADS:-}
 run_lane() { # NAME ASSEMBLIES-AT-A-TIME FILTER
   local report=$results/$1.trx status=0 counters='' total executed lane_passed lane_failed
   note "tests, lane $1"
+  set +e
   dotnet test "${assemblies[@]}" --filter "$3" --results-directory "$results" \
     --logger "trx;LogFileName=$1.trx" --logger "console;verbosity=minimal" \
     --blame-hang --blame-hang-timeout 15m --blame-hang-dump-type none \
     -- "RunConfiguration.MaxCpuCount=$2" xUnit.ParallelizeTestCollections=false \
-    </dev/null || status=$?
+    </dev/null 8>&- | grep --line-buffered -vE "^$|^No test matches|^Data collector 'Blame'|^Results File|^VSTest version|^Starting test|^A total of"
+  status=${PIPESTATUS[0]}
+  set -e
   ((status < 128)) || exit "$status"
 
   [[ ! -f $report ]] || counters=$(grep -o '<Counters [^>]*' "$report" || true)

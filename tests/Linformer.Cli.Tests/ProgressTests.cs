@@ -117,6 +117,29 @@ public sealed class ProgressTests : IDisposable
         _writer.ToString().ShouldContain("[red]: 0 files");
     }
 
+    [Fact]
+    public async Task Many_threads_may_report_at_once()
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, Interactive = InteractionSupport.Yes, Out = new AnsiConsoleOutput(_writer) });
+        using (var progress = new TerminalProgress(console, TimeProvider.System))
+        {
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Run(async () =>
+            {
+                for (var i = 0; i < 50; i++)
+                {
+                    using var phase = progress.StartPhase($"phase {thread}.{i}.", "files", i);
+                    phase.Report(i);
+                    phase.Complete();
+                    progress.ReportTraining(new TrainingProgress(i, 50, 1, null, 1, null));
+                    await Task.Delay(1);
+                }
+            })));
+        }
+
+        for (var thread = 0; thread < 4; thread++)
+            _writer.ToString().ShouldContain($"phase {thread}.49.: 49 files");
+    }
+
     public void Dispose()
     {
         _writer.Dispose();

@@ -14,7 +14,7 @@ public interface IProgressReporter : IDisposable
     /// <summary>Shows how training goes.</summary>
     void ReportTraining(TrainingProgress progress);
 
-    /// <summary>Shows a message of one line that stays.</summary>
+    /// <summary>Shows a message of one line that stays. A terminal shows it within a tenth of a second, at the latest on Dispose.</summary>
     void Note(string message);
 }
 

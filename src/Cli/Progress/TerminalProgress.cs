@@ -12,6 +12,7 @@ public sealed class TerminalProgress : IProgressReporter
     private readonly IAnsiConsole _console;
     private readonly TimeProvider _time;
     private readonly List<Phase> _phases = [];
+    private readonly Queue<string> _notes = [];
     private readonly CancellationTokenSource _end = new();
     private readonly Task _drawing;
     private TrainingProgress? _training;
@@ -42,7 +43,11 @@ public sealed class TerminalProgress : IProgressReporter
     }
 
     /// <inheritdoc/>
-    public void Note(string message) => _console.WriteLine(message);
+    public void Note(string message)
+    {
+        lock (_lock)
+            _notes.Enqueue(message);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -52,6 +57,7 @@ public sealed class TerminalProgress : IProgressReporter
         _end.Dispose();
     }
 
+    // All that is written is written here: Spectre's live display deadlocks when another thread writes beside it.
     private async Task DrawAsync()
     {
         var display = _console.Live(Render());
@@ -59,15 +65,28 @@ public sealed class TerminalProgress : IProgressReporter
         {
             while (!_end.IsCancellationRequested)
             {
-                live.UpdateTarget(Render());
+                Draw(live);
                 await Task.Delay(Refresh, _time, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             lock (_lock)
                 _phases.Clear();
             // The last state of training stays on the screen.
-            live.UpdateTarget(Render());
+            Draw(live);
             display.AutoClear = _training is null;
         });
+    }
+
+    private void Draw(LiveDisplayContext live)
+    {
+        string[] notes;
+        lock (_lock)
+        {
+            notes = [.. _notes];
+            _notes.Clear();
+        }
+        foreach (var note in notes)
+            _console.WriteLine(note);
+        live.UpdateTarget(Render());
     }
 
     private Rows Render()
