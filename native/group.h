@@ -20,6 +20,8 @@ class Group {
         listener_(std::make_unique<Listener>(rank, size, generation, bindAddress)),
         mesh_(std::make_shared<Mesh>(rank, size)) {}
 
+  ~Group() { mesh_->leave(); }
+
   const int rank;
   const int size;
 

@@ -22,6 +22,13 @@ bool wouldBlock(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
 }
 
+// Whether closing the socket resets the connection, which poll(2) reports at the other end at
+// once, or ends it in order, after all that was sent.
+void setLinger(int fd, bool reset) {
+  const linger value{reset ? 1 : 0, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
+}
+
 // The part of a message (header, then data) that is still to be moved.
 int remaining(iovec (&parts)[2], void* header, size_t headerBytes, char* data, size_t bytes, size_t moved) {
   int count = 0;
@@ -46,6 +53,8 @@ void Mesh::open(std::vector<Descriptor> sockets) {
     }
     const int on = 1;
     ::setsockopt(sockets[peer].get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    // Until leave(), the end of this process or of the mesh resets its connections.
+    setLinger(sockets[peer].get(), true);
     auto connection = std::make_unique<Connection>(*this, peer, std::move(sockets[peer]));
     connections_.push_back(connection.get());
     pairs_[peer] = std::move(connection);
@@ -71,9 +80,22 @@ void Mesh::tearDown() {
   if (!open_) {
     return;
   }
-  // The descriptors stay open until the mesh is gone: another thread may be using them.
+  // Reset, not closed: another thread may be using the descriptors.
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
   for (const auto* connection : connections_) {
-    ::shutdown(connection->fd(), SHUT_RDWR);
+    if (::connect(connection->fd(), &nobody, sizeof(nobody)) != 0) {
+      ::shutdown(connection->fd(), SHUT_RDWR);
+    }
+  }
+}
+
+void Mesh::leave() {
+  if (tornDown_) {
+    return;
+  }
+  for (const auto* connection : connections_) {
+    setLinger(connection->fd(), false);
   }
 }
 
@@ -112,27 +134,27 @@ bool Mesh::advance() {
 }
 
 void Mesh::block() {
+  // All connections: a reset one means that a rank was lost, even if nothing is due from it now.
   std::vector<pollfd> polled{{wakeUp_.fd(), POLLIN, 0}};
-  std::vector<const Connection*> waiting;
   for (const auto* connection : connections_) {
-    if (const short events = connection->events()) {
-      polled.push_back({connection->fd(), events, 0});
-      waiting.push_back(connection);
-    }
+    polled.push_back({connection->fd(), connection->events(), 0});
   }
 
   if (::poll(polled.data(), polled.size(), millisecondsUntil(deadline_)) < 0 && errno != EINTR) {
     throw Failure(Code::Failed, kNoPeer, "poll: " + errorText(errno));
   }
   throwIfStopped();
-  for (size_t i = 0; i < waiting.size(); i++) {
-    waiting[i]->checkEvents(polled[i + 1].revents);
+  for (size_t i = 0; i < connections_.size(); i++) {
+    connections_[i]->checkEvents(polled[i + 1].revents);
   }
   if (Clock::now() >= deadline_) {
-    const auto late = std::find_if(waiting.begin(), waiting.end(), [](const auto* connection) {
-      return connection->events() & POLLIN;
-    });
-    const int peer = (late == waiting.end() ? waiting.front() : *late)->peer();
+    const auto waitsFor = [this](short event) {
+      return std::find_if(connections_.begin(), connections_.end(), [event](const auto* connection) {
+        return connection->events() & event;
+      });
+    };
+    const auto late = waitsFor(POLLIN) != connections_.end() ? waitsFor(POLLIN) : waitsFor(POLLOUT);
+    const int peer = late == connections_.end() ? kNoPeer : (*late)->peer();
     throw Failure(Code::TimedOut, peer, "timed out waiting for rank " + std::to_string(peer));
   }
 }
@@ -199,7 +221,8 @@ short Connection::events() const {
 }
 
 void Connection::checkEvents(short events) const {
-  // While something is to be received, reading what is left comes first and finds the end.
+  // While something is to be received, reading what is left comes first and finds the end. A rank
+  // that is done may leave, unless something is still to be sent to it.
   if (receives_.empty() && (events & (POLLRDHUP | POLLHUP | POLLERR))) {
     fail("it has closed the connection");
   }

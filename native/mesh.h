@@ -44,8 +44,11 @@ class Mesh : public gloo::transport::Context, public std::enable_shared_from_thi
   // Ends what runs and whatever comes later. From any thread.
   void abort();
 
-  // Ends all connections at once, so that the other ranks fail at once too.
+  // Resets all connections, so that the other ranks fail at once too. From any thread.
   void tearDown();
+
+  // What was sent reaches the others even when the mesh goes now.
+  void leave();
 
   // Tears down and forgets what is posted: its buffers are about to go.
   void discard();
@@ -109,7 +112,7 @@ class Connection : public gloo::transport::Pair {
   int fd() const { return socket_.get(); }
   int peer() const { return peer_; }
 
-  // The poll events that this connection waits for; 0 when nothing is posted.
+  // The poll(2) events that this connection waits for, beside a reset; 0 when nothing is posted.
   short events() const;
 
   // Throws when poll(2) says that the peer has gone and no receive would notice.

@@ -77,17 +77,7 @@ internal sealed class GlooContext : IDisposable
         => Check(NativeMethods.Barrier(_handle, Milliseconds(timeout), out var error), error);
 
     /// <summary>Ends the call that runs, and every later one, at once. From any thread.</summary>
-    public void Abort()
-    {
-        try
-        {
-            NativeMethods.Abort(_handle);
-        }
-        catch (ObjectDisposedException)
-        {
-            // Then there is nothing left to end.
-        }
-    }
+    public void Abort() => NativeMethods.Abort(_handle);
 
     public void Dispose() => _handle.Dispose();
 

@@ -4,10 +4,13 @@ namespace Linformer.Training.ProcessGroups;
 public sealed record GlooOptions
 {
     /// <summary>
-    /// How long the rendezvous may take, and each collective from when it starts to run until it is
-    /// done. A rank that is stopped or unreachable is noticed after this time.
+    /// How long each collective may take from when it starts to run until it is done. A rank that is
+    /// stopped or unreachable is noticed after this time.
     /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long it may take until all ranks are there and connected.</summary>
+    public TimeSpan RendezvousTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// Where to listen: an IP address, a host name, or the name of a network interface (such as

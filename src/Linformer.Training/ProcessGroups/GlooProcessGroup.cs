@@ -18,7 +18,8 @@ public sealed class GlooProcessGroup : IProcessGroup
     private readonly GlooContext _context;
     private readonly CommunicationThread _communication;
     private readonly CancellationTokenSource _aborted = new();
-    private int _disposed;
+    private readonly Lock _ending = new();
+    private bool _disposed;
 
     /// <summary>Starts to listen and to meet the other ranks.</summary>
     /// <param name="rank">This rank's number, from 0 to <paramref name="worldSize"/> - 1.</param>
@@ -35,7 +36,10 @@ public sealed class GlooProcessGroup : IProcessGroup
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank, worldSize);
         ArgumentNullException.ThrowIfNull(store);
         _options = options ?? new GlooOptions();
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(_options.Timeout, TimeSpan.Zero, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(
+            _options.Timeout, TimeSpan.Zero, nameof(GlooOptions.Timeout));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(
+            _options.RendezvousTimeout, TimeSpan.Zero, nameof(GlooOptions.RendezvousTimeout));
 
         Rank = rank;
         WorldSize = worldSize;
@@ -117,12 +121,13 @@ public sealed class GlooProcessGroup : IProcessGroup
     /// <inheritdoc/>
     public void Abort(Exception? reason = null)
     {
-        if (Volatile.Read(ref _disposed) != 0)
+        lock (_ending)
         {
-            return;
+            if (!_disposed)
+            {
+                End(reason);
+            }
         }
-
-        End(reason);
     }
 
     /// <summary>
@@ -131,14 +136,19 @@ public sealed class GlooProcessGroup : IProcessGroup
     /// </summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        lock (_ending)
         {
-            return;
-        }
+            if (_disposed)
+            {
+                return;
+            }
 
-        if (_communication.IsBusy)
-        {
-            End(new ObjectDisposedException(nameof(GlooProcessGroup)));
+            if (_communication.IsBusy)
+            {
+                End(new ObjectDisposedException(nameof(GlooProcessGroup)));
+            }
+
+            _disposed = true;
         }
 
         _communication.Dispose();
@@ -146,24 +156,18 @@ public sealed class GlooProcessGroup : IProcessGroup
         _aborted.Dispose();
     }
 
+    // Under the lock: nobody disposes meanwhile.
     private void End(Exception? reason)
     {
         _communication.Fail(Failure.Abort(reason));
         _context.Abort();
-        try
-        {
-            _aborted.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // Dispose was faster: there is no rendezvous left to end.
-        }
+        _aborted.Cancel();
     }
 
     // Runs on the communication thread.
     private void Rendezvous(IRendezvousStore store, IPAddress advertised)
     {
-        var deadline = Deadline.After(_options.Timeout);
+        var deadline = Deadline.After(_options.RendezvousTimeout);
         store.Set(Key(Rank), Encoding.UTF8.GetBytes($"{advertised} {_context.PortAndToken}"));
         var endpoints = new string[WorldSize];
         for (var peer = 0; peer < WorldSize; peer++)
@@ -247,7 +251,7 @@ public sealed class GlooProcessGroup : IProcessGroup
 
     private void ThrowIfUnusable(ProcessGroupOperation operation)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), this);
         if (_communication.Failure is { } failure)
         {
             throw failure.ToException(operation);

@@ -32,10 +32,25 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
     /// <inheritdoc/>
     public IWork ReduceScatter(
         torch.Tensor input, torch.Tensor output, ReduceOperation operation = ReduceOperation.Sum)
-        => Copy("reduce-scatter", input, output);
+    {
+        using var whole = TensorBuffer.Of(input, nameof(input));
+        using var part = TensorBuffer.Of(output, nameof(output));
+        TensorBuffer.CheckParts(whole, part, parts: 1, nameof(input), nameof(output));
+        var work = Done("reduce-scatter", whole);
+        whole.CopyTo(part);
+        return work;
+    }
 
     /// <inheritdoc/>
-    public IWork AllGather(torch.Tensor input, torch.Tensor output) => Copy("all-gather", input, output);
+    public IWork AllGather(torch.Tensor input, torch.Tensor output)
+    {
+        using var part = TensorBuffer.Of(input, nameof(input));
+        using var whole = TensorBuffer.Of(output, nameof(output));
+        TensorBuffer.CheckParts(whole, part, parts: 1, nameof(output), nameof(input));
+        var work = Done("all-gather", whole);
+        part.CopyTo(whole);
+        return work;
+    }
 
     /// <inheritdoc/>
     public IWork Broadcast(torch.Tensor buffer, int root)
@@ -58,16 +73,6 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
 
     /// <inheritdoc/>
     public void Dispose() => _disposed = true;
-
-    private CompletedWork Copy(string name, torch.Tensor input, torch.Tensor output)
-    {
-        using var from = TensorBuffer.Of(input, nameof(input));
-        using var to = TensorBuffer.Of(output, nameof(output));
-        TensorBuffer.CheckParts(whole: from, part: to, parts: 1, "input", "output");
-        var work = Done(name, from);
-        from.CopyTo(to);
-        return work;
-    }
 
     private CompletedWork Done(string name, TensorBuffer? buffer)
     {

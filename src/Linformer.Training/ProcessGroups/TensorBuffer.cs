@@ -91,7 +91,7 @@ internal sealed class TensorBuffer : IDisposable
     {
         // Reading the storage makes another tensor object, which would else live until the finalizer runs.
         using var scope = torch.NewDisposeScope();
-        using var storage = tensor.storage<T>();
+        var storage = tensor.storage<T>();
         var pointer = storage.data_ptr() + ((nint)tensor.storage_offset() * sizeof(T));
         return new TensorBuffer(tensor.alias().DetachFromDisposeScope(), pointer, type, tensor.numel());
     }

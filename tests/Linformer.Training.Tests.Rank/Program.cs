@@ -1,0 +1,40 @@
+using Linformer.Training.ProcessGroups;
+using TorchSharp;
+
+// Arguments: rank, world size, folder of the rendezvous, elements, milliseconds of the timeout.
+// All-reduces ones for ever and says so after each; says what it threw and exits with 3.
+// A line on standard input aborts the group.
+var (rank, worldSize) = (int.Parse(args[0]), int.Parse(args[1]));
+using var group = new GlooProcessGroup(
+    rank,
+    worldSize,
+    generation: 1,
+    new FileRendezvousStore(args[2]),
+    new GlooOptions
+    {
+        Timeout = TimeSpan.FromMilliseconds(int.Parse(args[4])),
+        RendezvousTimeout = TimeSpan.FromMinutes(2),
+    });
+new Thread(() =>
+{
+    if (Console.In.ReadLine() is { } reason)
+    {
+        group.Abort(new InvalidOperationException(reason));
+    }
+})
+{ IsBackground = true }.Start();
+
+try
+{
+    while (true)
+    {
+        using var buffer = torch.ones(long.Parse(args[3]));
+        group.AllReduce(buffer).Wait();
+        Console.Out.WriteLine($"sum {buffer.data<float>()[0]}");
+    }
+}
+catch (ProcessGroupException exception)
+{
+    Console.Out.WriteLine($"{exception.GetType().Name} peer {exception.Peer}: {exception.Message}");
+    return 3;
+}
