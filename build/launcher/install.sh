@@ -121,7 +121,7 @@ quietly() {
 
 tick() { # MESSAGE LOG
   local seconds=0 last
-  while sleep 1; do
+  while sleep 1 &>/dev/null; do # a sleep that is left over holds no pipe open
     seconds=$((seconds + 1))
     if [[ -t 2 ]]; then
       last=$(tail -n 1 "$2" | tr -cd '[:print:]')
