@@ -1,0 +1,120 @@
+using System.Text.Json;
+using Linformer.Model.SafeTensors;
+
+namespace EndToEnd;
+
+/// <summary>What a trained model can be asked.</summary>
+[Trait("Lane", "Processes")]
+public sealed class ModelCommandTests : IClassFixture<TrainedModel>
+{
+    private readonly TrainedModel _trained;
+
+    public ModelCommandTests(TrainedModel trained) => _trained = trained;
+
+    private string Model => _trained.Workspace.Model("model");
+
+    [Fact]
+    public void The_summary_beats_word_frequencies()
+    {
+        using var json = JsonDocument.Parse(_trained.Output);
+        var summary = json.RootElement.GetProperty("summary");
+        summary.GetProperty("heldOutPerplexity").GetDouble().ShouldBeLessThan(0.8 * summary.GetProperty("unigramPerplexity").GetDouble());
+        summary.GetProperty("steps").GetInt64().ShouldBe(300);
+    }
+
+    [Fact]
+    public async Task Evaluate_gives_the_perplexity_that_training_gave()
+    {
+        using var json = JsonDocument.Parse(_trained.Output);
+        var expected = json.RootElement.GetProperty("summary").GetProperty("heldOutPerplexity").GetDouble();
+        var printed = await LinformerProcess.SucceedAsync("evaluate", Model, _trained.Workspace.Corpus("00.txt"), "--output", "json");
+        using var result = JsonDocument.Parse(printed);
+        result.RootElement.GetProperty("perplexity").GetDouble().ShouldBe(expected, 0.35 * expected); // other text of the same kind
+    }
+
+    [Fact]
+    public async Task Fill_mask_gives_words_with_probabilities()
+    {
+        using var result = JsonDocument.Parse(await LinformerProcess.SucceedAsync(
+            "fill-mask", Model, "whale <mask> captain harpoon <mask>", "--top", "3", "--output", "json"));
+        result.RootElement.GetArrayLength().ShouldBe(2);
+        var candidates = result.RootElement[0].GetProperty("candidates").EnumerateArray().ToList();
+        candidates.Count.ShouldBe(3);
+        candidates.Select(c => c.GetProperty("probability").GetDouble()).ShouldBeInOrder(SortDirection.Descending);
+    }
+
+    [Theory]
+    [InlineData("no mask here", "<mask>")]
+    [InlineData("<mask> a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a", "at most 32")]
+    public async Task Fill_mask_refuses_what_it_cannot_do(string text, string expected)
+    {
+        var result = await LinformerProcess.RunAsync("fill-mask", Model, text);
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain(expected);
+    }
+
+    [Fact]
+    public async Task Forward_reads_ids_and_writes_hidden_states_and_logits()
+    {
+        var (input, output) = (Path.Combine(_trained.Workspace.Root, "in.safetensors"), Path.Combine(_trained.Workspace.Root, "out.safetensors"));
+        SafeTensorsWriter.Write(input, [Ids([5, 6, 7, 8, 9, 1], 2, 3), new("attention_mask", ElementType.I64, [2, 3], Bytes([1, 1, 1, 1, 1, 0]))]);
+
+        await LinformerProcess.SucceedAsync("forward", Model, "--input", input, "--to", output);
+
+        using var file = SafeTensorsFile.Open(output);
+        file["hidden_states"].Shape.ShouldBe([2, 3, 32]);
+        file["logits"].Shape.ShouldBe([2, 3, 400]);
+    }
+
+    [Fact]
+    public async Task Forward_names_ids_outside_the_vocabulary_and_missing_tensors()
+    {
+        var input = Path.Combine(_trained.Workspace.Root, "bad.safetensors");
+        SafeTensorsWriter.Write(input, [Ids([5, 400], 1, 2)]);
+        var outside = await LinformerProcess.RunAsync("forward", Model, "--input", input, "--to", input + ".out");
+        SafeTensorsWriter.Write(input, [new("other", ElementType.I64, [1], Bytes([1]))]);
+        var missing = await LinformerProcess.RunAsync("forward", Model, "--input", input, "--to", input + ".out");
+
+        (outside.ExitCode, missing.ExitCode).ShouldBe((1, 1));
+        outside.Error.ShouldContain("400");
+        missing.Error.ShouldContain("input_ids");
+    }
+
+    [Fact]
+    public async Task A_new_job_can_start_from_the_model()
+    {
+        var tokenizer = Path.Combine(_trained.Workspace.Root, "tokenizer.json");
+        File.Copy(Path.Combine(Model, "tokenizer.json"), tokenizer, overwrite: true);
+        var file = _trained.Workspace.Job("further", steps: 2, more: "initializeFrom: models/model");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("{ kind: byte-bpe, vocabularySize: 400 }", "{ file: tokenizer.json }", StringComparison.Ordinal));
+
+        await LinformerProcess.SucceedAsync(_trained.Workspace.Train(file));
+
+        _trained.Workspace.Losses("further")[0].ShouldBeLessThan(_trained.Workspace.Losses("model")[0] - 0.5);
+    }
+
+    private static SafeTensorEntry Ids(long[] ids, params long[] shape) => new("input_ids", ElementType.I64, shape, Bytes(ids));
+
+    private static byte[] Bytes(long[] values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<long>(values).ToArray();
+}
+
+/// <summary>A model that several tests ask.</summary>
+public sealed class TrainedModel : IAsyncLifetime
+{
+    internal Workspace Workspace { get; } = new();
+
+    internal string Output { get; private set; } = "";
+
+    public async Task InitializeAsync()
+    {
+        var file = Workspace.Job("model", steps: 300);
+        File.WriteAllText(file, File.ReadAllText(file).Replace("1.0e-3", "5.0e-3", StringComparison.Ordinal));
+        Output = await LinformerProcess.SucceedAsync(Workspace.Train(file, "--output", "json"));
+    }
+
+    public Task DisposeAsync()
+    {
+        Workspace.Dispose();
+        return Task.CompletedTask;
+    }
+}
