@@ -91,13 +91,13 @@ public sealed class ProgressTests : IDisposable
                 phase.Complete();
             }
             progress.Note("a note");
-            progress.ReportTraining(new TrainingProgress(3, 4, 2.5, 10, 100, TimeSpan.FromSeconds(20)));
+            progress.ReportTraining(new TrainingProgress(1200, 1600, 2.5, 10, 100, new TimeSpan(0, 59, 20)));
         }
 
         var screen = Regex.Replace(_writer.ToString(), "\e\\[[0-9;?]*[A-Za-z]", "", RegexOptions.None, TimeSpan.FromSeconds(1));
         screen.ShouldContain("Sharding: 4 files, ");
         screen.ShouldContain("a note");
-        screen.ShouldContain("━━━━━━━━━━━━━━━━━━━━  75% step 3 of 4, 20 s left");
+        screen.ShouldContain("━━━━━━━━━━━━  75% step 1,200 of 1,600, 59 min 20 s left");
         screen.ShouldContain("loss 2.500, held-out perplexity 10.0, 100 tokens/s");
         screen.Split('\n').ShouldAllBe(line => line.TrimEnd('\r').Length <= 160);
     }

@@ -107,19 +107,19 @@ public sealed class TerminalProgress : IProgressReporter
     // Name, bar and details in one line that never wraps.
     private static Paragraph Line(string name, double? fraction, string details, int width)
     {
-        const int NameWidth = 24;
-        const int BarWidth = 20;
+        const int NameWidth = 22;
+        var barWidth = width < 100 ? 12 : 20;
         var line = new Paragraph { Overflow = Overflow.Ellipsis };
         if (name.Length > 0)
             line.Append(name.Length > NameWidth ? name : name.PadRight(NameWidth)).Append(" ");
         if (fraction is { } share)
         {
-            var filled = (int)Math.Round(share * BarWidth);
-            line.Append(new string('━', filled), Color.Green).Append(new string('━', BarWidth - filled), Color.Grey);
+            var filled = (int)Math.Round(share * barWidth);
+            line.Append(new string('━', filled), Color.Green).Append(new string('━', barWidth - filled), Color.Grey);
             line.Append($" {Math.Floor(share * 100),3}% ");
         }
         var indent = name.Length == 0 ? new string(' ', NameWidth + 1) : "";
-        var used = Math.Max(name.Length, NameWidth) + 1 + (fraction is null ? 0 : BarWidth + 6);
+        var used = Math.Max(name.Length, NameWidth) + 1 + (fraction is null ? 0 : barWidth + 6);
         var room = Math.Max(0, width - used - 1);
         return line.Append(indent + (details.Length > room ? details[..room] : details));
     }
