@@ -15,7 +15,7 @@ public sealed class FullDiskTests
         Skip.IfNot(Mount("-t", "tmpfs", "-o", $"size={size}", "tmpfs", folder), "mounting a small file system takes root");
         try
         {
-            using var workspace = new Workspace(folder);
+            using var workspace = new Workspace(Path.Combine(folder, "storage"));
             var result = await LinformerProcess.RunAsync(workspace.Train(workspace.Job("full", steps: 30)));
 
             result.ExitCode.ShouldBe(1);
