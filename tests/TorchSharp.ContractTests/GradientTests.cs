@@ -134,6 +134,9 @@ public sealed class GradientTests : IDisposable
         x.grad!.item<float>().ShouldBe(6);
         y.detach_().ShouldBeSameAs(y);
         y.requires_grad.ShouldBeFalse();
+        tensor(new[] { 1.0 }, requires_grad: true).is_leaf.ShouldBeTrue();
+        // Converted on the way, so it is computed from the leaf.
+        tensor(new[] { 1.0 }, dtype: float32, requires_grad: true).is_leaf.ShouldBeFalse();
     }
 
     [Fact]

@@ -57,6 +57,9 @@ public class ModeAndErrorTests
         Should.Throw<ExternalException>(() => ones(2).backward());
         Should.Throw<ExternalException>(() => ones(2).sum(3));
         Should.Throw<ArgumentException>(() => tensor(new[] { 1f }, [2]));
+        Should.Throw<ArgumentException>(() => ones(2).index_add(0, tensor(new[] { 0 }), ones(1), 1));
+        Should.Throw<ArgumentException>(() => where(ones(2), ones(2), ones(2)));
+        Should.Throw<InvalidOperationException>(() => ones(2).dot(ones(3)));
     }
 
     [Fact]

@@ -175,7 +175,7 @@ public sealed class ModuleTests : IDisposable
         public Block(Parameter? scale = null)
             : base(nameof(Block))
         {
-            this.scale = scale ?? new Parameter(full(1, 2));
+            this.scale = scale ?? new Parameter(full(1, 2f));
             RegisterComponents();
         }
 

@@ -15,6 +15,9 @@ public sealed class ShapeTests : IDisposable
         zeros(2, 3).ShouldHold(0, 0, 0, 0, 0, 0);
         ones([2], dtype: int64).dtype.ShouldBe(ScalarType.Int64);
         full(2, 2, 7).ShouldHold(7, 7, 7, 7);
+        full(1, 7).dtype.ShouldBe(ScalarType.Int64);
+        full(1, 7f).dtype.ShouldBe(ScalarType.Float32);
+        Should.Throw<ArgumentException>(() => randn([2], dtype: int64));
         arange(2, 8, 2).ShouldHold(2, 4, 6);
         arange(3).dtype.ShouldBe(ScalarType.Int64);
         arange(0.5, 2).dtype.ShouldBe(ScalarType.Float32);
@@ -171,6 +174,8 @@ public sealed class ShapeTests : IDisposable
         t.t().data<float>().ToArray().ShouldBe([0f, 3, 10, 7, 2, 8]);
         t.transpose(0, 1).data<float>()[2, 0].ShouldBe(2);
         data.Sum().ShouldBe(30);
+        Should.Throw<IndexOutOfRangeException>(() => data[6]);
+        Should.Throw<IndexOutOfRangeException>(() => data[0, 3]);
         Should.Throw<ArgumentException>(() => t.data<double>());
         Should.Throw<ArgumentException>(() => t.item<float>());
     }

@@ -23,19 +23,20 @@ public static partial class torch
     private static Tensor NewFull(ReadOnlySpan<long> size, Scalar value, ScalarType? dtype, Device? device,
         bool requires_grad, string[]? names) =>
         Finish(
-            Aten.Full.Call(size, value, dtype ?? _defaultDtype, Argument.None, InitializeDevice(device)),
+            Aten.Full.Call(size, value, dtype ?? (is_integral(value.Type) ? ScalarType.Int64 : _defaultDtype),
+                Argument.None, InitializeDevice(device)),
             requires_grad, names);
 
     private static Tensor NewRand(ReadOnlySpan<long> size, ScalarType? dtype, Device? device, bool requires_grad,
         Generator? generator, string[]? names) =>
         Finish(
-            Aten.Rand_generator.Call(size, generator, dtype ?? _defaultDtype, Argument.None, InitializeDevice(device)),
+            Aten.Rand_generator.Call(size, generator, FloatingPoint(nameof(rand), dtype) ?? _defaultDtype, Argument.None, InitializeDevice(device)),
             requires_grad, names);
 
     private static Tensor NewRandn(ReadOnlySpan<long> size, ScalarType? dtype, Device? device, bool requires_grad,
         Generator? generator, string[]? names) =>
         Finish(
-            Aten.Randn_generator.Call(size, generator, dtype ?? _defaultDtype, Argument.None, InitializeDevice(device)),
+            Aten.Randn_generator.Call(size, generator, FloatingPoint(nameof(randn), dtype) ?? _defaultDtype, Argument.None, InitializeDevice(device)),
             requires_grad, names);
 
     private static Tensor NewRandint(long low, long high, ReadOnlySpan<long> size, ScalarType? dtype, Device? device,
@@ -44,6 +45,12 @@ public static partial class torch
             Aten.Randint_low_generator.Call(low, high, size, generator, dtype ?? ScalarType.Int64, Argument.None,
                 InitializeDevice(device)),
             requires_grad, names);
+
+    private static ScalarType? FloatingPoint(string function, ScalarType? dtype) =>
+        dtype is { } type && is_integral(type)
+            ? throw new ArgumentException(
+                $"torch.{function}() was passed a bad dtype: {type}. It must be floating point or complex.", nameof(dtype))
+            : dtype;
 
     private static Tensor Finish(Tensor tensor, bool requires_grad, string[]? names)
     {
@@ -102,13 +109,14 @@ public static partial class torch
             NativeMethods.Check(NativeMethods.tb_tensor_data(handle, &data));
             elements[..(int)count].CopyTo(new Span<T>((void*)data, (int)count));
         }
-        var tensor = new Tensor(handle);
+        // As in the package, what is converted after that is no leaf.
+        var tensor = Finish(new Tensor(handle), requires_grad, names);
         if (dtype is { } wanted && wanted != original)
         {
             var converted = tensor.to_type(wanted);
             tensor.Dispose();
             tensor = converted;
         }
-        return Finish(tensor, requires_grad, names);
+        return tensor;
     }
 }

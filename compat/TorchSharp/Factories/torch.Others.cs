@@ -57,12 +57,13 @@ public static partial class torch
         bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
         NewRandint(0, high, Array.ConvertAll(size, n => (long)n), dtype, device, requires_grad, generator, names);
 
+    /// <summary>As in the package, requires_grad has no effect.</summary>
     public static Tensor randperm(long n, ScalarType? dtype = null, Device? device = null, bool requires_grad = false,
         Generator? generator = null) =>
         Finish(
             Aten.Randperm_generator.Call(n, generator, dtype ?? ScalarType.Int64, Argument.None,
                 InitializeDevice(device)),
-            requires_grad, null);
+            false, null);
 
     public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null,
         bool requires_grad = false, string[]? names = null) =>

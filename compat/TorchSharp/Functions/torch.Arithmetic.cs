@@ -1,6 +1,7 @@
 namespace TorchSharp;
 
-// Arithmetic, element by element, as functions.
+// Arithmetic, element by element, as functions. As in the package, division ignores the rounding mode here,
+// except by a number in place.
 public static partial class torch
 {
     public static Tensor add(Tensor left, Scalar right, Scalar alpha) => left.add(right, alpha);
@@ -48,27 +49,27 @@ public static partial class torch
     public static Tensor multiply(Tensor left, Tensor right) => left.multiply(right);
 
     public static Tensor div(Tensor left, Scalar right, RoundingMode rounding_mode = RoundingMode.None) =>
-        left.div(right, rounding_mode);
+        left.div(right);
 
     public static Tensor div(Tensor left, Tensor right, RoundingMode rounding_mode = RoundingMode.None) =>
-        left.div(right, rounding_mode);
+        left.div(right);
 
     public static Tensor div_(Tensor left, Scalar right, RoundingMode rounding_mode = RoundingMode.None) =>
         left.div_(right, rounding_mode);
 
     public static Tensor div_(Tensor left, Tensor right, RoundingMode rounding_mode = RoundingMode.None) =>
-        left.div_(right, rounding_mode);
+        left.div_(right);
 
     public static Tensor divide(Tensor left, Scalar right, RoundingMode rounding_mode = RoundingMode.None) =>
-        left.divide(right, rounding_mode);
+        left.divide(right);
 
     public static Tensor divide(Tensor left, Tensor right, RoundingMode rounding_mode = RoundingMode.None) =>
-        left.divide(right, rounding_mode);
+        left.divide(right);
 
     public static Tensor divide_(Tensor left, Scalar right) => left.divide_(right);
 
     public static Tensor divide_(Tensor left, Tensor right, RoundingMode rounding_mode = RoundingMode.None) =>
-        left.divide_(right, rounding_mode);
+        left.divide_(right);
 
     public static Tensor true_divide(Tensor dividend, Tensor divisor) => dividend.true_divide(divisor);
 
@@ -141,10 +142,6 @@ public static partial class torch
     public static Tensor clamp_min(Tensor input, Scalar min) => input.clamp_min(min);
 
     public static Tensor clamp_max(Tensor input, Scalar max) => input.clamp_max(max);
-
-    public static Tensor clamp_min_(Tensor input, Scalar min) => input.clamp_min_(min);
-
-    public static Tensor clamp_max_(Tensor input, Scalar max) => input.clamp_max_(max);
 
     public static Tensor clip(Tensor input, Scalar? min = null, Scalar? max = null) => input.clip(min, max);
 }

@@ -23,6 +23,12 @@ public static partial class torch
 
     public static Tensor where(Tensor condition, Tensor x, Tensor y) => x.where(condition, y);
 
+    public static Tensor var(Tensor input, bool unbiased = true) => input.var(unbiased);
+
+    public static Tensor dot(Tensor input, Tensor other) => input.dot(other);
+
+    public static Tensor unflatten(Tensor input, long dim, params long[] sizes) => input.unflatten(dim, sizes);
+
     public static Tensor var(Tensor input, long[] dimensions, bool unbiased = true, bool keepdim = false,
         ScalarType? type = null) => input.var(dimensions, unbiased, keepdim, type);
 

@@ -21,8 +21,6 @@ public static partial class torch
 
     public static Tensor prod(Tensor input, ScalarType? type = null) => input.prod(type);
 
-    public static Tensor var(Tensor input, bool unbiased = true) => input.var(unbiased);
-
     public static Tensor std(Tensor input, bool unbiased = true) => input.std(unbiased);
 
     public static Tensor norm(Tensor input, float p = 2) => input.norm(p);

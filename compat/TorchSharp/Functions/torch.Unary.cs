@@ -67,8 +67,6 @@ public static partial class torch
 
     public static Tensor erf_(Tensor input) => input.erf_();
 
-    public static Tensor erfinv(Tensor input) => input.erfinv();
-
     public static Tensor erfinv_(Tensor input) => input.erfinv_();
 
     public static Tensor floor(Tensor input) => input.floor();

@@ -8,8 +8,6 @@ public static partial class torch
     public static Tensor flatten(Tensor input, long start_dim = 0, long end_dim = -1) =>
         input.flatten(start_dim, end_dim);
 
-    public static Tensor unflatten(Tensor input, long dim, params long[] sizes) => input.unflatten(dim, sizes);
-
     public static Tensor unsqueeze(Tensor input, long dim) => input.unsqueeze(dim);
 
     public static Tensor unsqueeze_(Tensor input, long dim) => input.unsqueeze_(dim);

@@ -29,7 +29,6 @@ internal static class Aten
     public static readonly Operator Argmin = new("argmin");
     public static readonly Operator Argsort = new("argsort");
     public static readonly Operator AsStrided = new("as_strided");
-    public static readonly Operator Baddbmm = new("baddbmm");
     public static readonly Operator Bernoulli = new("bernoulli");
     public static readonly Operator BernoulliInPlace_float = new("bernoulli_", "float");
     public static readonly Operator BernoulliInPlace_Tensor = new("bernoulli_", "Tensor");

@@ -53,13 +53,16 @@ public static partial class torch
             public static Tensor l1_loss(Tensor input, Tensor target, Reduction reduction = Reduction.Mean) =>
                 Aten.L1Loss.Call(input, target, (long)reduction);
 
-            public static Tensor one_hot(Tensor x, long num_classes = -1) => Aten.OneHot.Call(x, num_classes);
+            public static Tensor one_hot(Tensor x, long num_classes = -1) =>
+                x.dtype == ScalarType.Int64
+                    ? Aten.OneHot.Call(x, num_classes)
+                    : throw new ArgumentException("OneHot input tensor must have elements of type Int64");
 
             public static Tensor pad(Tensor input, long[] pad, PaddingModes mode = PaddingModes.Constant,
                 double value = 0) => functional.pad(input, (ReadOnlySpan<long>)pad, mode, value);
 
             public static Tensor pad(Tensor input, long pad, PaddingModes mode = PaddingModes.Constant,
-                double value = 0) => functional.pad(input, [pad], mode, value);
+                double value = 0) => functional.pad(input, Enumerable.Repeat(pad, 2 * (int)input.ndim).ToArray(), mode, value);
 
             public static Tensor pad(Tensor input, (long, long) pad, PaddingModes mode = PaddingModes.Constant,
                 double value = 0) => functional.pad(input, [pad.Item1, pad.Item2], mode, value);
@@ -78,7 +81,7 @@ public static partial class torch
                     PaddingModes.Circular => "circular",
                     _ => "constant",
                 };
-                return Aten.Pad.Call(input, pad, kind, kind == "constant" ? value : Argument.None);
+                return Aten.Pad.Call(input, pad, kind, value);
             }
         }
     }

@@ -77,6 +77,10 @@ public sealed class DisposeScope : IDisposable
             Detach(disposables);
             return;
         }
+        if (scope == this)
+        {
+            return;
+        }
         foreach (var disposable in disposables)
         {
             if (Disposables.Remove(disposable))

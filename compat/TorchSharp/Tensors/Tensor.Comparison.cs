@@ -162,6 +162,6 @@ public static partial class torch
         public Tensor bitwise_not() => Aten.BitwiseNot.Call(this);
 
         public Tensor where(Tensor condition, Tensor y) =>
-            Aten.Where_self.Call(condition, this, y);
+            Aten.Where_self.Call(BooleanMask(condition), this, y);
     }
 }

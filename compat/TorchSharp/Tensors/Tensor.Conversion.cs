@@ -99,7 +99,9 @@ public static partial class torch
             };
         }
 
-        public bool is_nonzero() => Aten.IsNonzero.CallForBool(this);
+        public bool is_nonzero() => numel() == 1
+            ? Aten.IsNonzero.CallForBool(this)
+            : throw new InvalidOperationException("is_nonzero() called on non-singleton tensor");
 
         private Tensor After(Tensor result, bool disposeAfter)
         {

@@ -10,29 +10,29 @@ public static partial class torch
         public Tensor index_select(long dim, Tensor index) => Aten.IndexSelect.Call(this, dim, index);
 
         public Tensor index_add(long dim, Tensor index, Tensor source, Scalar alpha) =>
-            Aten.IndexAdd.Call(this, dim, index, source, alpha);
+            Aten.IndexAdd.Call(this, dim, Int64Index(index), source, alpha);
 
         public Tensor index_add_(long dim, Tensor index, Tensor source, Scalar alpha)
         {
-            Aten.IndexAddInPlace.CallInPlace(this, dim, index, source, alpha);
+            Aten.IndexAddInPlace.CallInPlace(this, dim, Int64Index(index), source, alpha);
             return this;
         }
 
         public Tensor index_copy(long dim, Tensor index, Tensor source) =>
-            Aten.IndexCopy.Call(this, dim, index, source);
+            Aten.IndexCopy.Call(this, dim, Int64Index(index), source);
 
         public Tensor index_copy_(long dim, Tensor index, Tensor source)
         {
-            Aten.IndexCopyInPlace.CallInPlace(this, dim, index, source);
+            Aten.IndexCopyInPlace.CallInPlace(this, dim, Int64Index(index), source);
             return this;
         }
 
         public Tensor index_fill(long dim, Tensor index, Scalar value) =>
-            Aten.IndexFill_int_Scalar.Call(this, dim, index, value);
+            Aten.IndexFill_int_Scalar.Call(this, dim, Int64Index(index), value);
 
         public Tensor index_fill_(long dim, Tensor index, Scalar value)
         {
-            Aten.IndexFillInPlace_int_Scalar.CallInPlace(this, dim, index, value);
+            Aten.IndexFillInPlace_int_Scalar.CallInPlace(this, dim, Int64Index(index), value);
             return this;
         }
 
@@ -63,7 +63,7 @@ public static partial class torch
             return this;
         }
 
-        public Tensor masked_select(Tensor mask) => Aten.MaskedSelect.Call(this, mask);
+        public Tensor masked_select(Tensor mask) => Aten.MaskedSelect.Call(this, BooleanMask(mask));
 
         public Tensor masked_scatter(Tensor mask, Tensor value) => Aten.MaskedScatter.Call(this, mask, value);
 

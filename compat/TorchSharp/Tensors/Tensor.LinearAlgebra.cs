@@ -15,8 +15,6 @@ public static partial class torch
 
         public Tensor mv(Tensor target) => Aten.Mv.Call(this, target);
 
-        public Tensor dot(Tensor target) => Aten.Dot.Call(this, target);
-
         public Tensor outer(Tensor vec2) => Aten.Outer.Call(this, vec2);
 
         public Tensor addmm(Tensor mat1, Tensor mat2, float beta = 1, float alpha = 1) =>
@@ -27,8 +25,5 @@ public static partial class torch
             Aten.AddmmInPlace.CallInPlace(this, mat1, mat2, (double)beta, (double)alpha);
             return this;
         }
-
-        public Tensor baddbmm(Tensor batch1, Tensor batch2, float beta = 1, float alpha = 1) =>
-            Aten.Baddbmm.Call(this, batch1, batch2, (double)beta, (double)alpha);
     }
 }

@@ -48,6 +48,9 @@ public static partial class torch
         public Tensor amin(ReadOnlySpan<long> dims, bool keepdim = false, Tensor? @out = null) =>
             @out is null ? Aten.Amin.Call(this, dims, keepdim) : Aten.Amin_out.Call(this, dims, keepdim, @out);
 
+        /// <summary>As in the package, the flag has no effect here; over dimensions it has.</summary>
+        public Tensor var(bool unbiased = true) => Aten.Var.Call(this);
+
         // The type is there for the signature's sake: the result has this tensor's.
         public Tensor var(long[] dimensions, bool unbiased = true, bool keepdim = false, ScalarType? type = null) =>
             var((ReadOnlySpan<long>)dimensions, unbiased, keepdim, type);
@@ -70,9 +73,36 @@ public static partial class torch
         public Tensor roll(long shifts, long? dims = null) =>
             Aten.Roll.Call(this, new[] { shifts }, dims is { } dim ? new[] { dim } : Array.Empty<long>());
 
+        public Tensor slice(long dim, long start, long finish, long step) => step >= 1
+            ? Aten.Slice_Tensor.Call(this, dim, start, finish, step)
+            : throw new ArgumentException($"step is {step}, but it should always be positive.");
+
+        public Tensor dot(Tensor target) => ndim == 1 && target.ndim == 1 && numel() == target.numel()
+            ? Aten.Dot.Call(this, target)
+            : throw new InvalidOperationException("dot arguments must have the same shape.");
+
+        public Tensor unflatten(long dim, params long[] sizes)
+        {
+            if (dim < 0 || dim >= ndim)
+            {
+                throw new ArgumentException($"Invalid 'dim' argument: {dim}.");
+            }
+            return sizes.Length > 0
+                ? Aten.Unflatten_int.Call(this, dim, sizes)
+                : throw new ArgumentException("The number of output sizes is zero.");
+        }
+
         public Tensor unflatten(long dim, Size sizes) => unflatten(dim, sizes.Shape);
 
         public bool Equals(Tensor? target) => target is not null && Aten.Equal.CallForBool(this, target);
+
+        private static Tensor Int64Index(Tensor index) => index.dtype == ScalarType.Int64
+            ? index
+            : throw new ArgumentException("Element type of 'index' must be 'Int64'");
+
+        private static Tensor BooleanMask(Tensor mask) => mask.dtype == ScalarType.Bool
+            ? mask
+            : throw new ArgumentException("The mask or condition must be a boolean tensor.");
 
         private static Argument Rounding(RoundingMode mode) => mode switch
         {

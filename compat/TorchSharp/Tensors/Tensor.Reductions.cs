@@ -34,8 +34,6 @@ public static partial class torch
         public Tensor prod(long dim, bool keepdim = false, ScalarType? type = null) =>
             Aten.Prod_dim_int.Call(this, dim, keepdim, type);
 
-        public Tensor var(bool unbiased = true) => Aten.Var.Call(this, unbiased);
-
         public Tensor std(bool unbiased = true) => Aten.Std.Call(this, unbiased);
 
         public Tensor norm(float p = 2) => Aten.Norm_Scalar.Call(this, (double)p);

@@ -16,8 +16,6 @@ public static partial class torch
         public Tensor flatten(long start_dim = 0, long end_dim = -1) =>
             Aten.Flatten_using_ints.Call(this, start_dim, end_dim);
 
-        public Tensor unflatten(long dim, params long[] sizes) => Aten.Unflatten_int.Call(this, dim, sizes);
-
         public Tensor unsqueeze(long dim) => Aten.Unsqueeze.Call(this, dim);
 
         public Tensor unsqueeze_(long dim)
@@ -69,9 +67,6 @@ public static partial class torch
         public Tensor narrow(long dim, long start, long length) => Aten.Narrow.Call(this, dim, start, length);
 
         public Tensor select(long dim, long index) => Aten.Select_int.Call(this, dim, index);
-
-        public Tensor slice(long dim, long start, long finish, long step) =>
-            Aten.Slice_Tensor.Call(this, dim, start, finish, step);
 
         public Tensor[] split(long size, int dim = 0) => Aten.Split_Tensor.CallForList(this, size, dim);
 

@@ -23,9 +23,12 @@ public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T>
 
     public bool IsReadOnly => false;
 
+    /// <summary>A single index counts elements in row-major order, but only when reading.</summary>
     public T this[params long[] indices]
     {
-        get => _data[Offset(indices)];
+        get => indices.Length == 1
+            ? _data[indices[0] < Count ? Offset(indices[0]) : throw new IndexOutOfRangeException()]
+            : _data[Offset(indices)];
         set => _data[Offset(indices)] = value;
     }
 
@@ -105,10 +108,6 @@ public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T>
 
     private long Offset(long[] indices)
     {
-        if (indices.Length == 1 && _shape.Length != 1)
-        {
-            return indices[0] < Count ? Offset(indices[0]) : throw new IndexOutOfRangeException();
-        }
         long offset = 0;
         for (int i = 0; i < _shape.Length; i++)
         {
