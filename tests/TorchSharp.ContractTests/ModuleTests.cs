@@ -168,6 +168,8 @@ public sealed class ModuleTests : IDisposable
         Math.Sqrt(parameters.Sum(p => p.grad!.square().sum().ToDouble())).ShouldBe(1, 1e-5);
     }
 
+    // A field's name is the component's.
+#pragma warning disable IDE1006
     private sealed class Block : nn.Module<Tensor, Tensor>
     {
         private readonly Parameter scale;
@@ -225,6 +227,8 @@ public sealed class ModuleTests : IDisposable
 
         public override Tensor forward(Tensor input) => b.call(a.call(input));
     }
+
+#pragma warning restore IDE1006
 
     private sealed class Add() : nn.Module<Tensor, Tensor, Tensor>(nameof(Add))
     {

@@ -29,7 +29,7 @@ public sealed class ShapeTests : IDisposable
         tensor(new[] { 1L, 2, 3, 4 }, [2, 2]).shape.ShouldBe([2, 2]);
         tensor(new List<int> { 1, 2, 3 }).ShouldHold(1, 2, 3);
         tensor(new[,] { { true }, { false } }).shape.ShouldBe([2, 1]);
-        tensor(new[,,] { { { 1.0, 2 } } }).shape.ShouldBe([1, 1, 2]);
+        tensor(new double[1, 1, 2]).shape.ShouldBe([1, 1, 2]);
         tensor(2.5).dtype.ShouldBe(ScalarType.Float64);
         tensor(2.5f).dtype.ShouldBe(ScalarType.Float32);
         tensor(2).dtype.ShouldBe(ScalarType.Int32);

@@ -22,6 +22,10 @@ public static partial class torch
         bool requires_grad = false, string[]? names = null) =>
         FromMemory<sbyte>(rawArray.ToArray(), [rawArray.Count], ScalarType.Int8, dtype, device, requires_grad, names);
 
+    public static Tensor tensor(Memory<sbyte> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null,
+        Device? device = null, bool requires_grad = false, string[]? names = null) =>
+        FromMemory<sbyte>(rawArray.Span, dimensions, ScalarType.Int8, dtype, device, requires_grad, names);
+
     public static Tensor tensor(sbyte scalar, Device? device = null, bool requires_grad = false) =>
         FromMemory([scalar], [], ScalarType.Int8, null, device, requires_grad, null);
 

@@ -44,4 +44,8 @@ public static partial class torch
     public static Tensor tensor(short[] rawArray, ScalarType? dtype = null, Device? device = null,
         bool requires_grad = false, string[]? names = null) =>
         FromMemory<short>(rawArray, [rawArray.Length], ScalarType.Int16, dtype, device, requires_grad, names);
+
+    public static Tensor tensor(Memory<short> rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null,
+        Device? device = null, bool requires_grad = false, string[]? names = null) =>
+        FromMemory<short>(rawArray.Span, dimensions, ScalarType.Int16, dtype, device, requires_grad, names);
 }
