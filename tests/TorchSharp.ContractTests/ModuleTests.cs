@@ -4,7 +4,6 @@ using static TorchSharp.torch;
 namespace TorchSharp.ContractTests;
 
 /// <summary>How modules find and name what they are made of.</summary>
-[Collection("default generator")]
 public sealed class ModuleTests : IDisposable
 {
     private readonly DisposeScope _scope = NewDisposeScope();

@@ -2,8 +2,7 @@ using static TorchSharp.torch;
 
 namespace TorchSharp.ContractTests;
 
-/// <summary>Random numbers can be had again. The default generator is one per process: these run one by one.</summary>
-[Collection("default generator")]
+/// <summary>Random numbers can be had again.</summary>
 public sealed class RandomTests : IDisposable
 {
     private readonly DisposeScope _scope = NewDisposeScope();
