@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Linformer.Training.Tests.ProcessGroups;
 
-/// <summary>A rank in a process of its own (tests/Linformer.Training.Tests.Rank).</summary>
+/// <summary>A rank in a process of its own (tests/Linformer.Training.TestRank).</summary>
 internal sealed class RankProcess : IDisposable
 {
     private readonly Process _process;
@@ -19,7 +19,7 @@ internal sealed class RankProcess : IDisposable
         };
         foreach (var argument in (string[])
             [
-                "exec", Path.Combine(AppContext.BaseDirectory, "Linformer.Training.Tests.Rank.dll"), $"{rank}",
+                "exec", Path.Combine(AppContext.BaseDirectory, "Linformer.Training.TestRank.dll"), $"{rank}",
                 $"{worldSize}", folder, $"{elements}", $"{(int)timeout.TotalMilliseconds}",
             ])
         {
