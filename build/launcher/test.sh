@@ -28,6 +28,8 @@ command_test() {
   npm_up_to_date || install_npm
 
   for project in "$root"/tests/*/*.csproj; do
+    # The others are programs that tests start.
+    grep -q '<IsTestProject>true' "$project" || continue
     name=$(basename "$project" .csproj)
     assemblies+=("$tree/bin/$name/release/$name.dll")
     [[ -f ${assemblies[-1]} ]] || die "tests/$name is not built: it is not in Linformer.sln"
