@@ -8,7 +8,6 @@ debian_packages() { # cli|tests
     echo "libopenblas0-pthread: fast matrix products on the CPU"
   fi
   echo "libgloo-dev: all-reduce between ranks on CPUs"
-  echo "libdnnl-dev: fast CPU kernels"
   echo "g++: compiles the native parts"
   echo "cmake: builds the native parts"
   echo "make: builds the native parts"

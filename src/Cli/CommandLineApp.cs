@@ -23,6 +23,7 @@ public static class CommandLineApp
             EvaluateCommand.Create(),
             FillMaskCommand.Create(),
             ForwardCommand.Create(),
+            BenchCommand.Create(),
             JobFileDocsCommand.Create(),
         };
         root.HelpName = "linformer";

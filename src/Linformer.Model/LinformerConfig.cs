@@ -103,7 +103,9 @@ public sealed record LinformerConfig
         RequirePositive(SequenceLength, nameof(SequenceLength));
         RequirePositive(ProjectedLength, nameof(ProjectedLength));
         Require(Hidden % Heads == 0, $"{nameof(Hidden)} is {Hidden}; it must be a multiple of {nameof(Heads)}, which is {Heads}.");
-        Require(ProjectedLength <= SequenceLength, $"{nameof(ProjectedLength)} (k) is {ProjectedLength}; it must be at most {nameof(SequenceLength)} (n), which is {SequenceLength}.");
+        Require(
+            Attention == AttentionKind.Full || ProjectedLength <= SequenceLength,
+            $"{nameof(ProjectedLength)} (k) is {ProjectedLength}; it must be at most {nameof(SequenceLength)} (n), which is {SequenceLength}.");
         Require(Dropout is >= 0 and < 1, $"{nameof(Dropout)} is {Dropout}; it must be at least 0 and below 1.");
         Require(NormEpsilon is > 0 and < 1, $"{nameof(NormEpsilon)} is {NormEpsilon}; it must be above 0 and below 1.");
         Require(Enum.IsDefined(Sharing), $"{nameof(Sharing)} is {Sharing}; allowed are none, headwise, key-value and layerwise.");

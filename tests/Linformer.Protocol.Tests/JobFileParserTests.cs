@@ -65,7 +65,7 @@ public class JobFileParserTests
               evaluateEvery: 4
               checkpointEvery: 5
               keepCheckpoints: 6
-              onBadLoss: back
+              onBadLoss: skip
             ranks: { min: 2, max: 4, threads: 8 }
             device: cpu
             priority: -3
@@ -111,7 +111,7 @@ public class JobFileParserTests
             EvaluateEvery = 4,
             CheckpointEvery = 5,
             KeepCheckpoints = 6,
-            OnBadLoss = BadLossAction.Back,
+            OnBadLoss = BadLossAction.Skip,
         });
         job.Ranks.ShouldBe(new RanksSection { Min = 2, Max = 4, Threads = 8 });
         job.Device.ShouldBe(DeviceKind.Cpu);
