@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Linformer.Model;
 using Linformer.Model.SafeTensors;
 
 namespace EndToEnd;

@@ -16,7 +16,9 @@ if (args[0] == "launch")
         WorldSize = 2,
         JobJson = "{}",
         StorageRoot = args[1],
+        CorpusFolder = args[1],
         RunFolder = args[1],
+        ModelFolder = args[1],
         LogFolder = args[1],
     };
     await new LocalLauncher(Logger.None).RunAsync(run, new PrintProcessIds());

@@ -43,7 +43,9 @@ public abstract class LauncherFixture : IDisposable, ILogEventSink
         WorldSize = worldSize,
         JobJson = """{"name":"brown ☃"}""",
         StorageRoot = Folder,
+        CorpusFolder = Path.Combine(Folder, "corpus"),
         RunFolder = Path.Combine(Folder, "run"),
+        ModelFolder = Path.Combine(Folder, "model"),
         LogFolder = Path.Combine(Folder, "logs"),
         FailureGrace = TimeSpan.FromSeconds(1),
     };
