@@ -87,7 +87,7 @@ public sealed class LauncherTests : IDisposable
         var run = await _sandbox.RunAsync("jobs");
 
         run.ExitCode.ShouldBe(1);
-        run.Error.ShouldContain("E: no such package\nerror: installing 3 Debian packages failed with exit code 100");
+        run.Error.ShouldContain("E: no such package\nerror: installing 2 Debian packages failed with exit code 100");
         Builds.ShouldBe(0);
     }
 

@@ -29,6 +29,13 @@ public interface IRankEvents
     {
     }
 
+    /// <summary>Something is wrong that does not end the job.</summary>
+    /// <param name="rank">The rank that tells it.</param>
+    /// <param name="message">What.</param>
+    void Warned(int rank, string message)
+    {
+    }
+
     /// <summary>A rank has written a line to its log.</summary>
     /// <param name="rank">The rank.</param>
     /// <param name="line">The line; a very long one is cut.</param>

@@ -172,6 +172,8 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
             observer.StepDone(progress);
         }
 
+        public void Warned(int rank, string message) => observer.Warn(message);
+
         public void Checkpointed(int rank, CheckpointedMessage checkpoint) => observer.CheckpointWritten(checkpoint.Checkpoint);
     }
 }

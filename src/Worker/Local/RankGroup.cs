@@ -135,6 +135,13 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
                 }
 
                 break;
+            case WarningMessage warning:
+                lock (_eventGate)
+                {
+                    events.Warned(rank.Rank, warning.Message);
+                }
+
+                break;
         }
     }
 

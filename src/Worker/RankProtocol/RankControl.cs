@@ -48,6 +48,10 @@ public sealed class RankControl : IDisposable
     /// <param name="folder">Its folder.</param>
     public void ReportCheckpointed(string checkpoint, string folder) => Send(new CheckpointedMessage(checkpoint, folder));
 
+    /// <summary>Tells of something that is wrong and does not end the job.</summary>
+    /// <param name="message">What, in words for the user; a very long one is cut.</param>
+    public void ReportWarning(string message) => Send(new WarningMessage(Cut(message)));
+
     /// <summary>Tells that the job is done; exit with code 0 next. Not after a stop.</summary>
     /// <param name="summaryJson">What to tell the user, as JSON.</param>
     public void ReportFinished(string summaryJson) => Send(new FinishedMessage(summaryJson));
@@ -55,11 +59,7 @@ public sealed class RankControl : IDisposable
     /// <summary>Tells that this rank cannot go on; exit with another code than 0 next.</summary>
     /// <param name="message">Why, in words for the user; a very long one is cut.</param>
     /// <param name="peerLost">Whether the cause is that another rank has gone.</param>
-    public void ReportFailed(string message, bool peerLost = false)
-    {
-        ArgumentNullException.ThrowIfNull(message);
-        Send(new FailedMessage(message.Length <= MaximumMessageCharacters ? message : message[..MaximumMessageCharacters] + "…", peerLost));
-    }
+    public void ReportFailed(string message, bool peerLost = false) => Send(new FailedMessage(Cut(message), peerLost));
 
     /// <summary>Gives a key of the generation's rendezvous a value, which all ranks can get; the last one counts.</summary>
     /// <param name="key">The key.</param>
@@ -94,6 +94,12 @@ public sealed class RankControl : IDisposable
     {
         // The listening thread keeps the input, and may cancel the token, until the process ends.
         _pipe.Output.Dispose();
+    }
+
+    private static string Cut(string message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return message.Length <= MaximumMessageCharacters ? message : message[..MaximumMessageCharacters] + "…";
     }
 
     private static void LauncherGone(string why)

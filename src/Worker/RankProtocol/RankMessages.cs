@@ -6,6 +6,7 @@ namespace Linformer.Worker.RankProtocol;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(ProgressMessage), "progress")]
 [JsonDerivedType(typeof(CheckpointedMessage), "checkpointed")]
+[JsonDerivedType(typeof(WarningMessage), "warning")]
 [JsonDerivedType(typeof(FinishedMessage), "finished")]
 [JsonDerivedType(typeof(FailedMessage), "failed")]
 [JsonDerivedType(typeof(RendezvousSetMessage), "rendezvous-set")]
@@ -35,6 +36,10 @@ public sealed record ProgressMessage(
 /// <param name="Checkpoint">The checkpoint's name, such as <c>l0000-g0001-s00000100</c>.</param>
 /// <param name="Folder">Its folder.</param>
 public sealed record CheckpointedMessage(string Checkpoint, string Folder) : RankMessage;
+
+/// <summary>Something is wrong that does not end the job, such as a checkpoint that cannot be written.</summary>
+/// <param name="Message">What, in words for the user.</param>
+public sealed record WarningMessage(string Message) : RankMessage;
 
 /// <summary>The rank has done all of the job; it exits with code 0 next. Not sent after a stop.</summary>
 /// <param name="SummaryJson">What to tell the user, as JSON; the launcher does not look into it.</param>

@@ -36,6 +36,7 @@ internal sealed class BackgroundCheckpoints(
         catch (CheckpointException e) when (!mustBeWritten)
         {
             log.Warning("A checkpoint could not be written; training goes on: {Reason}", e.Message);
+            control.ReportWarning($"A checkpoint could not be written; training goes on. {e.Message}");
         }
         finally
         {

@@ -51,9 +51,9 @@ public static class RankProgram
         }
         catch (Exception e)
         {
-            log.Error(e, "Training failed");
-            var message = Array.Exists(Expected, type => type.IsInstanceOfType(e)) ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}";
-            control.ReportFailed(message, peerLost: e is ProcessGroupException);
+            var expected = Array.Exists(Expected, type => type.IsInstanceOfType(e));
+            log.Error(expected ? null : e, "Training failed: {Reason}", e.Message);
+            control.ReportFailed(expected ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}", peerLost: e is ProcessGroupException);
             return Failure;
         }
     }

@@ -133,6 +133,7 @@ internal sealed class RankSession : IDisposable
         if (result.Skipped is { } reason)
         {
             _log.ForContext("Step", result.Step).Warning("Step {Step} was not applied: {Reason}", result.Step, reason);
+            _control.ReportWarning($"Step {result.Step} was not applied: {reason}");
         }
 
         if (evaluation is { } measured)

@@ -18,7 +18,7 @@ public sealed class LocalLauncherTests : LauncherFixture
         for (var rank = 0; rank < 2; rank++)
         {
             JsonSerializer.Deserialize<StartMessage>(result.Summaries[rank]!).ShouldBe(new StartMessage(
-                rank, 2, 2, 7, 3, """{"name":"brown ☃"}""", Folder, Path.Combine(Folder, "run"), "l0002-g0006-s00000001"));
+                rank, 2, 2, 7, 3, """{"name":"brown ☃"}""", Folder, Path.Combine(Folder, "corpus"), Path.Combine(Folder, "run"), Path.Combine(Folder, "model"), "l0002-g0006-s00000001"));
             var progress = recorder.AllProgress.Where(item => item.Rank == rank).Select(item => item.Progress).ToList();
             progress.Select(p => p.Step).ShouldBe([1, 2, 3, 4, 5]);
             progress[1].ShouldBe(new ProgressMessage(2, 5, 5.0, 1e-3, 1000));

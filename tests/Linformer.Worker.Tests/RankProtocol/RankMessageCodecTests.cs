@@ -26,7 +26,7 @@ public sealed class RankMessageCodecTests
             RankMessageCodec.ReadRankMessage(line.AsSpan()[..^1]).ShouldBe(message);
         }
 
-        var start = new StartMessage(0, 2, 0, 1, 1, "{\n}", "/root", "/run");
+        var start = new StartMessage(0, 2, 0, 1, 1, "{\n}", "/storage", "/corpus", "/run", "/model");
         RankMessageCodec.ReadLauncherMessage(RankMessageCodec.ToLine(start)).ShouldBe(start);
         RankMessageCodec.ReadLauncherMessage(RankMessageCodec.ToLine(new StopMessage())).ShouldBe(new StopMessage());
     }
