@@ -1,3 +1,4 @@
+using Linformer.Model.Files;
 using Linformer.Model.Layers;
 using Linformer.Model.SafeTensors;
 using static TorchSharp.torch;
@@ -32,6 +33,7 @@ public static class ModelFolder
                 File.Copy(tokenizerFile, Path.Combine(temporary, TokenizerName));
             }
 
+            FlushFiles(temporary);
             Replace(folder, temporary);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or SafeTensorsException)
@@ -104,19 +106,32 @@ public static class ModelFolder
         }
     }
 
+    private static void FlushFiles(string folder)
+    {
+        foreach (var path in Directory.EnumerateFiles(folder))
+        {
+            using var file = File.OpenHandle(path, access: FileAccess.ReadWrite);
+            RandomAccess.FlushToDisk(file);
+        }
+
+        Disk.FlushFolder(folder);
+    }
+
     private static void Replace(string folder, string temporary)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
         if (!Directory.Exists(folder))
         {
             Directory.Move(temporary, folder);
-            return;
+        }
+        else
+        {
+            var old = $"{folder}.{Guid.NewGuid():N}.old";
+            Directory.Move(folder, old);
+            Directory.Move(temporary, folder);
+            DeleteIfThere(old);
         }
 
-        var old = $"{folder}.{Guid.NewGuid():N}.old";
-        Directory.Move(folder, old);
-        Directory.Move(temporary, folder);
-        DeleteIfThere(old);
+        Disk.FlushFolder(Path.GetDirectoryName(folder)!);
     }
 
     private static void DeleteIfThere(string folder)

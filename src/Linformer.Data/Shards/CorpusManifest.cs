@@ -1,3 +1,4 @@
+using Linformer.Model.Files;
 using System.Text.Json;
 
 namespace Linformer.Data.Shards;

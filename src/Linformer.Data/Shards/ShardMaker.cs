@@ -1,3 +1,4 @@
+using Linformer.Model.Files;
 using System.Runtime.InteropServices;
 using Linformer.Data.Corpora;
 using Linformer.Data.Tokenizers;

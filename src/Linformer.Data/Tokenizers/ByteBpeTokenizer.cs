@@ -1,3 +1,4 @@
+using Linformer.Model.Files;
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;

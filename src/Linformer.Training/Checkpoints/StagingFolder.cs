@@ -1,3 +1,4 @@
+using Linformer.Model.Files;
 namespace Linformer.Training.Checkpoints;
 
 /// <summary>

@@ -1,8 +1,8 @@
+using Linformer.Model.Files;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Linformer.Data;
 using Linformer.Protocol;
-using Linformer.Training.Checkpoints;
 
 namespace Linformer.Worker.Jobs;
 

@@ -1,3 +1,4 @@
+using Linformer.Model.Files;
 using System.Diagnostics;
 using Linformer.Training.Checkpoints;
 

@@ -1,15 +1,16 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
-namespace Linformer.Training.Checkpoints;
+namespace Linformer.Model.Files;
 
 /// <summary>What .NET lacks for files that must survive a power cut.</summary>
-internal static partial class Disk
+public static partial class Disk
 {
     private const int ReadOnlyCloseOnExec = 0x80000;
     private const int Interrupted = 4;
 
     /// <summary>Makes the creation, renaming and deletion of a folder's entries durable.</summary>
+    /// <param name="folder">The folder.</param>
     /// <exception cref="IOException">The folder cannot be opened or flushed.</exception>
     public static void FlushFolder(string folder)
     {

@@ -1,12 +1,12 @@
-using Linformer.Training.Checkpoints;
+using Linformer.Model.Files;
 
-namespace Linformer.Training.Tests.Checkpoints;
+namespace Linformer.Model.Tests.Files;
 
 public sealed class AtomicFileTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private string FilePath => Path.Combine(_folder.Root, "config.json");
+    private string FilePath => Path.Combine(_folder.Path, "config.json");
 
     public void Dispose() => _folder.Dispose();
 
@@ -17,7 +17,7 @@ public sealed class AtomicFileTests : IDisposable
         AtomicFile.Write(FilePath, "second");
 
         File.ReadAllText(FilePath).ShouldBe("second");
-        Directory.GetFileSystemEntries(_folder.Root).ShouldBe([FilePath]);
+        Directory.GetFileSystemEntries(_folder.Path).ShouldBe([FilePath]);
     }
 
     [Fact]
@@ -34,33 +34,36 @@ public sealed class AtomicFileTests : IDisposable
         }));
 
         File.ReadAllText(FilePath).ShouldBe("old");
-        Directory.GetFileSystemEntries(_folder.Root).ShouldBe([FilePath]);
+        Directory.GetFileSystemEntries(_folder.Path).ShouldBe([FilePath]);
     }
 
     [Fact]
-    public void WhatAKilledWriterLeftIsOverwritten()
+    public void WhatAKilledWriterLeftIsDeletedOnceItIsOld()
     {
-        File.WriteAllText(Path.Combine(_folder.Root, ".config.json.tmp"), "a long rest of a killed writer");
+        var (old, young) = (FilePath + ".tmp-1-a", FilePath + ".tmp-2-b");
+        File.WriteAllText(old, "a rest");
+        File.WriteAllText(young, "of a living writer, perhaps");
+        File.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddDays(-2));
 
-        AtomicFile.Write(FilePath, "new");
+        AtomicFile.DeleteAbandoned(_folder.Path);
 
-        File.ReadAllText(FilePath).ShouldBe("new");
-        Directory.GetFileSystemEntries(_folder.Root).ShouldBe([FilePath]);
+        Directory.GetFileSystemEntries(_folder.Path).ShouldBe([young]);
     }
 
     [Fact]
-    public void ASecondWriterAtTheSameTimeIsRefusedAndTheFirstOneFinishes()
+    public void TwoWritersAtTheSameTimeBothFinishAndTheLastOneCounts()
     {
         AtomicFile.Write(FilePath, stream =>
         {
             stream.Write("first"u8);
-            Should.Throw<IOException>(() => AtomicFile.Write(FilePath, "second"));
+            AtomicFile.Write(FilePath, "second");
         });
 
         File.ReadAllText(FilePath).ShouldBe("first");
+        Directory.GetFileSystemEntries(_folder.Path).ShouldBe([FilePath]);
     }
 
     [Fact]
     public void AFolderThatIsNotThereIsNamed() =>
-        Should.Throw<IOException>(() => AtomicFile.Write(Path.Combine(_folder.Root, "no", "file"), "x")).Message.ShouldContain(Path.Combine(_folder.Root, "no"));
+        Should.Throw<IOException>(() => AtomicFile.Write(Path.Combine(_folder.Path, "no", "file"), "x")).Message.ShouldContain(Path.Combine(_folder.Path, "no"));
 }
