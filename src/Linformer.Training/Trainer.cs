@@ -47,14 +47,10 @@ public sealed class Trainer : IDisposable
     /// <param name="task">What is trained.</param>
     /// <param name="options">How.</param>
     /// <param name="group">The ranks that train together; not disposed here.</param>
-    /// <exception cref="ArgumentException">There are more ranks than micro-batches in a step.</exception>
+    /// <exception cref="ArgumentException">The batches do not fit, or there are more ranks than micro-batches in a step.</exception>
     public Trainer(ITrainingTask task, TrainingOptions options, IProcessGroup group)
     {
-        if (options.MicroBatches < group.WorldSize)
-        {
-            throw new ArgumentException($"A step has {options.MicroBatches} micro-batches (globalBatch {options.GlobalBatch}, microBatch {options.MicroBatch}); {group.WorldSize} ranks need at least one each.", nameof(options));
-        }
-
+        CheckBatches(options, group.WorldSize);
         _task = task;
         _options = options;
         _group = group;
@@ -103,28 +99,26 @@ public sealed class Trainer : IDisposable
         return result with { Tokens = (long)sums[TokenCount], StopRequested = sums[StopVotes] > 0 };
     }
 
-    /// <summary>The loss over all held-out sequences, shared out over the ranks.</summary>
+    /// <summary>The loss over all held-out sequences, shared out over the ranks. Leaves the model in the mode that it was in.</summary>
     public EvaluationResult Evaluate()
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
+        var training = _task.Model.training;
         _task.Model.eval();
-        var (lossSum, predicted) = (0.0, 0L);
-        var batches = (_task.HeldOutSequences + _options.MicroBatch - 1) / _options.MicroBatch;
-        for (var batch = Share(batches, _group.Rank); batch < Share(batches, _group.Rank + 1); batch++)
+        Tensor sums;
+        try
         {
-            using var batchScope = NewDisposeScope();
-            var first = batch * _options.MicroBatch;
-            var loss = _task.HeldOutLoss(first, (int)Math.Min(_options.MicroBatch, _task.HeldOutSequences - first));
-            lossSum += loss.Sum?.to_type(ScalarType.Float64).item<double>() ?? 0;
-            predicted += loss.Predicted;
+            sums = tensor(HeldOutSums());
+        }
+        finally
+        {
+            _task.Model.train(training);
         }
 
-        _task.Model.train();
-        var sums = tensor(new[] { lossSum, predicted });
         _group.AllReduce(sums).Wait();
-        var (allLoss, allPredicted) = (sums[0].item<double>(), sums[1].item<double>());
-        return new EvaluationResult(allLoss / allPredicted, (long)allPredicted);
+        var (loss, predicted) = (sums[0].item<double>(), sums[1].item<double>());
+        return new EvaluationResult(loss / predicted, (long)predicted);
     }
 
     /// <inheritdoc/>
@@ -132,6 +126,24 @@ public sealed class Trainer : IDisposable
     {
         Optimizer.Dispose();
         Parameters.Dispose();
+    }
+
+    private static void CheckBatches(TrainingOptions options, int ranks)
+    {
+        if (options.MicroBatch < 1)
+        {
+            throw new ArgumentException($"microBatch is {options.MicroBatch}; it must be at least 1.", nameof(options));
+        }
+
+        if (options.GlobalBatch < 1 || options.GlobalBatch % options.MicroBatch != 0)
+        {
+            throw new ArgumentException($"globalBatch is {options.GlobalBatch}; it must be a multiple of microBatch, which is {options.MicroBatch}.", nameof(options));
+        }
+
+        if (options.MicroBatches < ranks)
+        {
+            throw new ArgumentException($"A step has {options.MicroBatches} micro-batches (globalBatch {options.GlobalBatch}, microBatch {options.MicroBatch}); {ranks} ranks need at least one each.", nameof(options));
+        }
     }
 
     private (long Tokens, long Predicted, double LossSum) ForwardBackward()
@@ -151,6 +163,23 @@ public sealed class Trainer : IDisposable
         }
 
         return (tokens, predicted, lossSum);
+    }
+
+    /// <summary>This rank's part of the held-out sequences: the sum of the losses, and how many tokens were predicted.</summary>
+    private double[] HeldOutSums()
+    {
+        var (lossSum, predicted) = (0.0, 0L);
+        var batches = (_task.HeldOutSequences + _options.MicroBatch - 1) / _options.MicroBatch;
+        for (var batch = Share(batches, _group.Rank); batch < Share(batches, _group.Rank + 1); batch++)
+        {
+            using var scope = NewDisposeScope();
+            var first = batch * _options.MicroBatch;
+            var loss = _task.HeldOutLoss(first, (int)Math.Min(_options.MicroBatch, _task.HeldOutSequences - first));
+            lossSum += loss.Sum?.to_type(ScalarType.Float64).item<double>() ?? 0;
+            predicted += loss.Predicted;
+        }
+
+        return [lossSum, predicted];
     }
 
     /// <summary>Where the run of a rank begins when <paramref name="count"/> things are shared out over the ranks.</summary>

@@ -3,10 +3,6 @@ using Linformer.Training.ProcessGroups;
 
 namespace Linformer.Training.Tests.ProcessGroups;
 
-// Counts what the whole process holds, so nothing may run beside it.
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;
-
 [Collection(nameof(Alone))]
 public class LeakTests
 {
