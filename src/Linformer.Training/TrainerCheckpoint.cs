@@ -26,6 +26,9 @@ public sealed class TrainerCheckpoint : IDisposable
     private const string FirstMoment = "first_moment.";
     private const string SecondMoment = "second_moment.";
 
+    // A state that lacks a field is damaged, not zero.
+    private static readonly JsonSerializerOptions StateOptions = new() { RespectRequiredConstructorParameters = true };
+
     private readonly IReadOnlyList<ParameterSlice> _slices;
     private readonly State _state;
     private readonly long _samples;
@@ -70,7 +73,7 @@ public sealed class TrainerCheckpoint : IDisposable
             [
                 new CheckpointFile(ModelFile, stream => Write(stream, ("", _values))),
                 new CheckpointFile(OptimizerFile, stream => Write(stream, (FirstMoment, _firstMoment), (SecondMoment, _secondMoment))),
-                new CheckpointFile(StateFile, stream => JsonSerializer.Serialize(stream, _state)),
+                new CheckpointFile(StateFile, stream => JsonSerializer.Serialize(stream, _state, StateOptions)),
             ],
             cancellationToken);
 
@@ -94,9 +97,9 @@ public sealed class TrainerCheckpoint : IDisposable
             throw new CheckpointException($"{info.Folder}: {info.Metadata.SamplesConsumed} samples were used up in {state.Step} steps, which is not {globalBatch} a step: training.globalBatch must stay as it was.");
         }
 
-        Read(info.PathOf(ModelFile), "", trainer.Parameters, trainer.Parameters.Values);
-        Read(info.PathOf(OptimizerFile), FirstMoment, trainer.Parameters, trainer.Optimizer.FirstMoment);
-        Read(info.PathOf(OptimizerFile), SecondMoment, trainer.Parameters, trainer.Optimizer.SecondMoment);
+        var slices = trainer.Parameters.Slices;
+        Read(info.PathOf(ModelFile), slices, ("", trainer.Parameters.Values));
+        Read(info.PathOf(OptimizerFile), slices, (FirstMoment, trainer.Optimizer.FirstMoment), (SecondMoment, trainer.Optimizer.SecondMoment));
         trainer.ContinueFrom(state.Step, state.Updates, new LossHistory(state.MeanLoss, state.GoodLosses));
     }
 
@@ -128,7 +131,7 @@ public sealed class TrainerCheckpoint : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize<State>(File.ReadAllText(info.PathOf(StateFile)))
+            return JsonSerializer.Deserialize<State>(File.ReadAllText(info.PathOf(StateFile)), StateOptions)
                 ?? throw new CheckpointException($"{info.PathOf(StateFile)}: is empty.");
         }
         catch (Exception e) when (e is IOException or JsonException)
@@ -137,13 +140,24 @@ public sealed class TrainerCheckpoint : IDisposable
         }
     }
 
-    private static void Read(string path, string prefix, FlatParameters parameters, Tensor flat)
+    private static void Read(string path, IReadOnlyList<ParameterSlice> slices, params ReadOnlySpan<(string Prefix, Tensor Flat)> buffers)
     {
         using var file = SafeTensorsFile.Open(path);
-        foreach (var slice in parameters.Slices)
+        var strange = file.Tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var (prefix, flat) in buffers)
         {
-            using var view = slice.ViewOf(flat);
-            Weights.ReadInto(file, prefix + slice.Name, view);
+            foreach (var slice in slices)
+            {
+                using var view = slice.ViewOf(flat);
+                Weights.ReadInto(file, prefix + slice.Name, view);
+                strange.Remove(prefix + slice.Name);
+            }
+        }
+
+        // A model of fewer layers would find all that it needs.
+        if (strange.Count > 0)
+        {
+            throw new ModelFormatException($"{path}: tensor '{strange.Order(StringComparer.Ordinal).First()}' is not one of the model that is trained.");
         }
     }
 
