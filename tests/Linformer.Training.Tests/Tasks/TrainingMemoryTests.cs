@@ -22,8 +22,8 @@ public class TrainingMemoryTests
         var (bytesAfter, tensorsAfter) = Held();
 
         tensorsAfter.ShouldBe(tensors);
-        // The logits alone of all steps are six times as much.
-        bytesAfter.ShouldBeLessThan(bytes + (4 << 20));
+        // The compiler takes some megabytes at any time; the logits alone of all steps are three times as much as is allowed.
+        bytesAfter.ShouldBeLessThan(bytes + (8 << 20));
     }
 
     private static void Train(Trainer trainer, int steps)
