@@ -89,9 +89,9 @@ internal static class DemoCommand
         output.WriteLine();
         output.WriteLine("Next:");
         output.WriteLine($"  ./linformer fill-mask {model} \"A <mask> of your own.\"");
-        output.WriteLine($"  ./linformer evaluate {model} README.txt          on any text");
-        output.WriteLine($"  ./linformer train {JobFile} --data {storageRoot} --ranks 1     after a change to the job's name and settings");
-        output.WriteLine("  docs/quick-start.md                                 to train on your own text");
+        output.WriteLine($"  ./linformer evaluate {model} {Path.Combine(storageRoot, CorpusFolder, "moby-dick-chapter_1.txt")}");
+        output.WriteLine($"  ./linformer train examples/small.yaml --data {storageRoot}     a larger model on the Brown corpus");
+        output.WriteLine("  docs/quick-start.md     to train on your own text");
     }
 
     private static string RepositoryRoot()
