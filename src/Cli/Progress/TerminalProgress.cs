@@ -85,7 +85,7 @@ public sealed class TerminalProgress : IProgressReporter
             _notes.Clear();
         }
         foreach (var note in notes)
-            _console.WriteLine(note);
+            _console.WriteLine(note.PadRight(_console.Profile.Width - 1)); // over what the bars left there
         live.UpdateTarget(Render());
     }
 
@@ -99,8 +99,10 @@ public sealed class TerminalProgress : IProgressReporter
                 lines.Add(Line("Training", ProgressText.Fraction(training.Step, training.Steps), ProgressText.Steps(training), _console.Profile.Width));
                 lines.Add(Line("", null, ProgressText.Measures(training), _console.Profile.Width));
             }
-            // A live display must not be empty.
-            return lines.Count > 0 ? new Rows(lines) : new Rows(new Text(" "));
+            // Of a display of one line, the library goes up by zero lines to draw it anew, which terminals take for one.
+            while (lines.Count < 2)
+                lines.Add(new Text(" "));
+            return new Rows(lines);
         }
     }
 
