@@ -12,13 +12,19 @@ namespace Linformer.Worker.Jobs;
 /// <param name="Job">The job with all its settings resolved.</param>
 public sealed record RunRecord(int Generation, string CorpusFingerprint, JsonNode Job)
 {
-    // The rest decides which numbers come out of a step, so a resumed job must keep it.
+    // The rest decides which numbers come out of a step, so a resumed job must keep it. A job may be made longer, though
+    // that changes the learning rate; the warm-up goes with it, since by default it is a share of the steps.
     private static readonly string[] MayChange =
     [
-        "priority", "ranks", "training.steps", "training.evaluateEvery", "training.checkpointEvery", "training.keepCheckpoints", "training.onBadLoss",
+        "priority", "ranks", "training.steps", "training.warmupSteps", "training.evaluateEvery", "training.checkpointEvery",
+        "training.keepCheckpoints", "training.onBadLoss",
     ];
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     /// <summary>The record of a run that starts.</summary>
     /// <param name="generation">Its generation.</param>
@@ -39,9 +45,9 @@ public sealed record RunRecord(int Generation, string CorpusFingerprint, JsonNod
 
         try
         {
-            return JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), Options) is { Job: not null, CorpusFingerprint: not null } record
+            return JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), Options) is { Job: JsonObject, CorpusFingerprint: not null } record
                 ? record
-                : throw new BadDataException($"{path}: a field is missing.");
+                : throw new BadDataException($"{path}: is not a run record: a field is missing.");
         }
         catch (JsonException e)
         {

@@ -1,0 +1,100 @@
+using Linformer.Data;
+using Linformer.Protocol;
+using Linformer.Worker.Jobs;
+
+namespace Linformer.Worker.Tests.Jobs;
+
+public sealed class RunRecordTests : IDisposable
+{
+    // These decide neither which numbers a step computes with nor which samples it takes, but for the learning rate,
+    // which a longer job has to change.
+    private static readonly string[] MayChange =
+    [
+        "priority", "ranks.min", "ranks.max", "ranks.threads", "training.steps", "training.warmupSteps", "training.evaluateEvery",
+        "training.checkpointEvery", "training.keepCheckpoints", "training.onBadLoss",
+    ];
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("linformer-test-");
+
+    private string File => Path.Combine(_folder.FullName, "run.json");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public void What_is_saved_is_loaded()
+    {
+        RunRecord.Load(File).ShouldBeNull();
+        RunRecord.Of(3, "fingerprint", JobFields.Job).Save(File);
+        RunRecord.Of(4, "fingerprint", JobFields.Job).Save(File);
+        var loaded = RunRecord.Load(File).ShouldNotBeNull();
+        (loaded.Generation, loaded.CorpusFingerprint).ShouldBe((4, "fingerprint"));
+        JobFileParser.Parse(loaded.Job.ToJsonString(), "run.json").OrThrow().ToJson().ShouldBe(JobFields.Job.ToJson());
+        loaded.ChangesOf(JobFields.Job).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Exactly_the_fields_that_decide_what_a_step_computes_must_stay()
+    {
+        JobFields.Changed.Keys.ShouldBe(JobFields.AllPaths(), ignoreOrder: true);
+        RunRecord.Of(1, "fingerprint", JobFields.Job).Save(File);
+        var record = RunRecord.Load(File)!;
+        foreach (var (path, job) in JobFields.Changed)
+        {
+            var changes = record.ChangesOf(job);
+            if (MayChange.Contains(path))
+            {
+                changes.ShouldBeEmpty(path);
+            }
+            else
+            {
+                changes.ShouldContain(change => change.StartsWith($"{path} was ", StringComparison.Ordinal), path);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_change_is_told_with_both_values()
+    {
+        var record = RunRecord.Of(1, "fingerprint", JobFields.Job);
+        var other = JobFields.Job with
+        {
+            InitializeFrom = null,
+            Training = JobFields.Job.Training with { Seed = 2, Steps = 5000, Optimizer = new() { Betas = [0.9, 0.97], Epsilon = 3e-7 } },
+        };
+        record.ChangesOf(other).ShouldBe(
+            [
+                "initializeFrom was \"models/a\" and is not set",
+                "training.optimizer.betas was [0.85,0.97] and is [0.9,0.97]",
+                "training.seed was 9007199254740991 and is 2",
+            ],
+            ignoreOrder: true);
+    }
+
+    // The warm-up, if the file does not give it, is a tenth of the steps.
+    [Fact]
+    public void A_job_may_be_made_longer_though_that_moves_the_default_of_the_warm_up()
+    {
+        static JobFile Job(int steps) => JobFileParser.Parse($"{{ name: a, corpus: {{ files: [a] }}, training: {{ steps: {steps} }} }}", "a.yaml").OrThrow();
+        RunRecord.Of(1, "fingerprint", Job(1000)).ChangesOf(Job(2000)).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("not json")]
+    [InlineData("""{"generation":3,"corpusFingerprint":"f","job":{"name":""")]
+    [InlineData("""{"generation":3,"corpusFingerprint":"f"}""")]
+    [InlineData("""{"generation":3,"corpusFingerprint":"f","job":null}""")]
+    [InlineData("""{"generation":3,"corpusFingerprint":null,"job":{}}""")]
+    [InlineData("""{"corpusFingerprint":"f","job":{"name":"a"}}""")]
+    [InlineData("""{"generation":"three","corpusFingerprint":"f","job":{"name":"a"}}""")]
+    [InlineData("""{"generation":3,"corpusFingerprint":"f","job":[1]}""")]
+    [InlineData("""{"generation":3,"corpusFingerprint":"f","job":"a"}""")]
+    public void A_damaged_record_is_an_error_that_names_the_file(string content)
+    {
+        System.IO.File.WriteAllText(File, content);
+        Should.Throw<BadDataException>(() => RunRecord.Load(File)).Message.ShouldContain(File);
+    }
+}
