@@ -1,6 +1,6 @@
-using Linformer.Model.Files;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Linformer.Model.Files;
 using Linformer.Worker.RankProtocol;
 
 namespace Linformer.Worker.Jobs;

@@ -1,7 +1,7 @@
-using Linformer.Model.Files;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Linformer.Data;
+using Linformer.Model.Files;
 using Linformer.Protocol;
 
 namespace Linformer.Worker.Jobs;

@@ -2,8 +2,8 @@ using Linformer.Data;
 using Linformer.Protocol;
 using Linformer.Training.Checkpoints;
 using Linformer.Worker.Jobs;
-using Linformer.Worker.Ranks;
 using Linformer.Worker.RankProtocol;
+using Linformer.Worker.Ranks;
 using Serilog;
 
 namespace Linformer.Worker.Local;

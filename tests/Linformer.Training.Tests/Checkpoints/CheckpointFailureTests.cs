@@ -1,5 +1,5 @@
-using Linformer.Model.Files;
 using System.Diagnostics;
+using Linformer.Model.Files;
 using Linformer.Training.Checkpoints;
 
 namespace Linformer.Training.Tests.Checkpoints;
