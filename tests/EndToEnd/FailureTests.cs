@@ -134,6 +134,22 @@ public sealed class FailureTests : IDisposable
     }
 
     [Fact]
+    public async Task A_job_that_is_being_trained_is_not_trained_a_second_time()
+    {
+        var file = _workspace.Job("busy", steps: 100_000);
+        using var first = LinformerProcess.Start(_workspace.Train(file));
+        await _workspace.WaitForStepAsync("busy", 1);
+
+        var second = await LinformerProcess.RunAsync(_workspace.Train(file, "--resume"));
+        first.Signal("INT");
+        var stopped = await first.WaitAsync();
+
+        stopped.ExitCode.ShouldBe(130, stopped.Error);
+        second.ExitCode.ShouldBe(1);
+        second.Error.ShouldContain("is being trained by another process");
+    }
+
+    [Fact]
     public async Task More_ranks_than_micro_batches_are_refused()
     {
         var result = await LinformerProcess.RunAsync(_workspace.Train(_workspace.Job("many"), "--ranks", "7"));

@@ -67,10 +67,11 @@ internal static class DemoCommand
     // The demo is the same every time; its corpus stays tokenized.
     private static void StartOver(string storageRoot, string job)
     {
-        var folder = new StorageLayout(storageRoot).Run(job);
-        if (Directory.Exists(folder))
+        var layout = new StorageLayout(storageRoot);
+        if (Directory.Exists(layout.Run(job)))
         {
-            Directory.Delete(folder, recursive: true);
+            using var running = RunLock.Take(layout, job);
+            Directory.Delete(layout.Run(job), recursive: true);
         }
     }
 

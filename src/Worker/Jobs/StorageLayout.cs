@@ -30,6 +30,10 @@ public sealed record StorageLayout(string Root)
     /// <param name="job">The job's name.</param>
     public string RunRecord(string job) => Path.Combine(Run(job), "run.json");
 
+    /// <summary>Locked while the job is trained.</summary>
+    /// <param name="job">The job's name.</param>
+    public string RunLock(string job) => Path.Combine(Run(job), "lock");
+
     /// <summary>The folder of the finished model.</summary>
     /// <param name="job">The job's name.</param>
     public string Model(string job) => Path.Combine(Root, "models", job);

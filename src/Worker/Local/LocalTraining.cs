@@ -66,13 +66,14 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     /// <summary>Runs to the end of the job, or until it is cancelled: then the ranks write a checkpoint and stop.</summary>
     /// <param name="job">The job.</param>
     /// <param name="cancellationToken">Asks for a graceful stop.</param>
-    /// <exception cref="BadDataException">The corpus is bad, or it or the job is not what it was.</exception>
+    /// <exception cref="BadDataException">The corpus is bad, or it or the job is not what it was, or another process trains the job.</exception>
     /// <exception cref="CheckpointException">There are checkpoints and the job is not resumed, or none is whole.</exception>
     /// <exception cref="RankFailedException">A rank failed.</exception>
     public async Task<LocalTrainingResult> RunAsync(JobFile job, CancellationToken cancellationToken)
     {
         var ranks = options.Ranks ?? job.Ranks.Max;
         CheckRanks(job, ranks);
+        using var running = RunLock.Take(_layout, job.Name);
         var record = RunRecord.Load(_layout.RunRecord(job.Name));
         CheckUnchanged(job, record);
         var checkpoint = await Task.Run(() => ChooseCheckpoint(job, cancellationToken), cancellationToken);
@@ -83,7 +84,6 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         CheckCorpus(checkpoint, record, corpus);
 
         var generation = (record?.Generation ?? 0) + 1;
-        Directory.CreateDirectory(_layout.Run(job.Name));
         RunRecord.Of(generation, corpus.Manifest.Fingerprint, job).Save(_layout.RunRecord(job.Name));
         using var metrics = MetricsFile.Open(_layout.Metrics(job.Name), checkpoint?.Step ?? 0);
         var events = new Events(observer, metrics, generation, ranks, checkpoint?.Step ?? 0);
