@@ -150,6 +150,24 @@ public sealed class FailureTests : IDisposable
     }
 
     [Fact]
+    public async Task SIGTERM_for_all_processes_is_a_graceful_stop()
+    {
+        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("service", steps: 100_000)));
+        await _workspace.WaitForStepAsync("service", 1);
+        // The ranks first: the launcher must not need to be faster than they are.
+        foreach (var rank in process.Children())
+        {
+            LinformerProcess.Signal(rank, "TERM");
+        }
+
+        process.Signal("TERM");
+        var result = await process.WaitAsync();
+
+        result.ExitCode.ShouldBe(128 + 15, result.Error);
+        Directory.GetDirectories(_workspace.Checkpoints("service")).ShouldNotBeEmpty();
+    }
+
+    [Fact]
     public async Task More_ranks_than_micro_batches_are_refused()
     {
         var result = await LinformerProcess.RunAsync(_workspace.Train(_workspace.Job("many"), "--ranks", "7"));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Linformer.Data;
 using Linformer.Model;
 using Linformer.Model.SafeTensors;
@@ -31,6 +32,9 @@ public static class RankProgram
     /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync()
     {
+        // To a service or a container SIGTERM comes for all processes at once. The launcher answers it by a graceful stop,
+        // which needs the ranks.
+        using var ignored = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = true);
         using var control = RankControl.Open();
         var start = await control.WaitForStartAsync();
         await using var log = RankLog.Create(start);
