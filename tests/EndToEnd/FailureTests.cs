@@ -168,6 +168,17 @@ public sealed class FailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Held_out_text_without_a_masked_token_is_refused()
+    {
+        File.WriteAllText(_workspace.Corpus("few.text.txt"), "A few words.\n");
+
+        var result = await LinformerProcess.RunAsync(_workspace.Train(_workspace.Job("few", corpus: "corpora/few.text.txt")));
+
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain("None of the 1 held-out tokens is masked");
+    }
+
+    [Fact]
     public async Task More_ranks_than_micro_batches_are_refused()
     {
         var result = await LinformerProcess.RunAsync(_workspace.Train(_workspace.Job("many"), "--ranks", "7"));

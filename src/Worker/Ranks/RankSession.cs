@@ -53,6 +53,7 @@ internal sealed class RankSession : IDisposable
             _tokenizer,
             new SampleOrder(_dataset.Training.Count, _options.Seed, _job.Corpus.ShuffleBlock),
             new Masker(_options.Seed, _tokenizer.VocabularySize, _tokenizer.Special, _job.Training.MaskProbability));
+        CheckHeldOut();
         GiveFirstValues();
         _trainer = new Trainer(_task, _options, _group);
         var store = new CheckpointStore(Path.Combine(start.RunFolder, StorageLayout.CheckpointsName));
@@ -160,6 +161,15 @@ internal sealed class RankSession : IDisposable
         }
 
         return dataset;
+    }
+
+    // Otherwise every perplexity of the job would be 0/0.
+    private void CheckHeldOut()
+    {
+        if (!_task.HeldOutTargets().Any())
+        {
+            throw new BadDataException($"None of the {_dataset.HeldOut.Tokens} held-out tokens is masked, so the model cannot be measured. Add text, or raise corpus.heldOut ({_job.Corpus.HeldOut}).");
+        }
     }
 
     private void GiveFirstValues()
