@@ -30,10 +30,13 @@ public sealed class RankFailedException : Exception
 
     private static string Describe(RankFailure failure, IReadOnlyList<RankFailure> others)
     {
-        var lines = new List<string> { $"Rank {failure.Rank} {failure.Reason}." };
-        lines.AddRange(others.Select(other => $"Then rank {other.Rank} {other.Reason}."));
+        var lines = new List<string> { Sentence($"Rank {failure.Rank} {failure.Reason}") };
+        lines.AddRange(others.Select(other => Sentence($"Then rank {other.Rank} {other.Reason}")));
         lines.Add(failure.LastLogLines.Count == 0 ? $"Its log {failure.LogPath} is empty." : $"The end of its log {failure.LogPath}:");
         lines.AddRange(failure.LastLogLines.Select(line => "  " + line));
         return string.Join('\n', lines);
     }
+
+    // A rank's own reason may be a sentence already.
+    private static string Sentence(string text) => text.EndsWith('.') ? text : text + ".";
 }
