@@ -54,6 +54,37 @@ public sealed class ModelCommandTests : IClassFixture<TrainedModel>
         result.Error.ShouldContain(expected);
     }
 
+    [Theory]
+    [InlineData("missing.txt", "0.15", "missing.txt: there is no such file.")]
+    [InlineData("corpora/00.txt", "1.5", "--mask-probability")]
+    public async Task Evaluate_refuses_what_it_cannot_do(string file, string maskProbability, string expected)
+    {
+        var path = file == "missing.txt" ? file : Path.Combine(_trained.Workspace.Root, file);
+        var result = await LinformerProcess.RunAsync("evaluate", Model, path, "--mask-probability", maskProbability);
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain(expected);
+    }
+
+    [Fact]
+    public async Task Evaluate_refuses_a_model_with_the_tokenizer_of_another()
+    {
+        var folder = Path.Combine(_trained.Workspace.Root, "mixed");
+        Directory.CreateDirectory(folder);
+        foreach (var path in Directory.GetFiles(Model))
+        {
+            File.Copy(path, Path.Combine(folder, Path.GetFileName(path)), overwrite: true);
+        }
+
+        var config = Path.Combine(folder, ConfigFile.Name);
+        var size = ModelFolder.LoadConfig(Model).VocabularySize;
+        File.WriteAllText(config, File.ReadAllText(config).Replace($"\"vocab_size\": {size}", $"\"vocab_size\": {size - 1}", StringComparison.Ordinal));
+
+        var result = await LinformerProcess.RunAsync("evaluate", folder, _trained.Workspace.Corpus("00.txt"));
+
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain($"the tokenizer has {size} tokens and the model {size - 1}");
+    }
+
     [Fact]
     public async Task Forward_reads_ids_and_writes_hidden_states_and_logits()
     {

@@ -24,6 +24,13 @@ internal static class EvaluateCommand
             Description = "Share of tokens that are predicted",
             DefaultValueFactory = _ => Masker.DefaultProbability,
         };
+        mask.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 1))
+            {
+                result.AddError("--mask-probability must be above 0 and at most 1.");
+            }
+        });
         var command = new Command("evaluate", "Measure a model's masked-LM loss and perplexity on text") { model, files, mask };
         command.SetAction((parsed, cancellation) =>
         {
@@ -43,11 +50,21 @@ internal static class EvaluateCommand
         CommandContext context, string folder, string[] files, double maskProbability, CancellationToken cancellation)
     {
         using var progress = context.StartProgress();
+        var config = ModelFolder.LoadConfig(folder);
+        if (Array.Find(files, file => !File.Exists(file)) is { } missing)
+        {
+            throw new CommandException($"{missing}: there is no such file.");
+        }
+
         var cache = Directory.CreateTempSubdirectory("linformer-evaluate-");
         try
         {
             var corpus = Tokenize(folder, files, cache.FullName, cancellation);
-            var config = ModelFolder.LoadConfig(folder);
+            if (corpus.Tokenizer.VocabularySize != config.VocabularySize)
+            {
+                throw new CommandException($"{folder}: the tokenizer has {corpus.Tokenizer.VocabularySize} tokens and the model {config.VocabularySize}.");
+            }
+
             var special = corpus.Tokenizer.Special;
             using var dataset = SequenceDataset.Open(
                 corpus.Folder, config.SequenceLength, heldOut: 0, special.Separator ?? special.Begin ?? special.Unknown ?? 0);
