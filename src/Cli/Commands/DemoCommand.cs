@@ -39,7 +39,7 @@ internal static class DemoCommand
         var result = await TrainingRun.ExecuteAsync(context, options, job, cancellation);
         if (result.Summary is not { } summary)
         {
-            await context.Error.WriteLineAsync($"Stopped after step {result.Step}. Go on with: ./linformer train {JobFile} --data {storageRoot} --resume");
+            await context.Error.WriteLineAsync($"Stopped after step {result.Step}. Go on with: ./linformer train {JobFile} --data {Shell.Quote(storageRoot)} --resume");
             return ExitCodes.Cancelled;
         }
 
@@ -89,9 +89,9 @@ internal static class DemoCommand
     {
         output.WriteLine();
         output.WriteLine("Next:");
-        output.WriteLine($"  ./linformer fill-mask {model} \"A <mask> of your own.\"");
-        output.WriteLine($"  ./linformer evaluate {model} {Path.Combine(storageRoot, CorpusFolder, "moby-dick-chapter_1.txt")}");
-        output.WriteLine($"  ./linformer train examples/small.yaml --data {storageRoot}     a larger model on the Brown corpus");
+        output.WriteLine($"  ./linformer fill-mask {Shell.Quote(model)} \"A <mask> of your own.\"");
+        output.WriteLine($"  ./linformer evaluate {Shell.Quote(model)} {Shell.Quote(Path.Combine(storageRoot, CorpusFolder, "moby-dick-chapter_1.txt"))}");
+        output.WriteLine($"  ./linformer train examples/small.yaml --data {Shell.Quote(storageRoot)}     a larger model on the Brown corpus");
         output.WriteLine("  docs/quick-start.md     to train on your own text");
     }
 

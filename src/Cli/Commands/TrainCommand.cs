@@ -25,7 +25,7 @@ internal static class TrainCommand
                 Ranks = parsed.GetValue(ranks),
                 Resume = parsed.GetValue(resume),
             };
-            var again = $"./linformer train {parsed.GetValue(file)} --data {parsed.GetValue(data)} --resume";
+            var again = $"./linformer train {Shell.Quote(parsed.GetValue(file)!)} --data {Shell.Quote(options.StorageRoot)}{(options.Ranks is { } n ? $" --ranks {n}" : "")} --resume";
             return RunAsync(CommandContext.Of(parsed), options, job, again, cancellation);
         });
         return command;
