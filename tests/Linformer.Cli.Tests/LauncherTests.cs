@@ -239,6 +239,17 @@ public sealed class LauncherTests : IDisposable
         _sandbox.Calls.Count(call => call.StartsWith("npm install", StringComparison.Ordinal)).ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("-h")]
+    public async Task Help_for_the_demo_installs_no_texts(string option)
+    {
+        var run = await _sandbox.RunAsync("demo", option);
+
+        run.ExitCode.ShouldBe(CliExitCode, run.Error);
+        _sandbox.Calls.ShouldNotContain(call => call.StartsWith("npm", StringComparison.Ordinal));
+    }
+
     public void Dispose() => _sandbox.Dispose();
 
     // For who is not root, sudo runs what follows its options.
