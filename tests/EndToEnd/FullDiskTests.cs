@@ -26,14 +26,32 @@ public sealed class FullDiskTests
         Directory.Exists(workspace.Model("full")).ShouldBeTrue();
     });
 
-    private static async Task TrainAsync(string size, Action<Workspace, CommandResult> check)
+    [SkippableFact]
+    public Task A_disk_that_fills_up_does_not_end_the_training() => OnSmallDiskAsync("2m", async workspace =>
+    {
+        using var process = LinformerProcess.Start(workspace.Train(workspace.Job("filled", steps: 300)));
+        await workspace.WaitForStepAsync("filled", 5);
+        Should.Throw<IOException>(() => File.WriteAllBytes(Path.Combine(workspace.Root, "filler"), new byte[4 << 20]));
+
+        var result = await process.WaitAsync();
+
+        // It went on to the last step, after which the model finds no room.
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain("Metrics cannot be written");
+        result.Error.ShouldContain("the model cannot be written");
+    });
+
+    private static Task TrainAsync(string size, Action<Workspace, CommandResult> check) => OnSmallDiskAsync(size, async workspace =>
+        check(workspace, await LinformerProcess.RunAsync(workspace.Train(workspace.Job("full", steps: 30)))));
+
+    private static async Task OnSmallDiskAsync(string size, Func<Workspace, Task> test)
     {
         var folder = Directory.CreateTempSubdirectory("linformer-e2e-").FullName;
         Skip.IfNot(Mount("-t", "tmpfs", "-o", $"size={size}", "tmpfs", folder), "mounting a small file system takes root");
         try
         {
             using var workspace = new Workspace(Path.Combine(folder, "storage"));
-            check(workspace, await LinformerProcess.RunAsync(workspace.Train(workspace.Job("full", steps: 30))));
+            await test(workspace);
         }
         finally
         {

@@ -14,9 +14,9 @@ public sealed class MetricsFile : IDisposable
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    private readonly StreamWriter _writer;
+    private readonly FileStream _file;
 
-    private MetricsFile(StreamWriter writer) => _writer = writer;
+    private MetricsFile(FileStream file) => _file = file;
 
     /// <summary>Opens the file for a run that starts after a step; lines of later steps, which will be made again, go.</summary>
     /// <param name="path">The file.</param>
@@ -29,29 +29,43 @@ public sealed class MetricsFile : IDisposable
             using var writer = new StreamWriter(stream, leaveOpen: true);
             kept.ForEach(writer.WriteLine);
         });
-        return new MetricsFile(new StreamWriter(path, append: true) { AutoFlush = true });
+        return new MetricsFile(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0));
     }
 
-    /// <summary>Adds a line.</summary>
+    /// <summary>Adds a line, whole or not at all.</summary>
     /// <param name="generation">The generation that took the step.</param>
     /// <param name="worldSize">Its ranks.</param>
     /// <param name="progress">The step.</param>
-    public void Add(int generation, int worldSize, ProgressMessage progress) => _writer.WriteLine(JsonSerializer.Serialize(
-        new
+    /// <exception cref="IOException">The disk is full, or the like; the lines before are untouched.</exception>
+    public void Add(int generation, int worldSize, ProgressMessage progress)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                progress.Step,
+                generation,
+                worldSize,
+                progress.Loss,
+                progress.LearningRate,
+                progress.GradientNorm,
+                progress.HeldOutLoss,
+                progress.TokensPerSecond,
+            },
+            Options);
+        var length = _file.Length;
+        try
         {
-            progress.Step,
-            generation,
-            worldSize,
-            progress.Loss,
-            progress.LearningRate,
-            progress.GradientNorm,
-            progress.HeldOutLoss,
-            progress.TokensPerSecond,
-        },
-        Options));
+            _file.Write([.. json, (byte)'\n']);
+        }
+        catch (IOException)
+        {
+            _file.SetLength(length);
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => _writer.Dispose();
+    public void Dispose() => _file.Dispose();
 
     // A line that a kill has cut off counts as later than any step.
     private static long StepOf(string line)

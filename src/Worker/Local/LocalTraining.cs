@@ -158,6 +158,8 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
 
     private sealed class Events(ITrainingObserver observer, MetricsFile metrics, int generation, int worldSize, long step) : IRankEvents
     {
+        private bool _metricsFail;
+
         public long Step { get; private set; } = step;
 
         public void Progress(int rank, ProgressMessage progress)
@@ -168,8 +170,27 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
             }
 
             Step = progress.Step;
-            metrics.Add(generation, worldSize, progress);
+            AddMetrics(progress);
             observer.StepDone(progress);
+        }
+
+        // As with a checkpoint that cannot be written, training is worth more than its record.
+        private void AddMetrics(ProgressMessage progress)
+        {
+            try
+            {
+                metrics.Add(generation, worldSize, progress);
+                _metricsFail = false;
+            }
+            catch (IOException e)
+            {
+                if (!_metricsFail)
+                {
+                    observer.Warn($"Metrics cannot be written from step {progress.Step} on; training goes on. {e.Message}");
+                }
+
+                _metricsFail = true;
+            }
         }
 
         public void Warned(int rank, string message) => observer.Warn(message);
