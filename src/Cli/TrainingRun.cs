@@ -21,7 +21,7 @@ internal static class TrainingRun
         using var progress = context.StartProgress();
         using var display = new TrainingDisplay(progress, job.Training.Steps);
         await using var log = Log(options.StorageRoot, job.Name);
-        using var told = cancellation.Register(() => progress.Note("Stopping after this step; a second Ctrl-C ends at once."));
+        using var told = cancellation.Register(() => progress.Note("Stopping as soon as nothing is lost; a second Ctrl-C ends at once."));
         return await new LocalTraining(options, display, log).RunAsync(job, cancellation);
     }
 

@@ -179,6 +179,24 @@ public sealed class FailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_its_run_record_a_job_is_held_to_what_its_checkpoint_says()
+    {
+        var file = _workspace.Job("no-record", steps: 10);
+        await LinformerProcess.SucceedAsync(_workspace.Train(file));
+        File.Delete(Path.Combine(_workspace.Root, "jobs", "no-record", "run.json"));
+        var text = await File.ReadAllTextAsync(file);
+        await File.WriteAllTextAsync(file, text.Replace("hidden: 32", "hidden: 64", StringComparison.Ordinal));
+        var changed = await LinformerProcess.RunAsync(_workspace.Train(file, "--resume"));
+        await File.WriteAllTextAsync(file, text.Replace("steps: 10", "steps: 20", StringComparison.Ordinal));
+        var longer = await LinformerProcess.RunAsync(_workspace.Train(file, "--resume"));
+
+        changed.ExitCode.ShouldBe(1);
+        changed.Error.ShouldContain("model.hidden was 32 and is 64");
+        longer.ExitCode.ShouldBe(0, longer.Error);
+        Directory.GetDirectories(_workspace.Checkpoints("no-record")).ShouldContain(path => path.EndsWith("l0000-g0002-s00000020", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task More_ranks_than_micro_batches_are_refused()
     {
         var result = await LinformerProcess.RunAsync(_workspace.Train(_workspace.Job("many"), "--ranks", "7"));

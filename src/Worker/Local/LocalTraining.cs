@@ -75,15 +75,18 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         CheckRanks(job, ranks);
         using var running = RunLock.Take(_layout, job.Name);
         var record = RunRecord.Load(_layout.RunRecord(job.Name));
+        var found = await Task.Run(() => ChooseCheckpoint(job, cancellationToken), cancellationToken);
+        // A record that was lost is replaced by what the checkpoint itself says; only the corpus is then not known.
+        record ??= found is null ? null : RunRecord.Of(found.Id.Generation, corpusFingerprint: "", ParseJob(found));
         CheckUnchanged(job, record);
-        var checkpoint = await Task.Run(() => ChooseCheckpoint(job, cancellationToken), cancellationToken);
+        var checkpoint = found?.Id;
         var corpus = await Task.Run(
             () => CorpusPreparation.Prepare(JobMapping.CorpusSettings(job), _layout.Root, _layout.Cache, observer, cancellationToken),
             cancellationToken);
         observer.CorpusReady(corpus);
         CheckCorpus(checkpoint, record, corpus);
 
-        var generation = (record?.Generation ?? 0) + 1;
+        var generation = Math.Max(record?.Generation ?? 0, checkpoint?.Generation ?? 0) + 1;
         RunRecord.Of(generation, corpus.Manifest.Fingerprint, job).Save(_layout.RunRecord(job.Name));
         using var metrics = MetricsFile.Open(_layout.Metrics(job.Name), checkpoint?.Step ?? 0);
         var events = new Events(observer, metrics, generation, ranks, checkpoint?.Step ?? 0);
@@ -110,7 +113,10 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         }
     }
 
-    private CheckpointId? ChooseCheckpoint(JobFile job, CancellationToken cancellationToken)
+    private static JobFile ParseJob(CheckpointInfo checkpoint) =>
+        JobFileParser.Parse(checkpoint.Metadata.JobJson, checkpoint.Folder).OrThrow();
+
+    private CheckpointInfo? ChooseCheckpoint(JobFile job, CancellationToken cancellationToken)
     {
         var store = new CheckpointStore(_layout.Checkpoints(job.Name));
         var known = store.List();
@@ -123,7 +129,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
 
         if (store.FindNewestValid(damage => observer.Warn(damage.ToString()), cancellationToken) is { } found)
         {
-            return found.Id;
+            return found;
         }
 
         return known.Count == 0
@@ -133,7 +139,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
 
     private static void CheckCorpus(CheckpointId? checkpoint, RunRecord? record, PreparedCorpus corpus)
     {
-        if (checkpoint is not null && record is not null && record.CorpusFingerprint != corpus.Manifest.Fingerprint)
+        if (checkpoint is not null && record is { CorpusFingerprint.Length: > 0 } && record.CorpusFingerprint != corpus.Manifest.Fingerprint)
         {
             throw new BadDataException($"The corpus is not what it was when the job started (fingerprint {corpus.Manifest.Fingerprint[..16]}, then {record.CorpusFingerprint[..16]}). Put the files back as they were, or give the job another name.");
         }

@@ -46,14 +46,27 @@ internal sealed class BackgroundCheckpoints(
 
     public void Dispose() => FinishWriting(mustBeWritten: false);
 
+    private void DeleteOlder()
+    {
+        try
+        {
+            store.Retain(options.KeepCheckpoints);
+        }
+        catch (CheckpointException e)
+        {
+            log.Warning("Older checkpoints could not be deleted: {Reason}", e.Message);
+            control.ReportWarning($"Older checkpoints could not be deleted. {e.Message}");
+        }
+    }
+
     private async Task WriteAsync(TrainerCheckpoint copy)
     {
         using (copy)
         {
             var info = await copy.WriteAsync(store, start.Lineage, start.Generation, start.JobJson);
             log.ForContext("Step", info.Id.Step).Information("Checkpoint {Checkpoint} is on disk", info.Id);
-            store.Retain(options.KeepCheckpoints);
             control.ReportCheckpointed(info.Id.ToString(), info.Folder);
+            DeleteOlder();
         }
     }
 }
