@@ -44,22 +44,23 @@ public sealed class DeterminismTests : IDisposable
     [Fact]
     public async Task Stopped_and_killed_and_resumed_gives_the_bits_of_never_stopped()
     {
-        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("whole", steps: 120)));
-        var file = _workspace.Job("broken", steps: 120);
+        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("whole", steps: 400)));
+        var file = _workspace.Job("broken", steps: 400);
 
-        await StopAsync(file, afterStep: 13, process => process.Signal("INT"), exitCode: 130);
-        await StopAsync(file, afterStep: 37, process => LinformerProcess.Signal(process.Children()[0], "KILL"), exitCode: 1);
-        await StopAsync(file, afterStep: 62, process => process.Signal("KILL"), exitCode: 137);
+        await StopAsync(file, moreSteps: 13, process => process.Signal("INT"), exitCode: 130);
+        await StopAsync(file, moreSteps: 27, process => LinformerProcess.Signal(process.Children()[0], "KILL"), exitCode: 1);
+        await StopAsync(file, moreSteps: 32, process => process.Signal("KILL"), exitCode: 137);
         await LinformerProcess.SucceedAsync(_workspace.Train(file, "--resume"));
 
         _workspace.WeightsHash("broken").ShouldBe(_workspace.WeightsHash("whole"));
         _workspace.Losses("broken").ShouldBe(_workspace.Losses("whole"));
     }
 
-    private async Task StopAsync(string file, int afterStep, Action<LinformerProcess> stop, int exitCode)
+    private async Task StopAsync(string file, int moreSteps, Action<LinformerProcess> stop, int exitCode)
     {
-        using var process = LinformerProcess.Start(_workspace.Train(file, Directory.Exists(_workspace.Checkpoints("broken")) ? ["--resume"] : []));
-        await _workspace.WaitForStepAsync("broken", afterStep);
+        var from = _workspace.NewestCheckpoint("broken"); // the metrics of a run start with the steps up to there
+        using var process = LinformerProcess.Start(_workspace.Train(file, from > 0 ? ["--resume"] : []));
+        await _workspace.WaitForStepAsync("broken", from + moreSteps);
         var ranks = process.Children();
         ranks.Count.ShouldBe(2);
         stop(process);

@@ -64,6 +64,11 @@ internal sealed class Workspace : IDisposable
 
     public string WeightsHash(string job) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(Model(job), "model.safetensors"))));
 
+    /// <summary>The step of the newest checkpoint; 0 when there is none.</summary>
+    public int NewestCheckpoint(string job) => Directory.Exists(Checkpoints(job))
+        ? Directory.GetDirectories(Checkpoints(job), "l*-s*").Select(path => int.Parse(path[^8..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max()
+        : 0;
+
     /// <summary>Waits until a job has taken a step.</summary>
     public async Task WaitForStepAsync(string job, int step)
     {
