@@ -1,10 +1,10 @@
-using Linformer.Model.Files;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Linformer.Data.Corpora;
 using Linformer.Data.Shards;
 using Linformer.Data.Tokenizers;
+using Linformer.Model.Files;
 
 namespace Linformer.Data;
 

@@ -1,5 +1,5 @@
-using Linformer.Model.Files;
 using System.Text.Json;
+using Linformer.Model.Files;
 
 namespace Linformer.Data.Shards;
 

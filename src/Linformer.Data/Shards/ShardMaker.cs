@@ -1,7 +1,7 @@
-using Linformer.Model.Files;
 using System.Runtime.InteropServices;
 using Linformer.Data.Corpora;
 using Linformer.Data.Tokenizers;
+using Linformer.Model.Files;
 
 namespace Linformer.Data.Shards;
 

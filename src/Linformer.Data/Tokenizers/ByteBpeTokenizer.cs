@@ -1,7 +1,7 @@
-using Linformer.Model.Files;
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
+using Linformer.Model.Files;
 
 namespace Linformer.Data.Tokenizers;
 
