@@ -74,11 +74,6 @@ internal sealed class TrainingDisplay(IProgressReporter progress, long steps) : 
     }
 
     /// <inheritdoc/>
-    public void CheckpointWritten(string name)
-    {
-    }
-
-    /// <inheritdoc/>
     public void Warn(string message) => progress.Note($"warning: {message}");
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using Linformer.Data;
 using Linformer.Training.Optimizers;
 using Linformer.Training.ProcessGroups;
 using static TorchSharp.torch;
@@ -92,6 +93,7 @@ public sealed class Trainer : IDisposable
         Parameters.GradientsAndTrailer.zero_();
         var (tokens, predicted, lossSum) = ForwardBackward();
         SetTrailer((float)lossSum, predicted, tokens, _stopRequested ? 1 : 0);
+        // The training thread waits on purpose: nothing of this step can be done before the sums are there.
         _group.AllReduce(Parameters.GradientsAndTrailer).Wait();
 
         var sums = Parameters.Trailer.cpu().data<float>().ToArray();
@@ -154,7 +156,7 @@ public sealed class Trainer : IDisposable
         {
             using var scope = NewDisposeScope();
             SeedDropout(microBatch);
-            var firstSample = (Step * _options.GlobalBatch) + ((long)microBatch * _options.MicroBatch);
+            var firstSample = SampleOrder.SampleNumber(Step, _options.GlobalBatch, microBatch * _options.MicroBatch);
             var loss = _task.TrainingLoss(firstSample, _options.MicroBatch);
             loss.Sum?.backward();
             tokens += loss.Tokens;

@@ -40,10 +40,6 @@ public interface ITrainingObserver : IProgress<PreparationProgress>
     /// <param name="progress">Its numbers.</param>
     void StepDone(ProgressMessage progress);
 
-    /// <summary>A checkpoint is on disk.</summary>
-    /// <param name="name">Its name.</param>
-    void CheckpointWritten(string name);
-
     /// <summary>Something is wrong that does not end the job.</summary>
     /// <param name="message">What.</param>
     void Warn(string message);
@@ -200,7 +196,5 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         }
 
         public void Warned(int rank, string message) => observer.Warn(message);
-
-        public void Checkpointed(int rank, CheckpointedMessage checkpoint) => observer.CheckpointWritten(checkpoint.Checkpoint);
     }
 }
