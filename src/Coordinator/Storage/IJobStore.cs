@@ -1,0 +1,59 @@
+using Linformer.Coordinator.Jobs;
+
+namespace Linformer.Coordinator.Storage;
+
+/// <summary>A submission that was recorded before anything else happened with it.</summary>
+/// <param name="Submission">The job.</param>
+/// <param name="Existed">Whether the key had been used before, for the same job file.</param>
+public sealed record RecordedSubmission(JobSubmission Submission, bool Existed);
+
+/// <summary>A row of the list of jobs.</summary>
+/// <param name="View">The job as its grain last told it.</param>
+/// <param name="Ordinal">The order of submission, from 1 on.</param>
+public sealed record JobRow(JobView View, long Ordinal);
+
+/// <summary>Which jobs to list.</summary>
+/// <param name="Phases">Only these; empty for all.</param>
+/// <param name="NameContains">Only names with this in them; empty for all.</param>
+/// <param name="PageSize">At most so many.</param>
+/// <param name="BeforeOrdinal">Only jobs submitted before this one; null for the first page.</param>
+public sealed record JobFilter(IReadOnlyList<JobPhase> Phases, string NameContains, int PageSize, long? BeforeOrdinal);
+
+/// <summary>
+/// Submissions and the list of jobs. A job's truth is its grain's state; its row follows that, and is written again when
+/// the grain is activated.
+/// </summary>
+public interface IJobStore
+{
+    /// <summary>Records a submission under its idempotency key, or finds the one recorded before.</summary>
+    /// <param name="idempotencyKey">The client's key.</param>
+    /// <param name="fileSha256">SHA-256 of the job file as it was sent.</param>
+    /// <param name="submission">The job.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="IdempotencyConflictException">The key was used for another job file.</exception>
+    Task<RecordedSubmission> RecordSubmissionAsync(
+        string idempotencyKey, string fileSha256, JobSubmission submission, CancellationToken cancellationToken);
+
+    /// <summary>Brings a job's row up to its grain's state; a row of a higher revision stays.</summary>
+    Task SaveAsync(JobView view, CancellationToken cancellationToken);
+
+    /// <summary>A job's row, by its id, or the newest of a name; null if there is none.</summary>
+    Task<JobRow?> FindAsync(string idOrName, CancellationToken cancellationToken);
+
+    /// <summary>Jobs, newest first.</summary>
+    Task<IReadOnlyList<JobRow>> ListAsync(JobFilter filter, CancellationToken cancellationToken);
+
+    /// <summary>Ids of the jobs that have not ended, and of submissions whose grain never came to be, oldest first.</summary>
+    Task<IReadOnlyList<JobSubmission>> UnfinishedAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>An idempotency key that was used for another job file.</summary>
+public sealed class IdempotencyConflictException : Exception
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="message">For the client.</param>
+    public IdempotencyConflictException(string message)
+        : base(message)
+    {
+    }
+}

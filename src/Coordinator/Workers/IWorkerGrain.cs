@@ -1,0 +1,37 @@
+namespace Linformer.Coordinator.Workers;
+
+/// <summary>
+/// A worker, by its name: who is connected under it, what it reports, what it should do. It calls no other grain. Only who it
+/// is is stored; the rest comes back with its next status.
+/// </summary>
+[Alias("linformer.worker")]
+public interface IWorkerGrain : IGrainWithStringKey
+{
+    /// <summary>An agent connects.</summary>
+    /// <returns>The session that its later calls carry.</returns>
+    /// <exception cref="WorkerRefusedException">Another agent of this name is alive.</exception>
+    [Alias("connect")]
+    Task<long> Connect(WorkerIdentity identity, CancellationToken cancellationToken);
+
+    /// <summary>The agent reports.</summary>
+    /// <returns>False when another session has taken its place: the stream should end.</returns>
+    [Alias("report")]
+    Task<bool> Report(long session, WorkerStatus status, CancellationToken cancellationToken);
+
+    /// <summary>The agent's stream has ended. Its lease runs on; an agent that said it leaves, with nothing left to do, is gone at once.</summary>
+    [Alias("disconnect")]
+    Task Disconnect(long session, CancellationToken cancellationToken);
+
+    /// <summary>What the agent should be doing. The same as before changes nothing.</summary>
+    [Alias("assign")]
+    Task Assign(WorkerAssignment assignment, CancellationToken cancellationToken);
+
+    /// <summary>The assignment once it is newer than a revision; waits for some seconds at most, then null.</summary>
+    /// <exception cref="WorkerRefusedException">Another session has taken this one's place.</exception>
+    [Alias("assignment-after"), Orleans.Concurrency.AlwaysInterleave]
+    Task<WorkerAssignment?> AssignmentAfter(long session, long revision, CancellationToken cancellationToken);
+
+    /// <summary>How the worker is; null when none of this name was ever seen.</summary>
+    [Alias("get")]
+    Task<WorkerView?> Get(CancellationToken cancellationToken);
+}
