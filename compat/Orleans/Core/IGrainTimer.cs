@@ -1,0 +1,29 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+
+namespace Orleans.Runtime;
+
+public interface IGrainTimer : IDisposable
+{
+    void Change(TimeSpan dueTime, TimeSpan period);
+}
+
+[StructLayout(LayoutKind.Auto)]
+public readonly struct GrainTimerCreationOptions()
+{
+    [SetsRequiredMembers]
+    public GrainTimerCreationOptions(TimeSpan dueTime, TimeSpan period)
+        : this()
+    {
+        DueTime = dueTime;
+        Period = period;
+    }
+
+    public required TimeSpan DueTime { get; init; }
+
+    public required TimeSpan Period { get; init; }
+
+    public bool Interleave { get; init; }
+
+    public bool KeepAlive { get; init; }
+}

@@ -1,0 +1,35 @@
+namespace Orleans.Runtime;
+
+[Immutable]
+public readonly struct GrainType : IEquatable<GrainType>, IComparable<GrainType>
+{
+    public GrainType(IdSpan id) => Value = id;
+
+    public GrainType(byte[] value) => Value = new IdSpan(value);
+
+    public IdSpan Value { get; }
+
+    public bool IsDefault => Value.IsDefault;
+
+    public static GrainType Create(string value)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(value);
+        return new GrainType(IdSpan.Create(value));
+    }
+
+    public static bool operator ==(GrainType left, GrainType right) => left.Equals(right);
+
+    public static bool operator !=(GrainType left, GrainType right) => !left.Equals(right);
+
+    public ReadOnlySpan<byte> AsSpan() => Value.AsSpan();
+
+    public bool Equals(GrainType obj) => Value.Equals(obj.Value);
+
+    public override bool Equals(object? obj) => obj is GrainType other && Equals(other);
+
+    public override int GetHashCode() => Value.GetHashCode();
+
+    public int CompareTo(GrainType other) => Value.CompareTo(other.Value);
+
+    public override string ToString() => Value.ToString();
+}
