@@ -1,0 +1,49 @@
+namespace Grpc.Core;
+
+/// <summary>A call with a stream of requests and a stream of responses.</summary>
+public sealed class AsyncDuplexStreamingCall<TRequest, TResponse> : IDisposable
+{
+    private readonly CallState _state;
+
+    public AsyncDuplexStreamingCall(
+        IClientStreamWriter<TRequest> requestStream,
+        IAsyncStreamReader<TResponse> responseStream,
+        Task<Metadata> responseHeadersAsync,
+        Func<Status> getStatusFunc,
+        Func<Metadata> getTrailersFunc,
+        Action disposeAction)
+    {
+        RequestStream = requestStream;
+        ResponseStream = responseStream;
+        _state = new CallState(responseHeadersAsync, getStatusFunc, getTrailersFunc, disposeAction);
+    }
+
+    public AsyncDuplexStreamingCall(
+        IClientStreamWriter<TRequest> requestStream,
+        IAsyncStreamReader<TResponse> responseStream,
+        Func<object, Task<Metadata>> responseHeadersAsync,
+        Func<object, Status> getStatusFunc,
+        Func<object, Metadata> getTrailersFunc,
+        Action<object> disposeAction,
+        object state)
+    {
+        RequestStream = requestStream;
+        ResponseStream = responseStream;
+        _state = new CallState(responseHeadersAsync, getStatusFunc, getTrailersFunc, disposeAction, state);
+    }
+
+    public IClientStreamWriter<TRequest> RequestStream { get; }
+
+    public IAsyncStreamReader<TResponse> ResponseStream { get; }
+
+    public Task<Metadata> ResponseHeadersAsync => _state.Headers;
+
+    /// <summary>How the call ended; throws InvalidOperationException while it runs.</summary>
+    public Status GetStatus() => _state.Status;
+
+    /// <summary>The call's trailers; throws InvalidOperationException while it runs.</summary>
+    public Metadata GetTrailers() => _state.Trailers;
+
+    /// <summary>Cancels the call if it still runs.</summary>
+    public void Dispose() => _state.Dispose();
+}
