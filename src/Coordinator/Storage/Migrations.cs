@@ -1,0 +1,122 @@
+namespace Linformer.Coordinator.Storage;
+
+/// <summary>The schema's versions. A migration that was released is never changed; the next one is added.</summary>
+internal static class Migrations
+{
+    private static readonly string[] All =
+    [
+        """
+        CREATE TABLE lease (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            epoch INTEGER NOT NULL,
+            host TEXT NOT NULL,
+            process_id INTEGER NOT NULL,
+            taken_at TEXT NOT NULL);
+
+        CREATE TABLE jobs (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL,
+            idempotency_key TEXT UNIQUE,
+            file_sha256 TEXT,
+            job_json TEXT NOT NULL,
+            submitter TEXT NOT NULL,
+            submitted_at INTEGER NOT NULL,
+            phase INTEGER NOT NULL,
+            ended INTEGER NOT NULL,
+            revision INTEGER NOT NULL,
+            view TEXT);
+        CREATE INDEX jobs_by_name ON jobs (name, ordinal);
+        CREATE INDEX jobs_unfinished ON jobs (ordinal) WHERE ended = 0;
+
+        CREATE TABLE history (
+            job_id TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            what TEXT NOT NULL,
+            why TEXT NOT NULL,
+            phase INTEGER NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            step INTEGER NOT NULL,
+            PRIMARY KEY (job_id, sequence)) WITHOUT ROWID;
+
+        CREATE TABLE progress (
+            job_id TEXT PRIMARY KEY,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            committed_step INTEGER NOT NULL) WITHOUT ROWID;
+
+        CREATE TABLE metrics (
+            job_id TEXT NOT NULL,
+            step INTEGER NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            world_size INTEGER NOT NULL,
+            loss REAL NOT NULL,
+            learning_rate REAL NOT NULL,
+            tokens_per_second REAL NOT NULL,
+            gradient_norm REAL,
+            held_out_loss REAL,
+            PRIMARY KEY (job_id, step, lineage, generation)) WITHOUT ROWID;
+        CREATE INDEX metrics_by_generation ON metrics (job_id, lineage, generation, step);
+        CREATE INDEX metrics_held_out ON metrics (job_id, lineage, generation, step) WHERE held_out_loss IS NOT NULL;
+
+        CREATE TABLE logs (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL,
+            generation INTEGER NOT NULL,
+            rank INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            worker TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (job_id, generation, rank, number));
+        CREATE INDEX logs_by_job ON logs (job_id);
+        CREATE INDEX logs_by_rank ON logs (job_id, rank);
+
+        CREATE TABLE checkpoints (
+            job_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            step INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            kept INTEGER NOT NULL,
+            PRIMARY KEY (job_id, name)) WITHOUT ROWID;
+
+        CREATE TABLE grains (
+            grain_id TEXT NOT NULL,
+            state_name TEXT NOT NULL,
+            etag INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (grain_id, state_name)) WITHOUT ROWID;
+
+        CREATE TABLE workers (name TEXT PRIMARY KEY) WITHOUT ROWID;
+        CREATE TABLE corpora (ordinal INTEGER PRIMARY KEY AUTOINCREMENT, corpus_id TEXT NOT NULL UNIQUE);
+        """,
+    ];
+
+    /// <summary>The version that this program writes.</summary>
+    public static int Newest => All.Length;
+
+    /// <summary>Brings the schema up to the newest version, each step in a transaction of its own.</summary>
+    /// <exception cref="StorageException">The schema is of a newer program.</exception>
+    public static void Apply(Session session, string path)
+    {
+        session.Script("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TEXT NOT NULL)");
+        var version = session.First("SELECT coalesce(max(version), 0) FROM schema_version", row => row.GetInt32(0));
+        if (version > Newest)
+        {
+            throw new StorageException(
+                $"The database {path} has schema version {version}, and this program knows versions up to {Newest}. Use the program that wrote it, or a newer one.");
+        }
+        for (; version < Newest; version++)
+        {
+            session.Script($"BEGIN IMMEDIATE; {All[version]} INSERT INTO schema_version VALUES ({version + 1}, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); COMMIT");
+        }
+    }
+}

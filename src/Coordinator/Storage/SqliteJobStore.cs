@@ -1,0 +1,134 @@
+using System.Text.Json;
+using Linformer.Coordinator.Jobs;
+using Linformer.Protocol;
+using Microsoft.Data.Sqlite;
+
+namespace Linformer.Coordinator.Storage;
+
+/// <summary>Submissions and the list of jobs in SQLite.</summary>
+/// <param name="database">The database.</param>
+public sealed class SqliteJobStore(CoordinatorDatabase database) : IJobStore
+{
+    private const string Columns = "SELECT ordinal, job_id, name, job_json, submitter, submitted_at, view FROM jobs ";
+
+    /// <inheritdoc/>
+    public Task<RecordedSubmission> RecordSubmissionAsync(
+        string idempotencyKey, string fileSha256, JobSubmission submission, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => Record(session, idempotencyKey, fileSha256, submission), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task SaveAsync(JobView view, CancellationToken cancellationToken)
+    {
+        // The job file has a column of its own.
+        var json = JsonSerializer.Serialize(view with { JobJson = "" }, StateJson.Options);
+        return database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    """
+                    INSERT INTO jobs (job_id, name, job_json, submitter, submitted_at, phase, ended, revision, view)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                    ON CONFLICT (job_id) DO UPDATE SET phase = $6, ended = $7, revision = $8, view = $9
+                    WHERE revision <= $8
+                    """,
+                    view.JobId, view.Name, view.JobJson, view.Submitter, view.SubmittedAt.ToColumn(),
+                    (int)view.Phase, view.HasEnded ? 1 : 0, view.Revision, json);
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<JobRow?> FindAsync(string idOrName, CancellationToken cancellationToken) =>
+        database.ReadAsync(
+            session => session.First(Columns + "WHERE job_id = $1", Row, idOrName)
+                ?? session.First(Columns + "WHERE name = $1 ORDER BY ordinal DESC LIMIT 1", Row, idOrName),
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<JobRow>> ListAsync(JobFilter filter, CancellationToken cancellationToken)
+    {
+        var phases = filter.Phases.Aggregate(0, (bits, phase) => bits | (1 << (int)phase));
+        return database.ReadAsync<IReadOnlyList<JobRow>>(
+            session => session.All(
+                Columns + """
+                WHERE ($1 = 0 OR (1 << phase) & $1 <> 0) AND ($2 = '' OR instr(name, $2) > 0) AND ($3 IS NULL OR ordinal < $3)
+                ORDER BY ordinal DESC LIMIT $4
+                """,
+                Row, phases, filter.NameContains, filter.BeforeOrdinal, filter.PageSize),
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<JobSubmission>> UnfinishedAsync(CancellationToken cancellationToken) =>
+        database.ReadAsync<IReadOnlyList<JobSubmission>>(
+            session => session.All(Columns + "WHERE ended = 0 ORDER BY ordinal", Submission), cancellationToken);
+
+    private static RecordedSubmission Record(Session session, string key, string sha256, JobSubmission submission)
+    {
+        var before = session.First(
+            "SELECT ordinal, job_id, name, job_json, submitter, submitted_at, file_sha256 FROM jobs WHERE idempotency_key = $1",
+            row => (Submission: Submission(row), Sha256: row.GetString(6)),
+            key);
+        if (before.Submission is { } recorded)
+        {
+            return before.Sha256 == sha256
+                ? new RecordedSubmission(recorded, Existed: true)
+                : throw new IdempotencyConflictException(
+                    $"The idempotency key '{key}' was used for another job file, which became job {recorded.JobId}. A new submission needs a new key.");
+        }
+        if (session.First("SELECT 1 FROM jobs WHERE job_id = $1", _ => true, submission.JobId))
+            throw new JobIdTakenException($"There is a job '{submission.JobId}' already.");
+        session.Execute(
+            """
+            INSERT INTO jobs (job_id, name, idempotency_key, file_sha256, job_json, submitter, submitted_at, phase, ended, revision)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, -1)
+            """,
+            submission.JobId, submission.Name, key, sha256, submission.JobJson, submission.Submitter,
+            submission.SubmittedAt.ToColumn(), (int)JobPhase.Queued);
+        return new RecordedSubmission(submission, Existed: false);
+    }
+
+    private static JobSubmission Submission(SqliteDataReader row) =>
+        new(row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4), row.Time(5));
+
+    private static JobRow Row(SqliteDataReader row)
+    {
+        var submission = Submission(row);
+        var view = row.IsDBNull(6)
+            ? Submitted(submission)
+            : JsonSerializer.Deserialize<JobView>(row.GetString(6), StateJson.Options)! with { JobJson = submission.JobJson };
+        return new JobRow(view, row.GetInt64(0));
+    }
+
+    // A submission whose grain has not told anything yet.
+    private static JobView Submitted(JobSubmission submission)
+    {
+        var job = JobFileParser.Parse(submission.JobJson, submission.JobId).Job;
+        return new JobView
+        {
+            JobId = submission.JobId,
+            Name = submission.Name,
+            Phase = JobPhase.Queued,
+            Reason = "was just submitted",
+            JobJson = submission.JobJson,
+            Submitter = submission.Submitter,
+            SubmittedAt = submission.SubmittedAt,
+            Priority = job?.Priority ?? 0,
+            RanksMin = job?.Ranks.Min ?? 0,
+            RanksMax = job?.Ranks.Max ?? 0,
+            Threads = job?.Ranks.Threads ?? 0,
+            TotalSteps = job?.Training.Steps ?? 0,
+        };
+    }
+}
+
+/// <summary>A new job's id that another job has: try the next.</summary>
+public sealed class JobIdTakenException : Exception
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="message">Names the id.</param>
+    public JobIdTakenException(string message)
+        : base(message)
+    {
+    }
+}

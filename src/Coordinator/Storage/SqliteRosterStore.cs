@@ -1,0 +1,29 @@
+namespace Linformer.Coordinator.Storage;
+
+/// <summary>The names of workers and corpora in SQLite.</summary>
+/// <param name="database">The database.</param>
+public sealed class SqliteRosterStore(CoordinatorDatabase database) : IRosterStore
+{
+    /// <inheritdoc/>
+    public Task AddWorkerAsync(string name, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => { session.Execute("INSERT OR IGNORE INTO workers VALUES ($1)", name); }, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RemoveWorkerAsync(string name, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => { session.Execute("DELETE FROM workers WHERE name = $1", name); }, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> WorkersAsync(CancellationToken cancellationToken) =>
+        database.ReadAsync<IReadOnlyList<string>>(
+            session => session.All("SELECT name FROM workers ORDER BY name", row => row.GetString(0)), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task AddCorpusAsync(string corpusId, CancellationToken cancellationToken) =>
+        database.WriteAsync(
+            session => { session.Execute("INSERT OR IGNORE INTO corpora (corpus_id) VALUES ($1)", corpusId); }, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> CorporaAsync(CancellationToken cancellationToken) =>
+        database.ReadAsync<IReadOnlyList<string>>(
+            session => session.All("SELECT corpus_id FROM corpora ORDER BY ordinal DESC", row => row.GetString(0)), cancellationToken);
+}

@@ -1,0 +1,159 @@
+using Microsoft.Data.Sqlite;
+
+namespace Linformer.Coordinator.Storage;
+
+/// <summary>Metrics, logs and checkpoints in SQLite.</summary>
+/// <param name="database">The database.</param>
+public sealed class SqliteTelemetryStore(CoordinatorDatabase database) : ITelemetryStore
+{
+    private const string MetricColumns =
+        """
+        SELECT lineage, generation, step, at, world_size, loss, learning_rate, tokens_per_second, gradient_norm, held_out_loss
+        FROM metrics
+        """;
+
+    /// <inheritdoc/>
+    public Task BeginGenerationAsync(string jobId, int lineage, int generation, CancellationToken cancellationToken) =>
+        database.WriteAsync(
+            session =>
+            {
+                // A new lineage goes back on purpose; an older generation, told again, changes nothing.
+                session.Execute(
+                    """
+                    INSERT INTO progress VALUES ($1, $2, $3, 0)
+                    ON CONFLICT (job_id) DO UPDATE SET
+                        committed_step = CASE WHEN lineage = $2 THEN committed_step ELSE 0 END, lineage = $2, generation = $3
+                    WHERE (lineage, generation) < ($2, $3)
+                    """,
+                    jobId, lineage, generation);
+            },
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RecordAsync(IReadOnlyList<TelemetryBatch> batches, CancellationToken cancellationToken) =>
+        database.WriteAsync(
+            session =>
+            {
+                foreach (var batch in batches)
+                    Record(session, batch);
+            },
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<JobProgress> ProgressAsync(string jobId, CancellationToken cancellationToken) =>
+        database.ReadAsync(
+            session =>
+            {
+                var (lineage, generation, committed) = session.First(
+                    "SELECT lineage, generation, committed_step FROM progress WHERE job_id = $1",
+                    row => (row.GetInt32(0), row.GetInt32(1), row.GetInt64(2)),
+                    jobId);
+                var newest = session.First(
+                    MetricColumns + " WHERE job_id = $1 ORDER BY lineage DESC, generation DESC, step DESC LIMIT 1", Metric, jobId);
+                var heldOut = session.First(
+                    """
+                    SELECT held_out_loss FROM metrics WHERE job_id = $1 AND held_out_loss IS NOT NULL
+                    ORDER BY lineage DESC, generation DESC, step DESC LIMIT 1
+                    """,
+                    row => row.Number(0),
+                    jobId);
+                return new JobProgress(lineage, generation, committed, newest, heldOut);
+            },
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<MetricRow>> MetricsAfterAsync(
+        string jobId, long step, int maximum, CancellationToken cancellationToken) =>
+        database.ReadAsync<IReadOnlyList<MetricRow>>(
+            session => session.All(
+                MetricColumns + """
+                 AS m WHERE job_id = $1 AND step > $2 AND NOT EXISTS (
+                    SELECT 1 FROM metrics WHERE job_id = m.job_id AND step = m.step AND (lineage, generation) > (m.lineage, m.generation))
+                ORDER BY step LIMIT $3
+                """,
+                Metric, jobId, step, maximum),
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<LogRow>> LogsAfterAsync(
+        string jobId, int? rank, long sequence, int maximum, CancellationToken cancellationToken)
+    {
+        const string Select = "SELECT sequence, generation, rank, number, at, worker, text FROM logs WHERE job_id = $1 AND sequence > $2";
+        return database.ReadAsync<IReadOnlyList<LogRow>>(
+            session => rank is { } one
+                ? session.All(Select + " AND rank = $4 ORDER BY sequence LIMIT $3", Log, jobId, sequence, maximum, one)
+                : session.All(Select + " ORDER BY sequence LIMIT $3", Log, jobId, sequence, maximum),
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<long> LogTailAsync(string jobId, int? rank, int lines, CancellationToken cancellationToken)
+    {
+        const string Select = "SELECT sequence FROM logs WHERE job_id = $1";
+        return database.ReadAsync(
+            session => rank is { } one
+                ? session.First(Select + " AND rank = $3 ORDER BY sequence DESC LIMIT 1 OFFSET $2", row => row.GetInt64(0), jobId, lines, one)
+                : session.First(Select + " ORDER BY sequence DESC LIMIT 1 OFFSET $2", row => row.GetInt64(0), jobId, lines),
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<CheckpointRow>> CheckpointsAsync(string jobId, CancellationToken cancellationToken) =>
+        database.ReadAsync<IReadOnlyList<CheckpointRow>>(
+            session => session.All(
+                """
+                SELECT name, lineage, generation, step, at, bytes, kept FROM checkpoints
+                WHERE job_id = $1 ORDER BY lineage DESC, step DESC, generation DESC
+                """,
+                row => new CheckpointRow(
+                    row.GetString(0), row.GetInt32(1), row.GetInt32(2), row.GetInt64(3), row.Time(4), row.GetInt64(5), row.GetBoolean(6)),
+                jobId),
+            cancellationToken);
+
+    private static void Record(Session session, TelemetryBatch batch)
+    {
+        foreach (var metric in batch.Metrics)
+        {
+            session.Execute(
+                "INSERT OR IGNORE INTO metrics VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                batch.JobId, metric.Step, metric.Lineage, metric.Generation, metric.At.ToColumn(), metric.WorldSize, metric.Loss.ToColumn(),
+                metric.LearningRate.ToColumn(), metric.TokensPerSecond.ToColumn(), metric.GradientNorm.ToColumn(), metric.HeldOutLoss.ToColumn());
+            Advance(session, batch.JobId, metric.Lineage, metric.Generation, metric.Step);
+        }
+        foreach (var log in batch.Logs)
+        {
+            session.Execute(
+                """
+                INSERT INTO logs (job_id, generation, rank, number, at, worker, text) VALUES ($1, $2, $3, $4, $5, $6, $7)
+                ON CONFLICT (job_id, generation, rank, number) DO NOTHING
+                """,
+                batch.JobId, log.Generation, log.Rank, log.Number, log.At.ToColumn(), batch.Worker, log.Text);
+        }
+        foreach (var checkpoint in batch.Checkpoints)
+        {
+            session.Execute(
+                "INSERT OR IGNORE INTO checkpoints VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                batch.JobId, checkpoint.Name, checkpoint.Lineage, checkpoint.Generation, checkpoint.Step,
+                checkpoint.At.ToColumn(), checkpoint.Bytes, checkpoint.Kept ? 1 : 0);
+            // A step whose metrics were lost is known to be taken by its checkpoint.
+            Advance(session, batch.JobId, checkpoint.Lineage, checkpoint.Generation, checkpoint.Step);
+        }
+        foreach (var name in batch.DeletedCheckpoints)
+            session.Execute("UPDATE checkpoints SET kept = 0 WHERE job_id = $1 AND name = $2", batch.JobId, name);
+    }
+
+    private static void Advance(Session session, string jobId, int lineage, int generation, long step) =>
+        session.Execute(
+            """
+            UPDATE progress SET committed_step = $4
+            WHERE job_id = $1 AND lineage = $2 AND generation = $3 AND committed_step < $4
+            """,
+            jobId, lineage, generation, step);
+
+    private static MetricRow Metric(SqliteDataReader row) => new(
+        row.GetInt32(0), row.GetInt32(1), row.GetInt64(2), row.Time(3), row.GetInt32(4),
+        row.Number(5) ?? double.NaN, row.Number(6) ?? double.NaN, row.Number(7) ?? double.NaN, row.Number(8), row.Number(9));
+
+    private static LogRow Log(SqliteDataReader row) => new(
+        row.GetInt64(0), row.GetInt32(1), row.GetInt32(2), row.GetInt64(3), row.Time(4), row.GetString(5), row.GetString(6));
+}
