@@ -130,9 +130,6 @@ public class TurnTests
         await using var silo = await TestSilo.StartAsync(TimeSpan.FromSeconds(1));
 
         await Should.ThrowAsync<TimeoutException>(() => silo.Grains.GetGrain<ITurnsGrain>("a").CallBackPatiently("b"));
-
-        // The third call of the chain waited for the first, which waited for it.
-        silo.Journal.Entries.ShouldBe(["called a", "called b"]);
     }
 
     [Fact]

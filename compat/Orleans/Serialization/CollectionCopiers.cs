@@ -29,6 +29,25 @@ internal static class CollectionCopiers
         [typeof(Nullable<>)] = typeof(NullableCopier<>),
     };
 
+    /// <summary>Interfaces whose values may be of types that cannot be copied themselves, as those of collection expressions.</summary>
+    private static readonly Dictionary<Type, Type> Interfaces = new()
+    {
+        [typeof(IEnumerable<>)] = typeof(ListInterfaceCopier<,>),
+        [typeof(ICollection<>)] = typeof(ListInterfaceCopier<,>),
+        [typeof(IList<>)] = typeof(ListInterfaceCopier<,>),
+        [typeof(IReadOnlyCollection<>)] = typeof(ListInterfaceCopier<,>),
+        [typeof(IReadOnlyList<>)] = typeof(ListInterfaceCopier<,>),
+        [typeof(ISet<>)] = typeof(SetInterfaceCopier<,>),
+        [typeof(IReadOnlySet<>)] = typeof(SetInterfaceCopier<,>),
+        [typeof(IDictionary<,>)] = typeof(DictionaryInterfaceCopier<,,>),
+        [typeof(IReadOnlyDictionary<,>)] = typeof(DictionaryInterfaceCopier<,,>),
+    };
+
+    public static Copier? MakeOfInterface(Type type) =>
+        type is { IsInterface: true, IsGenericType: true } && Interfaces.TryGetValue(type.GetGenericTypeDefinition(), out var copier)
+            ? Create(copier.MakeGenericType([type, .. type.GetGenericArguments()]))
+            : null;
+
     public static Copier? Make(Type type)
     {
         if (type.IsSZArray)
@@ -57,9 +76,12 @@ internal static class CollectionCopiers
     private abstract class CollectionCopier<TCollection, TItem> : Copier
         where TCollection : notnull
     {
-        private readonly Copier _items = Get(typeof(TItem));
+        private Copier? _items;
 
-        protected bool ItemsAreShallow => _items.IsShallow;
+        protected bool ItemsAreShallow => ItemCopier.IsShallow;
+
+        // Asked for when there is an item, as in the real package: only then is a missing codec noticed (an array's at once).
+        private Copier ItemCopier => _items ??= Get(typeof(TItem));
 
         public override object? Copy(object? value, CopyContext context)
         {
@@ -92,17 +114,19 @@ internal static class CollectionCopiers
         }
 
         protected TItem Item(TItem item, CopyContext context) =>
-            _items.IsShallow ? item : (TItem)_items.Copy(item, context)!;
+            ItemsAreShallow ? item : (TItem)ItemCopier.Copy(item, context)!;
 
         protected IEnumerable<TItem> Items(IEnumerable<TItem> items, CopyContext context) => items.Select(item => Item(item, context));
     }
 
     private sealed class ArrayCopier<T> : CollectionCopier<T[], T>
     {
+        public ArrayCopier() => _ = ItemsAreShallow;
+
         protected override T[] Copy(T[] original, CopyContext context)
         {
             var copy = Register(original, (T[])original.Clone(), context);
-            for (var i = 0; !ItemsAreShallow && i < copy.Length; i++)
+            for (var i = 0; i < copy.Length && !ItemsAreShallow; i++)
             {
                 copy[i] = Item(original[i], context);
             }
@@ -154,30 +178,32 @@ internal static class CollectionCopiers
     private sealed class ImmutableArrayCopier<T> : CollectionCopier<ImmutableArray<T>, T>
     {
         protected override ImmutableArray<T> Copy(ImmutableArray<T> original, CopyContext context) =>
-            original.IsDefault || ItemsAreShallow ? original : [.. Items(original, context)];
+            original.IsDefaultOrEmpty || ItemsAreShallow ? original : [.. Items(original, context)];
     }
 
     private sealed class ImmutableListCopier<T> : CollectionCopier<ImmutableList<T>, T>
     {
         protected override ImmutableList<T> Copy(ImmutableList<T> original, CopyContext context) =>
-            ItemsAreShallow ? original : [.. Items(original, context)];
+            original.IsEmpty || ItemsAreShallow ? original : [.. Items(original, context)];
     }
 
     private sealed class ImmutableHashSetCopier<T> : CollectionCopier<ImmutableHashSet<T>, T>
     {
         protected override ImmutableHashSet<T> Copy(ImmutableHashSet<T> original, CopyContext context) =>
-            ItemsAreShallow ? original : ImmutableHashSet.CreateRange(original.KeyComparer, Items(original, context));
+            original.IsEmpty || ItemsAreShallow ? original : ImmutableHashSet.CreateRange(original.KeyComparer, Items(original, context));
     }
 
     private abstract class PairsCopier<TCollection, TKey, TValue> : CollectionCopier<TCollection, TKey>
         where TCollection : notnull
     {
-        private readonly Copier _values = Get(typeof(TValue));
+        private Copier? _values;
 
-        protected bool IsShallowPair => ItemsAreShallow && _values.IsShallow;
+        protected bool IsShallowPair => ItemsAreShallow && ValueCopier.IsShallow;
+
+        private Copier ValueCopier => _values ??= Get(typeof(TValue));
 
         protected KeyValuePair<TKey, TValue> Pair(KeyValuePair<TKey, TValue> pair, CopyContext context) =>
-            new(Item(pair.Key, context), _values.IsShallow ? pair.Value : (TValue)_values.Copy(pair.Value, context)!);
+            new(Item(pair.Key, context), ValueCopier.IsShallow ? pair.Value : (TValue)ValueCopier.Copy(pair.Value, context)!);
 
         protected IEnumerable<KeyValuePair<TKey, TValue>> Pairs(IEnumerable<KeyValuePair<TKey, TValue>> pairs, CopyContext context) =>
             pairs.Select(pair => Pair(pair, context));
@@ -236,7 +262,36 @@ internal static class CollectionCopiers
         where TKey : notnull
     {
         protected override ImmutableDictionary<TKey, TValue> Copy(ImmutableDictionary<TKey, TValue> original, CopyContext context) =>
-            IsShallowPair ? original : ImmutableDictionary.CreateRange(original.KeyComparer, original.ValueComparer, Pairs(original, context));
+            original.IsEmpty || IsShallowPair ? original : ImmutableDictionary.CreateRange(original.KeyComparer, original.ValueComparer, Pairs(original, context));
+    }
+
+    /// <summary>Of an interface, a value is copied as what it is; as a list when that is a type without copier.</summary>
+    private class ListInterfaceCopier<TInterface, TItem> : CollectionCopier<TInterface, TItem>
+        where TInterface : class, IEnumerable<TItem>
+    {
+        public override object? Copy(object? value, CopyContext context) =>
+            value is not null && TryGet(value.GetType()) is { } copier ? copier.Copy(value, context) : base.Copy(value, context);
+
+        protected override TInterface Copy(TInterface original, CopyContext context) =>
+            (TInterface)(object)Items(original, context).ToList();
+    }
+
+    private sealed class SetInterfaceCopier<TInterface, TItem> : ListInterfaceCopier<TInterface, TItem>
+        where TInterface : class, IEnumerable<TItem>
+    {
+        protected override TInterface Copy(TInterface original, CopyContext context) =>
+            (TInterface)(object)Items(original, context).ToHashSet();
+    }
+
+    private sealed class DictionaryInterfaceCopier<TInterface, TKey, TValue> : PairsCopier<TInterface, TKey, TValue>
+        where TInterface : class, IEnumerable<KeyValuePair<TKey, TValue>>
+        where TKey : notnull
+    {
+        public override object? Copy(object? value, CopyContext context) =>
+            value is not null && TryGet(value.GetType()) is { } copier ? copier.Copy(value, context) : base.Copy(value, context);
+
+        protected override TInterface Copy(TInterface original, CopyContext context) =>
+            (TInterface)(object)new Dictionary<TKey, TValue>(Pairs(original, context));
     }
 
     private sealed class NullableCopier<T> : Copier

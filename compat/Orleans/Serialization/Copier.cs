@@ -57,6 +57,18 @@ internal abstract class Copier
         }
     }
 
+    public static Copier? TryGet(Type type)
+    {
+        try
+        {
+            return Get(type);
+        }
+        catch (CodecNotFoundException)
+        {
+            return null;
+        }
+    }
+
     public static object CreateInstance(Type type) =>
         type.IsValueType || type.GetConstructor(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic, []) is { IsPrivate: false }
             ? Activator.CreateInstance(type, nonPublic: true)!
@@ -74,7 +86,7 @@ internal abstract class Copier
         // Values of these are copied as what they are at run time.
         if (type == typeof(object) || type.IsInterface || (type.IsAbstract && !typeof(Exception).IsAssignableFrom(type) && type != typeof(Type)))
         {
-            return new RuntimeTypeCopier();
+            return CollectionCopiers.MakeOfInterface(type) ?? new RuntimeTypeCopier();
         }
 
         if (typeof(Runtime.GrainProxy).IsAssignableFrom(type))
