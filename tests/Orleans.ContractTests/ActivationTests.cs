@@ -125,6 +125,23 @@ public sealed class UnconstructibleGrain : Grain, IUnconstructibleGrain
     public Task Nothing() => Task.CompletedTask;
 }
 
+public interface ILeavesAtOnceGrain : IGrainWithStringKey
+{
+    Task Nothing();
+}
+
+public sealed class LeavesAtOnceGrain(Journal journal) : Grain, ILeavesAtOnceGrain
+{
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        journal.Add("activated");
+        DeactivateOnIdle();
+        return Task.CompletedTask;
+    }
+
+    public Task Nothing() => Task.CompletedTask;
+}
+
 public class ActivationTests
 {
     [Fact]
@@ -203,9 +220,29 @@ public class ActivationTests
     {
         await using var silo = await StartAsync();
 
-        var exception = await Should.ThrowAsync<OutOfPaperException>(() => silo.Grains.GetGrain<IUnconstructibleGrain>("a").Nothing());
+        var exception = await Should.ThrowAsync<InvalidOperationException>(() => silo.Grains.GetGrain<IUnconstructibleGrain>("a").Nothing());
 
-        exception.Message.ShouldBe("no grain today");
+        exception.InnerException.ShouldBeOfType<OutOfPaperException>().Message.ShouldBe("no grain today");
+    }
+
+    [Fact]
+    public async Task A_service_that_is_not_registered_fails_the_activation()
+    {
+        await using var silo = await TestSilo.StartAsync();
+
+        var exception = await Should.ThrowAsync<InvalidOperationException>(silo.Grains.GetGrain<ILifeGrain>("a").Instance);
+
+        exception.InnerException.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain(nameof(Scoped));
+    }
+
+    [Fact]
+    public async Task A_request_is_sent_on_only_so_often()
+    {
+        await using var silo = await TestSilo.StartAsync();
+
+        await Should.ThrowAsync<OrleansMessageRejectionException>(silo.Grains.GetGrain<ILeavesAtOnceGrain>("a").Nothing);
+
+        silo.Journal.Count("activated").ShouldBe(3);
     }
 
     [Fact]

@@ -98,6 +98,18 @@ public sealed class PrimaryConstructor(string name)
     public string Name { get; } = name;
 }
 
+[GenerateSerializer]
+public sealed class WithPlainBase : PlainBase
+{
+    [Id(0)]
+    public int Value { get; set; }
+}
+
+public class PlainBase
+{
+    public int BaseValue { get; set; }
+}
+
 public sealed class Plain
 {
     public int Value { get; set; }
@@ -446,6 +458,26 @@ public class CopyTests(SiloFixture fixture) : IClassFixture<SiloFixture>
     public async Task A_value_without_codec_behind_object_fails_the_call()
     {
         await Should.ThrowAsync<CodecNotFoundException>(() => Grain.Keep(new Plain()));
+    }
+
+    [Fact]
+    public async Task A_base_class_needs_a_serializer_too()
+    {
+        await Should.ThrowAsync<KeyNotFoundException>(() => Grain.Keep(new WithPlainBase { Value = 1 }));
+    }
+
+    [Fact]
+    public async Task An_exception_as_a_value_goes_by_reference()
+    {
+        var exception = new OutOfPaperException("value", 1);
+
+        (await Grain.Keep(exception)).ShouldBeSameAs(exception);
+    }
+
+    [Fact]
+    public async Task An_enumeration_that_is_not_a_collection_has_no_codec_behind_object()
+    {
+        await Should.ThrowAsync<CodecNotFoundException>(() => Grain.Keep(new[] { 1 }.Select(value => value + 1)));
     }
 
     [Fact]

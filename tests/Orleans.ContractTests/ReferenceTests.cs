@@ -20,6 +20,8 @@ public interface ISelfGrain : IGrainWithStringKey
 
     Task<string> KeyOf(ISelfGrain other);
 
+    Task<string> KeyOfThis(string other);
+
     Task<string> Key();
 }
 
@@ -33,6 +35,8 @@ public sealed class SelfGrain : Grain, ISelfGrain, IOtherFaceGrain
     public Task<ISelfGrain> Self() => Task.FromResult(this.AsReference<ISelfGrain>());
 
     public Task<string> KeyOf(ISelfGrain other) => other.Key();
+
+    public Task<string> KeyOfThis(string other) => GrainFactory.GetGrain<ISelfGrain>(other).KeyOf(this);
 
     public Task<string> Key() => Task.FromResult(this.GetPrimaryKeyString());
 
@@ -119,6 +123,12 @@ public class ReferenceTests(SiloFixture fixture) : IClassFixture<SiloFixture>
         first.GetHashCode().ShouldBe(Grains.GetGrain<ISelfGrain>("a").GetHashCode());
         first.ShouldNotBe(Grains.GetGrain<ISelfGrain>("b"));
         (await first.AsReference<IOtherFaceGrain>().Face()).ShouldBe("face of a");
+    }
+
+    [Fact]
+    public async Task A_grain_itself_is_no_argument()
+    {
+        await Should.ThrowAsync<Serialization.CodecNotFoundException>(() => Grains.GetGrain<ISelfGrain>("a").KeyOfThis("b"));
     }
 
     [Fact]

@@ -297,7 +297,9 @@ public class StateTests
     {
         await using var silo = await TestSilo.StartAsync();
 
-        await Should.ThrowAsync<Exception>(() => silo.Grains.GetGrain<INoStoreGrain>("a").Nothing());
+        var exception = await Should.ThrowAsync<InvalidOperationException>(() => silo.Grains.GetGrain<INoStoreGrain>("a").Nothing());
+
+        exception.GetBaseException().ShouldBeOfType<BadProviderConfigException>().Message.ShouldContain("missing");
     }
 
     [Fact]

@@ -12,6 +12,7 @@ namespace Orleans.ContractTests;
 public sealed class TestSilo : IAsyncDisposable
 {
     private readonly IHost _host;
+    private bool _stopped;
 
     private TestSilo(IHost host) => _host = host;
 
@@ -49,15 +50,22 @@ public sealed class TestSilo : IAsyncDisposable
         return builder.Build();
     }
 
-    public Task StopAsync() => _host.StopAsync();
+    public async Task StopAsync()
+    {
+        if (!_stopped)
+        {
+            _stopped = true;
+            await _host.StopAsync();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
-        await _host.StopAsync();
+        await StopAsync();
         _host.Dispose();
     }
 
-    private static int[] FreePorts(int count)
+    public static int[] FreePorts(int count)
     {
         var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
         Array.ForEach(listeners, listener => listener.Start());

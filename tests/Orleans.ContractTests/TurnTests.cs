@@ -22,10 +22,16 @@ public interface ITurnsGrain : IGrainWithStringKey
 
     [AlwaysInterleave]
     Task Release();
+
+    Task<string?> Local();
+
+    Task UseServicesOutside();
 }
 
 public sealed class TurnsGrain(Journal journal) : Grain, ITurnsGrain
 {
+    public static readonly AsyncLocal<string?> Caller = new();
+
     private readonly TaskCompletionSource _parked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _running;
     private int _most;
@@ -78,6 +84,16 @@ public sealed class TurnsGrain(Journal journal) : Grain, ITurnsGrain
         _parked.TrySetResult();
         return Task.CompletedTask;
     }
+
+    public Task<string?> Local() => Task.FromResult(Caller.Value);
+
+    public async Task UseServicesOutside()
+    {
+        await Should.ThrowAsync<InvalidOperationException>(() => Task.Run(() => GrainFactory));
+        await Should.ThrowAsync<InvalidOperationException>(
+            () => Task.Run(() => this.RegisterGrainTimer(() => Task.CompletedTask, TimeSpan.Zero, TimeSpan.Zero)));
+        GrainFactory.ShouldNotBeNull();
+    }
 }
 
 public class TurnTests
@@ -108,6 +124,23 @@ public class TurnTests
         await using var silo = await TestSilo.StartAsync();
 
         (await silo.Grains.GetGrain<ITurnsGrain>("a").StaysOnScheduler()).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Async_locals_of_the_caller_do_not_reach_the_grain()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        TurnsGrain.Caller.Value = "caller";
+
+        (await silo.Grains.GetGrain<ITurnsGrain>("a").Local()).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task What_belongs_to_the_grain_is_not_used_from_outside_its_turns()
+    {
+        await using var silo = await TestSilo.StartAsync();
+
+        await silo.Grains.GetGrain<ITurnsGrain>("a").UseServicesOutside();
     }
 
     [Fact]

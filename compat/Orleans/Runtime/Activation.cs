@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
 using Orleans.Storage;
@@ -194,7 +195,8 @@ internal sealed class Activation : IGrainContext
         if (storage is null)
         {
             var which = string.IsNullOrEmpty(storageName) ? "default storage provider" : $"storage provider named \"{storageName}\"";
-            throw new BadProviderConfigException($"No {which} found loading grain type {GrainId.Type}.");
+            // The real package gets here by reflection.
+            throw new TargetInvocationException(new BadProviderConfigException($"No {which} found loading grain type {GrainId.Type}."));
         }
 
         var state = Activator.CreateInstance(typeof(PersistentState<>).MakeGenericType(stateType), stateName, this, storage)!;

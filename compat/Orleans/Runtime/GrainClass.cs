@@ -26,8 +26,18 @@ internal sealed class GrainClass
 
     public bool KeepAlive { get; }
 
-    public object Create(Activation activation) =>
-        _factory(activation.ActivationServices, [.. _states.Select(parameter => CreateState(activation, parameter))]);
+    public object Create(Activation activation)
+    {
+        try
+        {
+            return _factory(activation.ActivationServices, [.. _states.Select(parameter => CreateState(activation, parameter))]);
+        }
+        catch (Exception exception)
+        {
+            throw new InvalidOperationException(
+                $"Failed to create an instance of grain type '{Class.FullName}'. See {nameof(Exception.InnerException)} for details.", exception);
+        }
+    }
 
     private static object CreateState(Activation activation, ParameterInfo parameter)
     {

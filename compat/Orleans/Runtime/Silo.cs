@@ -24,6 +24,7 @@ internal sealed partial class Silo(
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<Request, bool> _open = new();
     private Task _collecting = Task.CompletedTask;
+    private volatile bool _started;
 
     public IServiceProvider Services => services;
 
@@ -34,6 +35,7 @@ internal sealed partial class Silo(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         Validate();
+        _started = true;
         _collecting = CollectAsync();
         return Task.CompletedTask;
     }
@@ -65,6 +67,12 @@ internal sealed partial class Silo(
 
     public Request Call(GrainMethod method, GrainId target, object?[] arguments)
     {
+        if (!_started)
+        {
+            throw new InvalidOperationException(
+                $"{target} was called before the silo has started: a hosted service that calls grains is registered after UseOrleans.");
+        }
+
         var caller = method.GetToken(arguments);
         caller.ThrowIfCancellationRequested();
         var request = new Request
@@ -180,7 +188,7 @@ internal sealed partial class Silo(
     {
         if (services.GetService<ClusteringMarker>() is null)
         {
-            throw new OrleansConfigurationException("Clustering has not been configured: call UseLocalhostClustering.");
+            throw new InvalidOperationException("Clustering has not been configured: call UseLocalhostClustering.");
         }
 
         Require(!string.IsNullOrWhiteSpace(cluster.Value.ClusterId), "A non-empty value for ClusterOptions.ClusterId is required.");
