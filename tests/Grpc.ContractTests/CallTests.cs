@@ -48,7 +48,7 @@ public sealed class CallTests
 
         (await server.Client.UnaryAsync(new Part())).ShouldBe(new Part());
         using var call = server.Client.Download(new Part());
-        (await ReadAllAsync(call.ResponseStream)).Count.ShouldBe(2);
+        (await Expect.ReadAllAsync(call.ResponseStream)).Count.ShouldBe(2);
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class CallTests
         });
 
         using var call = server.Client.Download(new Part { Number = 1000 });
-        var parts = await ReadAllAsync(call.ResponseStream);
+        var parts = await Expect.ReadAllAsync(call.ResponseStream);
 
         parts.Select(p => p.Number).ShouldBe(Enumerable.Range(0, 1000).Select(i => (long)i));
         call.GetStatus().StatusCode.ShouldBe(StatusCode.OK);
@@ -80,7 +80,7 @@ public sealed class CallTests
 
         using var call = server.Client.Download(new Part());
 
-        (await ReadAllAsync(call.ResponseStream)).ShouldBeEmpty();
+        (await Expect.ReadAllAsync(call.ResponseStream)).ShouldBeEmpty();
         call.GetStatus().StatusCode.ShouldBe(StatusCode.OK);
     }
 
@@ -170,7 +170,7 @@ public sealed class CallTests
             }
             await call.RequestStream.CompleteAsync();
         });
-        var responses = await ReadAllAsync(call.ResponseStream);
+        var responses = await Expect.ReadAllAsync(call.ResponseStream);
         await writing;
 
         responses.Count.ShouldBe(501);
@@ -203,7 +203,7 @@ public sealed class CallTests
         using var call = server.Client.Talk();
         await call.RequestStream.WriteAsync(part);
         await call.RequestStream.CompleteAsync();
-        (await ReadAllAsync(call.ResponseStream)).ShouldHaveSingleItem().ShouldBe(part);
+        (await Expect.ReadAllAsync(call.ResponseStream)).ShouldHaveSingleItem().ShouldBe(part);
     }
 
     [Fact]
@@ -222,15 +222,5 @@ public sealed class CallTests
             Enumerable.Range(0, 300).Select(async i => (await server.Client.UnaryAsync(new Part { Number = i })).Number));
 
         responses.ShouldBe(Enumerable.Range(0, 300).Select(i => (long)i));
-    }
-
-    private static async Task<List<Part>> ReadAllAsync(IAsyncStreamReader<Part> stream)
-    {
-        var parts = new List<Part>();
-        await foreach (var part in stream.ReadAllAsync())
-        {
-            parts.Add(part);
-        }
-        return parts;
     }
 }
