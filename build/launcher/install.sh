@@ -13,6 +13,8 @@ debian_packages() { # cli|tests
   echo "make: builds the native parts"
   if [[ $1 == tests ]]; then
     echo "python3-torch: the reference that tests compare with"
+    echo "python3-grpcio: a gRPC client for the tests"
+    echo "python3-protobuf: messages for that client"
   fi
 }
 
@@ -76,7 +78,7 @@ install_npm_packages() {
   command -v npm >/dev/null || die "npm is missing; install Node.js with npm, then run this again"
   mkdir -p "$artifacts/npm"
   cp "$root/build/npm/package.json" "$artifacts/npm/package.json"
-  quietly "installing the texts of the demo and the tests (npm packages)" "$artifacts/npm/install.log" \
+  quietly "installing the npm packages of the demo and the tests" "$artifacts/npm/install.log" \
     npm install --prefix "$artifacts/npm" --no-package-lock --ignore-scripts --no-audit --no-fund
   touch "$artifacts/npm/installed"
 }

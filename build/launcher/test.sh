@@ -58,7 +58,11 @@ command_test() {
 
 packages_are_there() {
   source "$root/build/launcher/install.sh"
-  [[ -n ${LINFORMER_SKIP_INSTALL:-} ]] || is_there python3-torch
+  local name
+  [[ -z ${LINFORMER_SKIP_INSTALL:-} ]] || return 0
+  for name in python3-torch python3-grpcio python3-protobuf; do
+    is_there "$name" || return 1
+  done
 }
 
 # What the machine's threads allow for each of some test processes, unless the caller has said so.
