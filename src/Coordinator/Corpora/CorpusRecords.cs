@@ -169,4 +169,50 @@ public sealed record CorpusView
 
     /// <summary>When it last changed.</summary>
     [Id(10)] public DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>The newest round that ended well; a newer one may be under way.</summary>
+    [Id(11)] public ReadyCorpus? Ready { get; init; }
+
+    /// <summary>Who asked for it, and which round is good for them.</summary>
+    [Id(12)] public ImmutableArray<CorpusAsk> Asks { get; init; } = [];
+
+    /// <summary>How the corpus stands for one who asked.</summary>
+    /// <param name="asker">Who asked.</param>
+    public CorpusOutcome For(string asker)
+    {
+        if (Asks.FirstOrDefault(ask => ask.Asker == asker) is not { } ask)
+            return CorpusOutcome.NotAsked;
+        if (Ready?.Round >= ask.Round)
+            return CorpusOutcome.Ready;
+        return Stage == CorpusStage.Failed && Round >= ask.Round ? CorpusOutcome.Failed : CorpusOutcome.UnderWay;
+    }
+}
+
+/// <summary>A round that ended with a corpus that can be trained on.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Plan">What it is.</param>
+/// <param name="Totals">What is in it.</param>
+[GenerateSerializer, Alias("linformer.ready-corpus")]
+public sealed record ReadyCorpus([property: Id(0)] long Round, [property: Id(1)] PlannedCorpus Plan, [property: Id(2)] CorpusTotals Totals);
+
+/// <summary>One who needs the corpus.</summary>
+/// <param name="Asker">Who: a job and the number of its preparation.</param>
+/// <param name="Round">The first round that read the files after the corpus was asked for.</param>
+[GenerateSerializer, Alias("linformer.corpus-ask")]
+public sealed record CorpusAsk([property: Id(0)] string Asker, [property: Id(1)] long Round);
+
+/// <summary>How a corpus stands for one who asked for it.</summary>
+public enum CorpusOutcome
+{
+    /// <summary>It has not been asked for, or so long ago that it is forgotten.</summary>
+    NotAsked,
+
+    /// <summary>Its round has not ended.</summary>
+    UnderWay,
+
+    /// <summary>It can be trained on.</summary>
+    Ready,
+
+    /// <summary>It cannot be prepared.</summary>
+    Failed,
 }

@@ -7,22 +7,23 @@ namespace Linformer.Coordinator.Corpora;
 public interface ICorpusGrain : IGrainWithStringKey
 {
     /// <summary>
-    /// A job needs the corpus. Starts a preparation, since files may have changed, unless one is under way that this job can share:
-    /// one that has not yet read the files, or that this job asked for.
+    /// A job needs the corpus. Starts a preparation, since files may have changed, unless one is under way: one that has not yet read
+    /// the files is shared, and after any other the next one starts. Asking again changes nothing.
     /// </summary>
-    /// <param name="jobId">The job.</param>
-    /// <param name="settingsJson">The corpus section of its job file, as JSON.</param>
+    /// <param name="asker">Who asks: <see cref="Jobs.JobView.CorpusAsker"/>.</param>
+    /// <param name="settingsJson">The settings that decide the corpus; see <see cref="CorpusKey"/>.</param>
     /// <param name="cancellationToken">Ends the call.</param>
-    /// <returns>How it stands. It is ready for the job once it is ready in that round or a later one.</returns>
+    /// <returns>How it stands; <see cref="CorpusView.For"/> tells whether it is ready for the asker.</returns>
     [Alias("ensure")]
-    Task<CorpusView> Ensure(string jobId, string settingsJson, CancellationToken cancellationToken);
+    Task<CorpusView> Ensure(string asker, string settingsJson, CancellationToken cancellationToken);
 
     /// <summary>
     /// Takes what the workers report of their leases, takes back those of lost workers, and hands out new ones.
     /// </summary>
-    /// <param name="workers">All workers that are alive, with the leases that they can take and those that they report.</param>
+    /// <param name="workers">All workers that are not lost, with the leases that they can take and those that they report.</param>
     /// <param name="cancellationToken">Ends the call.</param>
     /// <returns>How it stands, with the leases that are out.</returns>
+    /// <exception cref="InvalidOperationException">The corpus was never asked for.</exception>
     [Alias("advance")]
     Task<CorpusView> Advance(ImmutableArray<LeaseTaker> workers, CancellationToken cancellationToken);
 
@@ -31,10 +32,14 @@ public interface ICorpusGrain : IGrainWithStringKey
     Task<CorpusView?> Get(CancellationToken cancellationToken);
 }
 
-/// <summary>A live worker in the eyes of a corpus.</summary>
+/// <summary>A worker in the eyes of a corpus.</summary>
 /// <param name="Worker">Its name.</param>
-/// <param name="Capacity">How many leases it may hold.</param>
+/// <param name="Capacity">How many leases of this corpus it may hold.</param>
 /// <param name="Leases">What it reports of those it has.</param>
+/// <param name="Missing">Leases that it should have by its newest assignment, but does not.</param>
 [GenerateSerializer, Alias("linformer.lease-taker")]
 public sealed record LeaseTaker(
-    [property: Id(0)] string Worker, [property: Id(1)] int Capacity, [property: Id(2)] ImmutableArray<ReportedLease> Leases);
+    [property: Id(0)] string Worker,
+    [property: Id(1)] int Capacity,
+    [property: Id(2)] ImmutableArray<ReportedLease> Leases,
+    [property: Id(3)] ImmutableArray<string> Missing);

@@ -196,6 +196,18 @@ public sealed record JobView
     /// <summary>Goes up with every change.</summary>
     [Id(24)] public long Revision { get; init; }
 
+    /// <summary>Counts the times that it got slots and asked for its corpus.</summary>
+    [Id(25)] public int Preparations { get; init; }
+
+    /// <summary>When the newest generation started.</summary>
+    [Id(26)] public DateTimeOffset? GenerationStartedAt { get; init; }
+
+    /// <summary>The ranks of the newest generation; kept when it has ended.</summary>
+    [Id(27)] public int WorldSize { get; init; }
+
+    /// <summary>Under what it asks for its corpus: another for each preparation, since files may have changed in between.</summary>
+    public string CorpusAsker => $"{JobId}/{Preparations}";
+
     /// <summary>Whether it has ended for good.</summary>
     public bool HasEnded => Phase is JobPhase.Succeeded or JobPhase.Failed or JobPhase.Cancelled;
 }

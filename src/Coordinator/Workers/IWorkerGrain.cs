@@ -22,7 +22,7 @@ public interface IWorkerGrain : IGrainWithStringKey
     [Alias("disconnect")]
     Task Disconnect(long session, CancellationToken cancellationToken);
 
-    /// <summary>What the agent should be doing. The same as before changes nothing.</summary>
+    /// <summary>What the agent should be doing. The same as before changes nothing; the revision is the grain's to give.</summary>
     [Alias("assign")]
     Task Assign(WorkerAssignment assignment, CancellationToken cancellationToken);
 

@@ -167,6 +167,9 @@ public sealed record WorkerView
 
     /// <summary>The newest assignment.</summary>
     [Id(6)] public WorkerAssignment Assignment { get; init; } = new(0, [], []);
+
+    /// <summary>Whether it has left on its own, and is not expected back.</summary>
+    [Id(7)] public bool Left { get; init; }
 }
 
 /// <summary>An agent that cannot have the name, or has lost it. The message is for its operator.</summary>

@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Linformer.Coordinator.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace Linformer.Coordinator.Corpora;
+
+/// <summary>Holds a corpus's state and does what <see cref="ShardLeasing"/> decides.</summary>
+public sealed class CorpusGrain(
+    [PersistentState("corpus", "coordinator")] IPersistentState<CorpusState> stored,
+    IRosterStore roster,
+    TimeProvider time,
+    ILogger<CorpusGrain> logger) : Grain, ICorpusGrain
+{
+    private PreparationStand? _progress;
+
+    /// <inheritdoc/>
+    public async Task<CorpusView> Ensure(string asker, string settingsJson, CancellationToken cancellationToken)
+    {
+        var corpusId = this.GetPrimaryKeyString();
+        if (stored.State.Round == 0)
+            await roster.AddCorpusAsync(corpusId, CancellationToken.None);
+        await WriteAsync(ShardLeasing.Ensure(stored.State, corpusId, asker, settingsJson, time.GetUtcNow()));
+        return View();
+    }
+
+    /// <inheritdoc/>
+    public async Task<CorpusView> Advance(ImmutableArray<LeaseTaker> workers, CancellationToken cancellationToken)
+    {
+        await WriteAsync(ShardLeasing.Advance(stored.State, workers, time.GetUtcNow()));
+        _progress = ShardLeasing.Progress(stored.State, workers);
+        return View();
+    }
+
+    /// <inheritdoc/>
+    public Task<CorpusView?> Get(CancellationToken cancellationToken) => Task.FromResult(ShardLeasing.View(stored.State, _progress));
+
+    private CorpusView View() =>
+        ShardLeasing.View(stored.State, _progress) ?? throw new InvalidOperationException($"Corpus {this.GetPrimaryKeyString()} was never asked for.");
+
+    private async Task WriteAsync(CorpusState after)
+    {
+        var before = stored.State;
+        if (ReferenceEquals(after, before))
+            return;
+        stored.State = after;
+        try
+        {
+            await stored.WriteStateAsync();
+        }
+        catch
+        {
+            // Whether it was written is not known: the next activation reads what is.
+            stored.State = before;
+            DeactivateOnIdle();
+            throw;
+        }
+        if (after.Stage != before.Stage || after.Round != before.Round)
+        {
+            logger.LogInformation(
+                "Corpus {CorpusId}, round {Round}: {Stage} {Error}", after.CorpusId, after.Round, after.Stage, after.Error);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+using System.Collections.Immutable;
+
+namespace Linformer.Coordinator.Jobs;
+
+/// <summary>What a job's grain stores: small, and written as a whole with every change.</summary>
+[GenerateSerializer, Alias("linformer.job-state")]
+public sealed record JobState
+{
+    /// <summary>The job; null before it is created.</summary>
+    [Id(0)] public JobView? View { get; init; }
+
+    /// <summary>History entries that may not be in the table yet, in order.</summary>
+    [Id(1)] public ImmutableArray<JobHistoryEntry> Outbox { get; init; } = [];
+
+    /// <summary>The number of the newest history entry.</summary>
+    [Id(2)] public long HistorySequence { get; init; }
+
+    /// <summary>The furthest committed step that the job has heard of.</summary>
+    [Id(3)] public long CommittedStep { get; init; }
+
+    /// <summary>Failures since a step was last committed; lost workers do not count.</summary>
+    [Id(4)] public int FailuresInRow { get; init; }
+
+    /// <summary>Generations that ended badly since a step was last committed, lost workers included.</summary>
+    [Id(5)] public int BadEndsInRow { get; init; }
+
+    /// <summary>The committed step when a generation last ended badly.</summary>
+    [Id(6)] public long CommittedAtBadEnd { get; init; }
+
+    /// <summary>Whether the corpus has to be found unchanged before the next generation.</summary>
+    [Id(7)] public bool CorpusToCheck { get; init; }
+}

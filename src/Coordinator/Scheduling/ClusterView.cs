@@ -1,0 +1,32 @@
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Workers;
+
+namespace Linformer.Coordinator.Scheduling;
+
+/// <summary>All that a pass of the scheduler knows of jobs and workers.</summary>
+public sealed record ClusterView
+{
+    /// <summary>The jobs that have not ended, by id; as they were last seen, for those that cannot be read now.</summary>
+    public required IReadOnlyDictionary<string, JobView> Jobs { get; init; }
+
+    /// <summary>The workers, by name.</summary>
+    public required IReadOnlyDictionary<string, WorkerView> Workers { get; init; }
+
+    /// <summary>Jobs that cannot be read now: nothing is decided about them, and what they have stays theirs.</summary>
+    public IReadOnlySet<string> UnreadableJobs { get; init; } = new HashSet<string>();
+
+    /// <summary>Workers that cannot be read now.</summary>
+    public IReadOnlySet<string> UnreadableWorkers { get; init; } = new HashSet<string>();
+
+    /// <summary>Workers with ranks that should have ended long ago: their slots stay occupied, but nobody waits for them.</summary>
+    public IReadOnlySet<string> HangingWorkers { get; init; } = new HashSet<string>();
+
+    /// <summary>How long workers are waited for.</summary>
+    public required ClusterTiming Timing { get; init; }
+
+    /// <summary>The time.</summary>
+    public required DateTimeOffset Now { get; init; }
+
+    /// <summary>Whether every worker of before the start has reported, or had its time to.</summary>
+    public bool WorkersAreBack => Now >= Timing.GraceEnds || (UnreadableWorkers.Count == 0 && Workers.Values.All(worker => worker.Reported || worker.Left));
+}

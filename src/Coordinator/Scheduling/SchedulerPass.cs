@@ -1,0 +1,286 @@
+using System.Collections.Immutable;
+using Linformer.Coordinator.Corpora;
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Workers;
+using Microsoft.Extensions.Logging;
+
+namespace Linformer.Coordinator.Scheduling;
+
+/// <summary>
+/// One pass: read, observe, place, prepare, assign. A job, corpus or worker whose grain fails is left as it is, and the pass goes on
+/// for the others.
+/// </summary>
+internal sealed class SchedulerPass(
+    IGrainFactory grains,
+    IJobStore jobStore,
+    IRosterStore roster,
+    ITelemetryStore telemetry,
+    ClusterTiming timing,
+    TimeProvider time,
+    ILogger logger,
+    SchedulerMemory memory)
+{
+    private readonly Dictionary<string, JobView> _jobs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, WorkerView> _workers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _unreadableJobs = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _unreadableWorkers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _unreadableCorpora = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _hangingWorkers = new(StringComparer.Ordinal);
+
+    private ClusterView Cluster => new()
+    {
+        Jobs = _jobs,
+        Workers = _workers,
+        UnreadableJobs = _unreadableJobs,
+        UnreadableWorkers = _unreadableWorkers,
+        HangingWorkers = _hangingWorkers,
+        Timing = timing,
+        Now = time.GetUtcNow(),
+    };
+
+    /// <summary>Makes the pass; tells whether slots have become free so late in it that another one is due.</summary>
+    public async Task<bool> RunAsync(CancellationToken cancellationToken)
+    {
+        await ReadAsync(cancellationToken);
+        await ObserveAsync(cancellationToken);
+        NoteClearing();
+        await PlaceAsync(cancellationToken);
+        var another = await PrepareAsync(cancellationToken);
+        await AssignAsync(cancellationToken);
+        return another;
+    }
+
+    private async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        var unfinished = await jobStore.UnfinishedAsync(cancellationToken);
+        var names = await roster.WorkersAsync(cancellationToken);
+        await Task.WhenAll(unfinished.Select(job => ReadJobAsync(job, cancellationToken)).Concat(names.Select(name => ReadWorkerAsync(name, cancellationToken))));
+        memory.KeepOnly(unfinished.Select(job => job.JobId).ToHashSet(StringComparer.Ordinal));
+    }
+
+    private async Task ReadJobAsync(JobSubmission submission, CancellationToken cancellationToken)
+    {
+        var id = submission.JobId;
+        try
+        {
+            var grain = grains.GetGrain<IJobGrain>(id);
+            Remember(await grain.Get(cancellationToken) ?? await grain.Create(submission, cancellationToken));
+        }
+        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        {
+            logger.LogWarning(exception, "Job {JobId} cannot be read now; it stays as it is", id);
+            _unreadableJobs.Add(id);
+            if (memory.Jobs.TryGetValue(id, out var known))
+                _jobs[id] = known;
+        }
+    }
+
+    private async Task ReadWorkerAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken) is not { } view)
+                return;
+            var now = time.GetUtcNow();
+            var lastSeen = view.LastSeen > timing.StartedAt ? view.LastSeen : timing.StartedAt;
+            if (!view.Alive && now - lastSeen > timing.ForgetAfter)
+                await roster.RemoveWorkerAsync(name, cancellationToken);
+            else
+                _workers[name] = view;
+        }
+        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        {
+            logger.LogWarning(exception, "Worker {Worker} cannot be read now; it stays as it is", name);
+            _unreadableWorkers.Add(name);
+        }
+    }
+
+    private async Task ObserveAsync(CancellationToken cancellationToken)
+    {
+        var cluster = Cluster;
+        var held = _jobs.Values.Where(job => job.Phase is JobPhase.Preparing or JobPhase.Running && !_unreadableJobs.Contains(job.JobId)).ToList();
+        foreach (var job in held)
+        {
+            var groups = Assignments.Observe(cluster, job);
+            var seen = $"{job.Revision} " + string.Join(' ', groups.Select(group => $"{group.Worker}:{group.Condition}"));
+            if (!Assignments.IsWorthTelling(groups) || WaitsForCause(job, groups, cluster.Now) || memory.Told.GetValueOrDefault(job.JobId) == seen)
+                continue;
+            await ApplyAsync(job, () => ObservedAsync(job, groups, cancellationToken), cancellationToken);
+            if (!_unreadableJobs.Contains(job.JobId))
+                memory.Told[job.JobId] = seen;
+        }
+    }
+
+    private async Task<JobEvent> ObservedAsync(JobView job, ImmutableArray<ObservedGroup> groups, CancellationToken cancellationToken)
+    {
+        var progress = await telemetry.ProgressAsync(job.JobId, cancellationToken);
+        return new JobObserved(job.Lineage, job.Generation, groups, progress.CommittedStep);
+    }
+
+    private bool WaitsForCause(JobView job, ImmutableArray<ObservedGroup> groups, DateTimeOffset now)
+    {
+        if (!Assignments.AwaitsCause(groups))
+            return false;
+        if (!memory.AwaitingCause.TryGetValue(job.JobId, out var waiting) || waiting.Generation != job.Generation)
+            memory.AwaitingCause[job.JobId] = waiting = (job.Generation, now);
+        return now - waiting.Since < timing.CauseWait;
+    }
+
+    private void NoteClearing()
+    {
+        var cluster = Cluster;
+        var clearing = _workers.Values.Where(worker => Assignments.IsClearing(cluster, worker)).Select(worker => worker.Identity.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var name in memory.ClearingSince.Keys.Where(name => !clearing.Contains(name)).ToList())
+            memory.ClearingSince.Remove(name);
+        foreach (var name in clearing)
+        {
+            memory.ClearingSince.TryAdd(name, cluster.Now);
+            if (cluster.Now - memory.ClearingSince[name] >= timing.ClearingWait)
+                _hangingWorkers.Add(name);
+        }
+    }
+
+    private async Task PlaceAsync(CancellationToken cancellationToken)
+    {
+        var cluster = Cluster;
+        var unknown = _unreadableJobs.Any(id => !_jobs.ContainsKey(id)) && cluster.Now < timing.GraceEnds;
+        var decisions = cluster.WorkersAreBack && !unknown
+            ? GangScheduler.Place(Assignments.Waiting(cluster), Assignments.Capacities(cluster))
+            : [.. Assignments.Waiting(cluster).Select(job => new GangDecision(job.JobId, [], "waits for the cluster's workers to report"))];
+        foreach (var decision in decisions)
+        {
+            var job = _jobs[decision.JobId];
+            if (!decision.Placements.IsEmpty)
+                await ApplyAsync(job, new JobPlaced(decision.Placements), cancellationToken);
+            else if (job.Reason != decision.Reason)
+                await ApplyAsync(job, new JobWaits(decision.Reason), cancellationToken);
+        }
+    }
+
+    /// <summary>Brings the corpora on that jobs wait for, and tells the jobs; tells whether a job has given slots back.</summary>
+    private async Task<bool> PrepareAsync(CancellationToken cancellationToken)
+    {
+        var preparing = _jobs.Values.Where(job => job.Phase == JobPhase.Preparing).OrderBy(job => job.SubmittedAt).ToList();
+        var byCorpus = new Dictionary<string, List<JobView>>(StringComparer.Ordinal);
+        foreach (var job in preparing)
+        {
+            if (await CorpusOfAsync(job, cancellationToken) is not { } key)
+                continue;
+            if (!byCorpus.TryGetValue(key.CorpusId, out var jobs))
+                byCorpus[key.CorpusId] = jobs = [];
+            jobs.Add(job);
+        }
+        memory.Asked.IntersectWith(preparing.Select(job => job.CorpusAsker));
+        foreach (var corpusId in memory.Corpora.Keys.Where(id => !byCorpus.ContainsKey(id)).ToList())
+            memory.Corpora.Remove(corpusId);
+
+        foreach (var (corpusId, jobs) in byCorpus)
+            await PrepareAsync(corpusId, jobs, cancellationToken);
+        return preparing.Any(job => _jobs[job.JobId].Placements.IsEmpty);
+    }
+
+    private async Task<CorpusKey?> CorpusOfAsync(JobView job, CancellationToken cancellationToken)
+    {
+        if (memory.CorpusKeys.TryGetValue(job.JobId, out var key))
+            return key;
+        try
+        {
+            return memory.CorpusKeys[job.JobId] = CorpusKey.Of(job.JobJson);
+        }
+        catch (FormatException exception)
+        {
+            await ApplyAsync(job, new JobCorpusFailed(exception.Message), cancellationToken);
+            return null;
+        }
+    }
+
+    private async Task PrepareAsync(string corpusId, List<JobView> jobs, CancellationToken cancellationToken)
+    {
+        CorpusView view;
+        try
+        {
+            var grain = grains.GetGrain<ICorpusGrain>(corpusId);
+            foreach (var job in jobs.Where(job => !memory.Asked.Contains(job.CorpusAsker)))
+            {
+                await grain.Ensure(job.CorpusAsker, memory.CorpusKeys[job.JobId].SettingsJson, cancellationToken);
+                memory.Asked.Add(job.CorpusAsker);
+            }
+            var others = memory.Corpora.Where(corpus => corpus.Key != corpusId).SelectMany(corpus => corpus.Value.Leases).ToList();
+            view = await grain.Advance(Assignments.Takers(Cluster, corpusId, others), cancellationToken);
+            memory.Corpora[corpusId] = view;
+        }
+        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        {
+            logger.LogWarning(exception, "Corpus {CorpusId} cannot be read now; it stays as it is", corpusId);
+            _unreadableCorpora.Add(corpusId);
+            return;
+        }
+        foreach (var job in jobs.Where(job => !_unreadableJobs.Contains(job.JobId)))
+        {
+            switch (view.For(job.CorpusAsker))
+            {
+                case CorpusOutcome.Ready:
+                    var plan = view.Ready!.Plan;
+                    await ApplyAsync(job, new JobCorpusReady(new JobCorpus(corpusId, plan.Fingerprint, plan.Folder)), cancellationToken);
+                    break;
+                case CorpusOutcome.Failed:
+                    await ApplyAsync(job, new JobCorpusFailed(view.Error), cancellationToken);
+                    break;
+                case CorpusOutcome.NotAsked:
+                    memory.Asked.Remove(job.CorpusAsker);
+                    break;
+            }
+        }
+    }
+
+    private async Task AssignAsync(CancellationToken cancellationToken)
+    {
+        var cluster = Cluster;
+        var leases = memory.Corpora.Where(corpus => !_unreadableCorpora.Contains(corpus.Key)).SelectMany(corpus => corpus.Value.Leases).ToList();
+        await Task.WhenAll(_workers.Values.Where(worker => worker.Reported).Select(worker => AssignAsync(cluster, worker, leases, cancellationToken)));
+    }
+
+    private async Task AssignAsync(ClusterView cluster, WorkerView worker, List<AssignedLease> leases, CancellationToken cancellationToken)
+    {
+        var derived = Assignments.Derive(cluster, worker, leases, _unreadableCorpora);
+        // Revision 0: nothing was assigned since the coordinator started, and an agent may hold what is not asked for any more.
+        if (derived is null || (worker.Assignment.Revision > 0 && Assignments.Same(worker.Assignment, derived)))
+            return;
+        try
+        {
+            await grains.GetGrain<IWorkerGrain>(worker.Identity.Name).Assign(derived, cancellationToken);
+        }
+        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        {
+            logger.LogWarning(exception, "Worker {Worker} cannot be given its assignment now", worker.Identity.Name);
+        }
+    }
+
+    private Task ApplyAsync(JobView job, JobEvent jobEvent, CancellationToken cancellationToken) =>
+        ApplyAsync(job, () => Task.FromResult(jobEvent), cancellationToken);
+
+    private async Task ApplyAsync(JobView job, Func<Task<JobEvent>> jobEvent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Remember(await grains.GetGrain<IJobGrain>(job.JobId).Apply(await jobEvent(), cancellationToken));
+        }
+        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        {
+            logger.LogWarning(
+                exception, "Job {JobId}, lineage {Lineage}, generation {Generation}, cannot be told how it stands now",
+                job.JobId, job.Lineage, job.Generation);
+            _unreadableJobs.Add(job.JobId);
+        }
+    }
+
+    private void Remember(JobView view)
+    {
+        _jobs[view.JobId] = view;
+        memory.Jobs[view.JobId] = view;
+    }
+
+    private static bool IsOneGrains(Exception exception, CancellationToken cancellationToken) =>
+        exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested;
+}

@@ -1,0 +1,181 @@
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Scheduling;
+using Linformer.Coordinator.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace Linformer.Coordinator.Workers;
+
+/// <summary>Holds a worker's name for one agent at a time, and passes statuses one way and assignments the other.</summary>
+public sealed class WorkerGrain(
+    [PersistentState("worker", "coordinator")] IPersistentState<WorkerState> stored,
+    IRosterStore roster,
+    ClusterTiming timing,
+    TimeProvider time,
+    ILogger<WorkerGrain> logger) : Grain, IWorkerGrain
+{
+    private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(5);
+
+    private TaskCompletionSource _changed = NewSignal();
+    private DateTimeOffset _nameHeldUntil;
+    private DateTimeOffset _lastSeen;
+    private long _session;
+    private bool _reported;
+    private WorkerStatus _status = new();
+    private WorkerAssignment? _assignment;
+
+    /// <summary>The newest revision that the agent can have; what it says beyond that is of an earlier coordinator.</summary>
+    private long _handedOut;
+
+    private DateTimeOffset Now => time.GetUtcNow();
+
+    private bool Alive => _session != 0 && !stored.State.Left && Now < _lastSeen + timing.Lease;
+
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        // The agent of before the restart may be about to come back: nobody else gets its name meanwhile.
+        _nameHeldUntil = stored.State is { Identity: not null, Left: false } ? Now + timing.Lease : DateTimeOffset.MinValue;
+        _lastSeen = stored.State.ConnectedAt;
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task<long> Connect(WorkerIdentity identity, CancellationToken cancellationToken)
+    {
+        var sameAgent = stored.State.Identity?.InstanceId == identity.InstanceId;
+        if (!sameAgent)
+            RefuseWhileHeld(identity);
+        var before = stored.State;
+        if (before.Identity is null)
+            await roster.AddWorkerAsync(identity.Name, CancellationToken.None);
+        await WriteAsync(new WorkerState { Identity = identity, ConnectedAt = Now });
+        if (!sameAgent)
+        {
+            _status = new WorkerStatus();
+            _reported = false;
+            _assignment = null;
+            _handedOut = 0;
+        }
+        _session = Math.Max(_session + 1, Now.UtcTicks);
+        Seen();
+        Signal();
+        logger.LogInformation(
+            "Worker {Worker} connected from {Host}, process {ProcessId}, with {Slots} slots{Again}",
+            identity.Name, identity.Host, identity.ProcessId, identity.Slots.Length, sameAgent ? ", again" : "");
+        return _session;
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> Report(long session, WorkerStatus status, CancellationToken cancellationToken)
+    {
+        if (session != _session)
+            return Task.FromResult(false);
+        _status = status.AssignmentRevision <= _handedOut ? status : status with { AssignmentRevision = 0 };
+        _reported = true;
+        Seen();
+        return Task.FromResult(true);
+    }
+
+    /// <inheritdoc/>
+    public async Task Disconnect(long session, CancellationToken cancellationToken)
+    {
+        var idle = _status.Groups.All(group => group.Condition != GroupCondition.Alive);
+        if (session != _session || !_status.Draining || !idle)
+            return;
+        await WriteAsync(stored.State with { Left = true });
+        _nameHeldUntil = DateTimeOffset.MinValue;
+        logger.LogInformation("Worker {Worker} has left", this.GetPrimaryKeyString());
+    }
+
+    /// <inheritdoc/>
+    public Task Assign(WorkerAssignment assignment, CancellationToken cancellationToken)
+    {
+        if (_assignment is { } before && Assignments.Same(before, assignment))
+            return Task.CompletedTask;
+        // From the clock, so that it also grows when the grain is activated anew.
+        var revision = Math.Max((_assignment?.Revision ?? _handedOut) + 1, Now.ToUnixTimeMilliseconds());
+        _assignment = assignment with { Revision = revision };
+        Signal();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task<WorkerAssignment?> AssignmentAfter(long session, long revision, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(LongestPoll);
+        while (true)
+        {
+            if (session != _session)
+                throw new WorkerRefusedException($"Another session of worker {this.GetPrimaryKeyString()} has taken this one's place.");
+            if (_assignment is { } assignment && assignment.Revision > revision)
+            {
+                _handedOut = Math.Max(_handedOut, assignment.Revision);
+                return assignment;
+            }
+            try
+            {
+                await _changed.Task.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<WorkerView?> Get(CancellationToken cancellationToken) => Task.FromResult(stored.State.Identity is not { } identity
+        ? null
+        : new WorkerView
+        {
+            Identity = identity,
+            Alive = Alive,
+            Reported = _reported,
+            ConnectedAt = stored.State.ConnectedAt,
+            LastSeen = _lastSeen,
+            Status = _status,
+            Assignment = _assignment ?? new WorkerAssignment(0, [], []),
+            Left = stored.State.Left,
+        });
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private void RefuseWhileHeld(WorkerIdentity identity)
+    {
+        if (stored.State is not { Identity: { } holder, Left: false } || Now >= _nameHeldUntil)
+            return;
+        var seconds = Math.Ceiling((_nameHeldUntil - Now).TotalSeconds);
+        throw new WorkerRefusedException(
+            $"The name '{identity.Name}' belongs to a worker on {holder.Host}, process {holder.ProcessId}, last heard of at {_lastSeen:u}. "
+            + $"Choose another name, or stop that worker; if it is gone, its name is free in {seconds} s.");
+    }
+
+    private void Seen()
+    {
+        _lastSeen = Now;
+        _nameHeldUntil = _lastSeen + timing.Lease;
+    }
+
+    private void Signal()
+    {
+        _changed.TrySetResult();
+        _changed = NewSignal();
+    }
+
+    private async Task WriteAsync(WorkerState after)
+    {
+        var before = stored.State;
+        stored.State = after;
+        try
+        {
+            await stored.WriteStateAsync();
+        }
+        catch
+        {
+            stored.State = before;
+            DeactivateOnIdle();
+            throw;
+        }
+    }
+}
