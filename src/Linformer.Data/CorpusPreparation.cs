@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -10,8 +11,13 @@ namespace Linformer.Data;
 
 /// <summary>
 /// Turns the files of a corpus into token shards: finds and fingerprints them, trains or loads the tokenizer, plans and makes
-/// the shards, writes the manifest. What an earlier run made of the same content and settings is used again. Processes that
-/// prepare the same corpus at the same time do the work twice, but never harm each other: files appear whole or not at all.
+/// the shards, writes the manifest. What an earlier run made of the same content and settings is used again.
+/// <para>
+/// One process can do it all (<see cref="Prepare"/>), or several share the steps: one plans (<see cref="Plan"/>), all make
+/// shards, one finishes (<see cref="Finish"/>). Every file is the same whoever makes it. Processes that do the same step at
+/// the same time do the work twice, but never harm each other, and one that dies leaves nothing half-made: files appear
+/// whole or not at all.
+/// </para>
 /// </summary>
 public static class CorpusPreparation
 {
@@ -20,7 +26,7 @@ public static class CorpusPreparation
 
     private const int TrainerVersion = 1;
 
-    /// <summary>Prepares a corpus.</summary>
+    /// <summary>Prepares a corpus: all the steps, in this process.</summary>
     /// <param name="settings">What it is made of.</param>
     /// <param name="root">The storage root.</param>
     /// <param name="cacheFolder">Where prepared corpora and trained tokenizers are kept; made if missing.</param>
@@ -33,6 +39,32 @@ public static class CorpusPreparation
     public static PreparedCorpus Prepare(
         CorpusSettings settings, string root, string cacheFolder, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
+        var planned = Plan(settings, root, cacheFolder, progress, cancellationToken);
+        if (planned.Existing is { } existing)
+        {
+            return new PreparedCorpus(planned.Folder, existing, planned.Tokenizer, WasReused: true);
+        }
+
+        MakeShards(planned.Plan, planned.Tokenizer, planned.Folder, root, 0, planned.Plan.Shards.Count, progress, cancellationToken);
+        return new PreparedCorpus(planned.Folder, Finish(planned.Folder, planned.Plan.Fingerprint), planned.Tokenizer, WasReused: false);
+    }
+
+    /// <summary>
+    /// The first step: fingerprints the files, trains or loads the tokenizer, and leaves the plan and the tokenizer in the
+    /// corpus's folder for whoever makes the shards. Or finds that the corpus is ready, and checks every byte of it.
+    /// </summary>
+    /// <param name="settings">What it is made of.</param>
+    /// <param name="root">The storage root.</param>
+    /// <param name="cacheFolder">Where prepared corpora and trained tokenizers are kept; made if missing.</param>
+    /// <param name="progress">Told how far it is, about a hundred times per phase.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <returns>The plan: the same whoever makes it.</returns>
+    /// <exception cref="BadDataException">A file, the tokenizer or a setting is bad, or a shard made before is damaged.</exception>
+    /// <exception cref="IOException">The cache folder cannot be written, for example because the disk is full.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static PlannedCorpus Plan(
+        CorpusSettings settings, string root, string cacheFolder, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
         ArgumentNullException.ThrowIfNull(settings);
         if (settings.ShardBytes < 1 || settings.TokenizerSampleBytes < 1)
         {
@@ -40,24 +72,61 @@ public static class CorpusPreparation
         }
 
         var files = CorpusFiles.Resolve(root, settings.Files);
-        var planned = Fingerprint(files, progress, cancellationToken);
+        var hashed = Fingerprint(files, progress, cancellationToken);
         var tokenizer = settings.TokenizerFile is { } file
             ? LoadTokenizer(root, file)
-            : TrainOrReuse(settings, files, planned, Path.Combine(cacheFolder, "tokenizers"), progress, cancellationToken);
-        var plan = CorpusPlan.Create(planned, tokenizer, settings.Separator, settings.ShardBytes);
+            : TrainOrReuse(settings, files, hashed, Path.Combine(cacheFolder, "tokenizers"), progress, cancellationToken);
+        var plan = CorpusPlan.Create(hashed, tokenizer, settings.Separator, settings.ShardBytes);
         var folder = Path.Combine(cacheFolder, "corpora", plan.Fingerprint[..16]);
         if (File.Exists(Path.Combine(folder, CorpusManifest.FileName)))
         {
-            return new PreparedCorpus(folder, Verify(folder, plan, progress, cancellationToken), tokenizer, WasReused: true);
+            return new PlannedCorpus(folder, plan, tokenizer, Verify(folder, plan, progress, cancellationToken));
         }
 
         Directory.CreateDirectory(folder);
         AtomicFile.DeleteAbandoned(folder);
-        var shards = MakeShards(plan, root, tokenizer, folder, files.Sum(f => f.Bytes), progress, cancellationToken);
-        var manifest = CorpusManifest.Create(plan, shards);
         tokenizer.Save(Path.Combine(folder, TokenizerFileName));
+        plan.Save(folder);
+        return new PlannedCorpus(folder, plan, tokenizer, Existing: null);
+    }
+
+    /// <summary>The middle step, which any number of processes may share: makes some of the shards of a plan.</summary>
+    /// <param name="folder">The corpus's folder, with what <see cref="Plan"/> has left there.</param>
+    /// <param name="fingerprint">The plan's fingerprint.</param>
+    /// <param name="root">The storage root.</param>
+    /// <param name="first">The first shard to make.</param>
+    /// <param name="count">How many to make, at least 1.</param>
+    /// <param name="progress">Told how far it is, about a hundred times.</param>
+    /// <param name="cancellationToken">Stops the work. Finished shards stay.</param>
+    /// <returns>The shards, in order: the same whoever makes them, and when they had been made before.</returns>
+    /// <exception cref="BadDataException">A file of the corpus is bad or not what it was; the plan is damaged or of another corpus; it has no such shards.</exception>
+    /// <exception cref="IOException">There is no plan, or a shard cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static IReadOnlyList<ShardInfo> MakeShards(
+        string folder, string fingerprint, string root, int first, int count, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var plan = CorpusPlan.Load(folder, fingerprint);
+        if (first < 0 || count < 1 || first > plan.Shards.Count - count)
+        {
+            throw new BadDataException($"Shards {first} to {first + (long)count - 1} are not possible; the plan in {folder} has shards 0 to {plan.Shards.Count - 1}.");
+        }
+
+        return MakeShards(plan, ByteBpeTokenizer.Load(Path.Combine(folder, TokenizerFileName)), folder, root, first, count, progress, cancellationToken);
+    }
+
+    /// <summary>The last step: checks that every shard of a plan is there and writes the manifest, which makes the corpus ready.</summary>
+    /// <param name="folder">The corpus's folder.</param>
+    /// <param name="fingerprint">The plan's fingerprint.</param>
+    /// <returns>The manifest: the same whoever writes it.</returns>
+    /// <exception cref="BadDataException">The plan is damaged or of another corpus, a shard is damaged, or the corpus has no text.</exception>
+    /// <exception cref="IOException">There is no plan, a shard is missing, or the manifest cannot be written.</exception>
+    public static CorpusManifest Finish(string folder, string fingerprint)
+    {
+        var plan = CorpusPlan.Load(folder, fingerprint);
+        var shards = Enumerable.Range(0, plan.Shards.Count).Select(index => ShardMaker.Find(plan, index, folder)).ToList();
+        var manifest = CorpusManifest.Create(plan, shards);
         manifest.Save(folder);
-        return new PreparedCorpus(folder, manifest, tokenizer, WasReused: false);
+        return manifest;
     }
 
     private static List<PlannedFile> Fingerprint(IReadOnlyList<CorpusFile> files, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
@@ -126,23 +195,49 @@ public static class CorpusPreparation
     }
 
     private static ShardInfo[] MakeShards(
-        CorpusPlan plan, string root, ByteBpeTokenizer tokenizer, string folder, long bytes, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+        CorpusPlan plan, ByteBpeTokenizer tokenizer, string folder, string root, int first, int count, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
-        var meter = new Meter(PreparationPhase.Shards, bytes, progress);
-        var shards = new ShardInfo[plan.Shards.Count];
-        var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount };
-        try
+        var wanted = plan.Shards.Skip(first).Take(count).SelectMany(shard => shard).ToList();
+        foreach (var index in wanted.Select(segment => segment.File).Distinct())
         {
-            Parallel.For(0, shards.Length, options, i => shards[i] = ShardMaker.Make(plan, i, root, tokenizer, folder, meter.Add, cancellationToken));
-        }
-        catch (AggregateException e)
-        {
-            // The first error says what is wrong; the others are mostly the same.
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+            // The plan is a file that others can write to.
+            CorpusFiles.ResolveOne(root, plan.Files[index].Path, "The plan of the corpus");
         }
 
+        var meter = new Meter(PreparationPhase.Shards, wanted.Sum(segment => segment.End - segment.Start), progress);
+        var shards = new ShardInfo[count];
+        InThreads(count, i => shards[i] = ShardMaker.Make(plan, first + i, root, tokenizer, folder, meter.Add, cancellationToken), cancellationToken);
         meter.Finish();
         return shards;
+    }
+
+    // Threads of their own, one per processor: those of the pool may have a connection to keep alive meanwhile.
+    private static void InThreads(int count, Action<int> work, CancellationToken cancellationToken)
+    {
+        var next = -1;
+        ExceptionDispatchInfo? error = null;
+        var threads = Enumerable.Range(0, Math.Min(count, Environment.ProcessorCount)).Select(_ => new Thread(Run) { IsBackground = true, Name = "shards" }).ToList();
+        threads.ForEach(thread => thread.Start());
+        threads.ForEach(thread => thread.Join());
+        // The first error says what is wrong; the others are mostly the same.
+        error?.Throw();
+        cancellationToken.ThrowIfCancellationRequested();
+
+        void Run()
+        {
+            try
+            {
+                int index;
+                while (Volatile.Read(ref error) is null && !cancellationToken.IsCancellationRequested && (index = Interlocked.Increment(ref next)) < count)
+                {
+                    work(index);
+                }
+            }
+            catch (Exception e)
+            {
+                Interlocked.CompareExchange(ref error, ExceptionDispatchInfo.Capture(e), null);
+            }
+        }
     }
 
     private static CorpusManifest Verify(string folder, CorpusPlan plan, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)

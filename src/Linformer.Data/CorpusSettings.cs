@@ -51,6 +51,13 @@ public enum PreparationPhase
 /// <param name="Total">How much there is to do.</param>
 public readonly record struct PreparationProgress(PreparationPhase Phase, long Done, long Total);
 
+/// <summary>A corpus of which the plan is made.</summary>
+/// <param name="Folder">The folder for the shards; the plan and the tokenizer are there.</param>
+/// <param name="Plan">The plan.</param>
+/// <param name="Tokenizer">The tokenizer.</param>
+/// <param name="Existing">What the folder holds, when the corpus was prepared before and nothing is left to do.</param>
+public sealed record PlannedCorpus(string Folder, CorpusPlan Plan, ByteBpeTokenizer Tokenizer, CorpusManifest? Existing);
+
 /// <summary>A corpus that is ready to be read.</summary>
 /// <param name="Folder">The folder with shards, <c>manifest.json</c> and <c>tokenizer.json</c>, for <see cref="SequenceDataset.Open"/>.</param>
 /// <param name="Manifest">What the folder holds.</param>

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Linformer.Data.Corpora;
 using Linformer.Data.Tokenizers;
+using Linformer.Model.Files;
 
 namespace Linformer.Data.Shards;
 
@@ -37,6 +38,16 @@ public sealed record CorpusPlan(
     IReadOnlyList<PlannedFile> Files,
     IReadOnlyList<IReadOnlyList<PlannedSegment>> Shards)
 {
+    /// <summary>The file name of a plan in the corpus's folder.</summary>
+    public const string FileName = "plan.json";
+
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        NewLine = "\n",
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
+
     // Text in gzip is about this many times its size on disk.
     private const int GzipRatio = 3;
 
@@ -53,23 +64,65 @@ public sealed record CorpusPlan(
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardBytes, 1);
         var shards = Cut(files, shardBytes);
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
-        {
-            ShardFile.FormatVersion,
-            tokenizer.Sha256,
-            Separator = separator,
-            Files = files.Select(file => new { file.Sha256, file.Bytes, Kind = KindOf(file) }),
-            Shards = shards,
-        }));
-        var fingerprint = Convert.ToHexStringLower(hash.GetHashAndReset());
+        var fingerprint = FingerprintOf(tokenizer.Sha256, separator, files, shards);
         return new CorpusPlan(ShardFile.FormatVersion, fingerprint, tokenizer.Sha256, tokenizer.VocabularySize, separator, files, shards);
+    }
+
+    /// <summary>Writes the plan into a folder, through a temporary file.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Save(string folder) =>
+        AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, this, Options));
+
+    /// <summary>Reads the plan of a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="fingerprint">The fingerprint that it must have.</param>
+    /// <returns>The plan.</returns>
+    /// <exception cref="BadDataException">It is damaged, or of another corpus.</exception>
+    /// <exception cref="IOException">There is none, or it cannot be read.</exception>
+    public static CorpusPlan Load(string folder, string fingerprint)
+    {
+        var path = Path.Combine(folder, FileName);
+        CorpusPlan? plan;
+        try
+        {
+            using var stream = File.OpenRead(path);
+            plan = JsonSerializer.Deserialize<CorpusPlan>(stream, Options);
+        }
+        catch (JsonException e)
+        {
+            throw new BadDataException($"The plan {path} is damaged: {e.Message}", e);
+        }
+
+        if (plan is null || plan.FormatVersion != ShardFile.FormatVersion || FingerprintOf(plan.TokenizerSha256, plan.Separator, plan.Files, plan.Shards) != plan.Fingerprint)
+        {
+            throw new BadDataException($"The plan {path} is damaged or of another version: it does not have the fingerprint that it names.");
+        }
+
+        return plan.Fingerprint == fingerprint
+            ? plan
+            : throw new BadDataException($"The plan {path} is of another corpus: its fingerprint is {plan.Fingerprint}, expected {fingerprint}.");
     }
 
     /// <summary>The file name of a shard.</summary>
     /// <param name="index">The shard's number.</param>
     /// <returns>For example <c>shard-00000.tokens</c>.</returns>
     public static string ShardName(int index) => $"shard-{index:00000}.tokens";
+
+    private static string FingerprintOf(
+        string tokenizerSha256, string? separator, IReadOnlyList<PlannedFile> files, IReadOnlyList<IReadOnlyList<PlannedSegment>> shards)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            ShardFile.FormatVersion,
+            Sha256 = tokenizerSha256,
+            Separator = separator,
+            Files = files.Select(file => new { file.Sha256, file.Bytes, Kind = KindOf(file) }),
+            Shards = shards,
+        }));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     private static List<IReadOnlyList<PlannedSegment>> Cut(IReadOnlyList<PlannedFile> files, long shardBytes)
     {

@@ -64,6 +64,22 @@ public static class ShardMaker
         return info!;
     }
 
+    /// <summary>Finds a shard that was made.</summary>
+    /// <exception cref="FileNotFoundException">It was not made.</exception>
+    /// <exception cref="BadDataException">It is damaged.</exception>
+    internal static ShardInfo Find(CorpusPlan plan, int index, string folder)
+    {
+        var name = CorpusPlan.ShardName(index);
+        var path = Path.Combine(folder, name);
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"{path}: is missing, so the corpus cannot be finished.", path);
+        }
+
+        using var reader = ShardReader.Open(path, plan.VocabularySize);
+        return reader.Info(name);
+    }
+
     // A shard from an earlier attempt at the same plan, for example before a restart. What is not whole is made again.
     private static ShardInfo? TryReuse(string path, string name, CorpusPlan plan)
     {
