@@ -100,6 +100,10 @@ switch (modes[start.Rank % modes.Length])
         control.StopRequested.WaitHandle.WaitOne();
         control.ReportCheckpointed("l0000-g0001-s00000001", start.RunFolder);
         return 0;
+    case "stops-with-others":
+        control.ReportProgress(new ProgressMessage(1, 1000, 1, 1, 1));
+        control.ReportStopped(1);
+        return 0;
     case "rendezvous":
         control.RendezvousSet($"address/{start.Rank}", Encoding.UTF8.GetBytes($"host:{start.Rank}"));
         var addresses = Enumerable.Range(0, start.WorldSize)

@@ -36,6 +36,14 @@ public interface IRankEvents
     {
     }
 
+    /// <summary>A rank has set a value of the generation's rendezvous.</summary>
+    /// <param name="rank">The rank.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The value.</param>
+    void RendezvousSet(int rank, string key, byte[] value)
+    {
+    }
+
     /// <summary>A rank has written a line to its log.</summary>
     /// <param name="rank">The rank.</param>
     /// <param name="line">The line; a very long one is cut.</param>

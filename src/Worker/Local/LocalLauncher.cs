@@ -71,6 +71,11 @@ public sealed class LocalLauncher(ILogger logger)
             throw new ArgumentException($"The world size is {run.WorldSize} and the threads are {run.Threads}; both must be at least 1.", nameof(run));
         }
 
+        if (run.Ranks is { } ranks && (ranks.Count == 0 || ranks.Distinct().Count() != ranks.Count || ranks.Any(rank => rank < 0 || rank >= run.WorldSize)))
+        {
+            throw new ArgumentException($"The ranks of this machine are {string.Join(", ", ranks)}; they must be different numbers from 0 to {run.WorldSize - 1}.", nameof(run));
+        }
+
         // The loader only warns of a library that it cannot preload, in every rank's log.
         if (run.PreloadLibrary is not null && !File.Exists(run.PreloadLibrary))
         {

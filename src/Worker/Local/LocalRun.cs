@@ -12,6 +12,15 @@ public sealed record LocalRun
     /// <summary>The number of ranks, at least 1.</summary>
     public required int WorldSize { get; init; }
 
+    /// <summary>Which of the ranks this machine has; null for all.</summary>
+    public IReadOnlyList<int>? Ranks { get; init; }
+
+    /// <summary>Where ranks listen for each other: an IP address, a host name, or a network interface of this machine.</summary>
+    public string ListenAddress { get; init; } = "127.0.0.1";
+
+    /// <summary>The address under which ranks of other machines reach those of this one; null for <see cref="ListenAddress"/>.</summary>
+    public string? AdvertisedAddress { get; init; }
+
     /// <summary>Threads of each rank, at least 1.</summary>
     public int Threads { get; init; } = 1;
 
@@ -36,11 +45,17 @@ public sealed record LocalRun
     /// <summary>Where the finished model goes.</summary>
     public required string ModelFolder { get; init; }
 
-    /// <summary>The name of the checkpoint to go on from; null to start anew.</summary>
+    /// <summary>
+    /// The name of the checkpoint to go on from; <see cref="RankProtocol.StartMessage.NewestCheckpoint"/> to let rank 0 choose;
+    /// null to start anew.
+    /// </summary>
     public string? ResumeFrom { get; init; }
 
     /// <summary>Where each rank's log goes, <c>rank-0.log</c> and so on; it is created, and logs in it are appended to.</summary>
     public required string LogFolder { get; init; }
+
+    /// <summary>What the names of the logs begin with.</summary>
+    public string LogPrefix { get; init; } = "";
 
     /// <summary>A library to load before all others in the ranks, such as libjemalloc's path; null for none.</summary>
     public string? PreloadLibrary { get; init; }
@@ -70,5 +85,7 @@ public enum LocalRunOutcome
 
 /// <summary>What a run that did not fail has given.</summary>
 /// <param name="Outcome">How it ended.</param>
-/// <param name="Summaries">What each rank said at the end, as JSON, by rank; null for a rank that did not finish the job.</param>
+/// <param name="Summaries">
+/// What each rank of this machine said at the end, as JSON, in the order of the ranks; null for one that did not finish the job.
+/// </param>
 public sealed record LocalRunResult(LocalRunOutcome Outcome, IReadOnlyList<string?> Summaries);

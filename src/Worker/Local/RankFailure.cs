@@ -7,7 +7,17 @@ namespace Linformer.Worker.Local;
 /// <param name="Reason">What happened, as a predicate: "was ended by SIGKILL …".</param>
 /// <param name="LastLogLines">Its last log lines of this run, at most 20.</param>
 /// <param name="LogPath">Its log.</param>
-public sealed record RankFailure(int Rank, int ExitCode, string? Signal, string Reason, IReadOnlyList<string> LastLogLines, string LogPath);
+/// <param name="PeerLost">Whether it only lost another rank, so that the cause is elsewhere.</param>
+/// <param name="Permanent">Whether another try would end the same way.</param>
+public sealed record RankFailure(
+    int Rank,
+    int ExitCode,
+    string? Signal,
+    string Reason,
+    IReadOnlyList<string> LastLogLines,
+    string LogPath,
+    bool PeerLost = false,
+    bool Permanent = false);
 
 /// <summary>A run ended because a rank failed. The message shows the rank, why, and its last log lines.</summary>
 public sealed class RankFailedException : Exception

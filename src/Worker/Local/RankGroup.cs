@@ -8,6 +8,7 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
 {
     private readonly ILogger _logger = logger.ForContext("Generation", run.Generation);
     private readonly RendezvousTable _rendezvous = new();
+    private readonly IReadOnlyList<int> _numbers = run.Ranks ?? [.. Enumerable.Range(0, run.WorldSize)];
     private readonly Lock _eventGate = new();
     private readonly Lock _rankGate = new();
     private readonly List<RankProcess> _ranks = [];
@@ -23,7 +24,7 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
         await using var registration = cancellationToken.Register(() => stopped.TrySetResult());
         try
         {
-            for (var rank = 0; rank < run.WorldSize; rank++)
+            foreach (var rank in _numbers)
             {
                 Start(rank);
             }
@@ -57,6 +58,10 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
         KillAll();
     }
 
+    /// <summary>Gives a key of the generation's rendezvous the value that a rank of another machine has set.</summary>
+    /// <exception cref="RankProtocolException">The key is too long, or all values together are too many.</exception>
+    public void SetRendezvous(string key, byte[] value) => _rendezvous.Set(key, value);
+
     public void Dispose() => _ranks.ForEach(rank => rank.Dispose());
 
     private void Start(int rank)
@@ -84,7 +89,9 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
             run.CorpusFolder,
             run.RunFolder,
             run.ModelFolder,
-            run.ResumeFrom));
+            run.ResumeFrom,
+            run.ListenAddress,
+            run.AdvertisedAddress));
         _logger.ForContext("Rank", rank).Information("Rank {Rank} of {WorldSize} started as process {ProcessId}", rank, run.WorldSize, process.ProcessId);
         process.Guard(() =>
         {
@@ -117,6 +124,11 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
         {
             case RendezvousSetMessage set:
                 _rendezvous.Set(set.Key, set.Value);
+                lock (_eventGate)
+                {
+                    events.RendezvousSet(rank.Rank, set.Key, set.Value);
+                }
+
                 break;
             case RendezvousGetMessage get:
                 _rendezvous.Get(get.Key, value => rank.Send(new RendezvousValueMessage(get.Request, value)));
@@ -156,7 +168,7 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
     // True unless the ranks had to be killed because the time was over.
     private async Task<bool> StoppedInTimeAsync(Task all)
     {
-        _logger.Information("Stopping {WorldSize} ranks", run.WorldSize);
+        _logger.Information("Stopping {Count} ranks", _numbers.Count);
         SendStop();
         var first = await Task.WhenAny(all, _trouble.Task, Task.Delay(run.StopTimeout));
         if (first == all || first == _trouble.Task)
@@ -207,7 +219,12 @@ internal sealed class RankGroup(LocalRun run, IRankEvents events, ILogger logger
         }
 
         // A rank that only lost a peer is never the cause while there is another.
-        var failures = ends.OfType<RankFailure>().OrderBy(end => _ranks[end.Rank].PeerLost).ThenBy(end => _ranks[end.Rank].TroubleTime).ToList();
+        var failures = ends.Zip(_ranks)
+            .Where(end => end.First is not null)
+            .OrderBy(end => end.Second.PeerLost)
+            .ThenBy(end => end.Second.TroubleTime)
+            .Select(end => end.First!)
+            .ToList();
         if (failures.Count > 0)
         {
             throw new RankFailedException(failures[0], failures[1..]);

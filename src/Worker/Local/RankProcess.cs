@@ -65,7 +65,7 @@ internal sealed class RankProcess : IDisposable
 
     public static RankProcess Start(LocalRun run, int rank, RankCallbacks callbacks)
     {
-        var logPath = Path.GetFullPath(Path.Combine(run.LogFolder, $"rank-{rank}.log"));
+        var logPath = Path.GetFullPath(Path.Combine(run.LogFolder, $"{run.LogPrefix}rank-{rank}.log"));
         // Created here rather than by the shell, so that a log that cannot be written is an exception.
         var log = new LogTail(logPath);
         try
@@ -201,6 +201,9 @@ internal sealed class RankProcess : IDisposable
             case FinishedMessage finished:
                 SummaryJson = finished.SummaryJson;
                 break;
+            case StoppedMessage:
+                _stopping = true;
+                break;
             case FailedMessage failed:
                 _failed ??= failed;
                 ReportTrouble();
@@ -283,6 +286,7 @@ internal sealed class RankProcess : IDisposable
         }
 
         ReportTrouble();
-        return _trouble is null ? null : new RankFailure(Rank, code, signal, reason, _log.LastLines, LogPath);
+        return _trouble is null ? null : new RankFailure(
+            Rank, code, signal, reason, _log.LastLines, LogPath, PeerLost, Permanent: _protocolError is null && _failed is { Permanent: true });
     }
 }

@@ -20,7 +20,11 @@ public abstract record LauncherMessage;
 /// <param name="CorpusFolder">The folder with the job's token shards and tokenizer.</param>
 /// <param name="RunFolder">The job's own folder, for checkpoints and metrics.</param>
 /// <param name="ModelFolder">Where the finished model goes.</param>
-/// <param name="ResumeFrom">The name of the checkpoint to go on from; null to start anew.</param>
+/// <param name="ResumeFrom">
+/// The name of the checkpoint to go on from; <see cref="NewestCheckpoint"/> to let rank 0 choose for all; null to start anew.
+/// </param>
+/// <param name="ListenAddress">Where the rank listens for the others: an IP address, a host name, or a network interface.</param>
+/// <param name="AdvertisedAddress">The address under which the others reach it; null for <paramref name="ListenAddress"/>.</param>
 public sealed record StartMessage(
     int Rank,
     int WorldSize,
@@ -32,7 +36,16 @@ public sealed record StartMessage(
     string CorpusFolder,
     string RunFolder,
     string ModelFolder,
-    string? ResumeFrom = null) : LauncherMessage;
+    string? ResumeFrom = null,
+    string ListenAddress = "127.0.0.1",
+    string? AdvertisedAddress = null) : LauncherMessage
+{
+    /// <summary>
+    /// Stands for the newest checkpoint of the run folder that is whole, or a new start when there is none: rank 0 finds it
+    /// and tells the others through the rendezvous, so that all go on from the same one.
+    /// </summary>
+    public const string NewestCheckpoint = "newest";
+}
 
 /// <summary>Finish the current step, write a checkpoint, exit with code 0.</summary>
 public sealed record StopMessage : LauncherMessage;

@@ -46,7 +46,11 @@ public sealed class RankControl : IDisposable
     /// <summary>Tells that a checkpoint is on disk.</summary>
     /// <param name="checkpoint">Its name, such as <c>l0000-g0001-s00000100</c>.</param>
     /// <param name="folder">Its folder.</param>
-    public void ReportCheckpointed(string checkpoint, string folder) => Send(new CheckpointedMessage(checkpoint, folder));
+    /// <param name="step">The last optimizer step that it contains.</param>
+    /// <param name="bytes">The size of its files.</param>
+    /// <param name="deleted">Older checkpoints that were deleted after it; null for none.</param>
+    public void ReportCheckpointed(string checkpoint, string folder, long step = 0, long bytes = 0, IReadOnlyList<string>? deleted = null) =>
+        Send(new CheckpointedMessage(checkpoint, folder, step, bytes, deleted));
 
     /// <summary>Tells of something that is wrong and does not end the job.</summary>
     /// <param name="message">What, in words for the user; a very long one is cut.</param>
@@ -56,10 +60,16 @@ public sealed class RankControl : IDisposable
     /// <param name="summaryJson">What to tell the user, as JSON.</param>
     public void ReportFinished(string summaryJson) => Send(new FinishedMessage(summaryJson));
 
+    /// <summary>Tells that this rank stops before the job is done, as it or another was asked to; exit with code 0 next.</summary>
+    /// <param name="step">The last step that it applied.</param>
+    public void ReportStopped(long step) => Send(new StoppedMessage(step));
+
     /// <summary>Tells that this rank cannot go on; exit with another code than 0 next.</summary>
     /// <param name="message">Why, in words for the user; a very long one is cut.</param>
     /// <param name="peerLost">Whether the cause is that another rank has gone.</param>
-    public void ReportFailed(string message, bool peerLost = false) => Send(new FailedMessage(Cut(message), peerLost));
+    /// <param name="permanent">Whether another try would end the same way.</param>
+    public void ReportFailed(string message, bool peerLost = false, bool permanent = false) =>
+        Send(new FailedMessage(Cut(message), peerLost, permanent));
 
     /// <summary>Gives a key of the generation's rendezvous a value, which all ranks can get; the last one counts.</summary>
     /// <param name="key">The key.</param>

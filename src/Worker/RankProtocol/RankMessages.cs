@@ -8,6 +8,7 @@ namespace Linformer.Worker.RankProtocol;
 [JsonDerivedType(typeof(CheckpointedMessage), "checkpointed")]
 [JsonDerivedType(typeof(WarningMessage), "warning")]
 [JsonDerivedType(typeof(FinishedMessage), "finished")]
+[JsonDerivedType(typeof(StoppedMessage), "stopped")]
 [JsonDerivedType(typeof(FailedMessage), "failed")]
 [JsonDerivedType(typeof(RendezvousSetMessage), "rendezvous-set")]
 [JsonDerivedType(typeof(RendezvousGetMessage), "rendezvous-get")]
@@ -35,7 +36,11 @@ public sealed record ProgressMessage(
 /// <summary>A checkpoint is on disk under its name.</summary>
 /// <param name="Checkpoint">The checkpoint's name, such as <c>l0000-g0001-s00000100</c>.</param>
 /// <param name="Folder">Its folder.</param>
-public sealed record CheckpointedMessage(string Checkpoint, string Folder) : RankMessage;
+/// <param name="Step">The last optimizer step that it contains.</param>
+/// <param name="Bytes">The size of its files.</param>
+/// <param name="Deleted">Older checkpoints that were deleted after it; null for none.</param>
+public sealed record CheckpointedMessage(
+    string Checkpoint, string Folder, long Step = 0, long Bytes = 0, IReadOnlyList<string>? Deleted = null) : RankMessage;
 
 /// <summary>Something is wrong that does not end the job, such as a checkpoint that cannot be written.</summary>
 /// <param name="Message">What, in words for the user.</param>
@@ -45,10 +50,15 @@ public sealed record WarningMessage(string Message) : RankMessage;
 /// <param name="SummaryJson">What to tell the user, as JSON; the launcher does not look into it.</param>
 public sealed record FinishedMessage(string SummaryJson) : RankMessage;
 
+/// <summary>The rank stops before the job is done, because it or another rank was asked to; it exits with code 0 next.</summary>
+/// <param name="Step">The last step that it applied.</param>
+public sealed record StoppedMessage(long Step) : RankMessage;
+
 /// <summary>The rank cannot go on; it exits with another code than 0 next.</summary>
 /// <param name="Message">Why, in words for the user.</param>
 /// <param name="PeerLost">Whether the cause is that another rank has gone; then the launcher looks for the cause there.</param>
-public sealed record FailedMessage(string Message, bool PeerLost = false) : RankMessage;
+/// <param name="Permanent">Whether another try would end the same way, as with a corpus that is too small.</param>
+public sealed record FailedMessage(string Message, bool PeerLost = false, bool Permanent = false) : RankMessage;
 
 /// <summary>Gives a key of the generation's rendezvous a value; the last one counts.</summary>
 /// <param name="Key">The key.</param>

@@ -46,16 +46,17 @@ internal sealed class BackgroundCheckpoints(
 
     public void Dispose() => FinishWriting(mustBeWritten: false);
 
-    private void DeleteOlder()
+    private IReadOnlyList<CheckpointId> DeleteOlder()
     {
         try
         {
-            store.Retain(options.KeepCheckpoints);
+            return store.Retain(options.KeepCheckpoints);
         }
         catch (CheckpointException e)
         {
             log.Warning("Older checkpoints could not be deleted: {Reason}", e.Message);
             control.ReportWarning($"Older checkpoints could not be deleted. {e.Message}");
+            return [];
         }
     }
 
@@ -65,8 +66,8 @@ internal sealed class BackgroundCheckpoints(
         {
             var info = await copy.WriteAsync(store, start.Lineage, start.Generation, start.JobJson);
             log.ForContext("Step", info.Id.Step).Information("Checkpoint {Checkpoint} is on disk", info.Id);
-            control.ReportCheckpointed(info.Id.ToString(), info.Folder);
-            DeleteOlder();
+            var deleted = DeleteOlder().Select(id => id.ToString()).ToList();
+            control.ReportCheckpointed(info.Id.ToString(), info.Folder, info.Id.Step, info.Files.Sum(file => file.Size), deleted.Count > 0 ? deleted : null);
         }
     }
 }

@@ -28,6 +28,13 @@ public static class RankProgram
         typeof(SafeTensorsException), typeof(UnauthorizedAccessException),
     ];
 
+    // Those that the job, its corpus or its model cause; files and other ranks may be better next time.
+    private static readonly Type[] Permanent =
+    [
+        typeof(ArgumentException), typeof(BadDataException), typeof(BadLossException), typeof(JobFileException),
+        typeof(ModelFormatException), typeof(SafeTensorsException),
+    ];
+
     /// <summary>Runs until the job is done, fails, or is stopped.</summary>
     /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync()
@@ -56,8 +63,9 @@ public static class RankProgram
         catch (Exception e)
         {
             var expected = Array.Exists(Expected, type => type.IsInstanceOfType(e));
+            var permanent = Array.Exists(Permanent, type => type.IsInstanceOfType(e));
             log.Error(expected ? null : e, "Training failed: {Reason}", e.Message);
-            control.ReportFailed(expected ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}", peerLost: e is ProcessGroupException);
+            control.ReportFailed(expected ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}", peerLost: e is ProcessGroupException, permanent);
             return Failure;
         }
     }

@@ -21,6 +21,12 @@ internal sealed class RankSession : IDisposable
     // More than this many training sequences are sampled for the unigram model.
     private const long UnigramSequences = 100_000;
 
+    private const string CheckpointKey = "resume-from";
+    private const string NoCheckpoint = "none";
+
+    // Rank 0 reads whole checkpoints meanwhile.
+    private static readonly TimeSpan CheckpointTimeout = TimeSpan.FromMinutes(10);
+
     private readonly StartMessage _start;
     private readonly RankControl _control;
     private readonly ILogger _log;
@@ -40,7 +46,7 @@ internal sealed class RankSession : IDisposable
         set_num_threads(start.Threads);
         _group = start.WorldSize == 1
             ? new SingleProcessGroup(start.Generation)
-            : new GlooProcessGroup(start.Rank, start.WorldSize, start.Generation, new ControlPipeRendezvous(control));
+            : new GlooProcessGroup(start.Rank, start.WorldSize, start.Generation, new ControlPipeRendezvous(control), GlooOptions(start));
         _job = JobFileParser.Parse(Encoding.UTF8.GetBytes(start.JobJson), "job").OrThrow();
         _options = JobMapping.TrainingOptions(_job);
         _tokenizer = ByteBpeTokenizer.Load(Path.Combine(start.CorpusFolder, CorpusPreparation.TokenizerFileName));
@@ -57,9 +63,9 @@ internal sealed class RankSession : IDisposable
         GiveFirstValues();
         _trainer = new Trainer(_task, _options, _group);
         var store = new CheckpointStore(Path.Combine(start.RunFolder, StorageLayout.CheckpointsName));
-        if (start.ResumeFrom is { } checkpoint)
+        if (FindCheckpoint(store) is { } checkpoint)
         {
-            TrainerCheckpoint.Restore(store.OpenVerified(CheckpointId.Parse(checkpoint)), _trainer, _options.GlobalBatch);
+            TrainerCheckpoint.Restore(checkpoint, _trainer, _options.GlobalBatch);
         }
 
         _checkpoints = start.Rank == 0 ? new BackgroundCheckpoints(store, start, control, log, _options) : null;
@@ -78,6 +84,7 @@ internal sealed class RankSession : IDisposable
         {
             _checkpoints?.FinishWriting(mustBeWritten: true);
             _log.Information("Stopped after step {Step}", _trainer.Step);
+            _control.ReportStopped(_trainer.Step);
             return;
         }
 
@@ -126,18 +133,13 @@ internal sealed class RankSession : IDisposable
 
     private void Report(StepResult result, double tokensPerSecond, EvaluationResult? evaluation)
     {
-        if (_start.Rank != 0)
-        {
-            return;
-        }
-
-        if (result.Skipped is { } reason)
+        if (_start.Rank == 0 && result.Skipped is { } reason)
         {
             _log.ForContext("Step", result.Step).Warning("Step {Step} was not applied: {Reason}", result.Step, reason);
             _control.ReportWarning($"Step {result.Step} was not applied: {reason}");
         }
 
-        if (evaluation is { } measured)
+        if (_start.Rank == 0 && evaluation is { } measured)
         {
             _log.ForContext("Step", result.Step).Information(
                 "Step {Step}: loss {Loss:0.0000}, held-out perplexity {Perplexity:0.00}", result.Step, result.Loss, measured.Perplexity);
@@ -145,6 +147,37 @@ internal sealed class RankSession : IDisposable
 
         _control.ReportProgress(new ProgressMessage(
             result.Step, _options.Steps, result.Loss, result.LearningRate, tokensPerSecond, evaluation?.Loss, evaluation?.Perplexity, result.GradientNorm));
+    }
+
+    private static GlooOptions GlooOptions(StartMessage start) => new()
+    {
+        BindAddress = start.ListenAddress,
+        AdvertisedAddress = start.AdvertisedAddress,
+    };
+
+    private CheckpointInfo? FindCheckpoint(CheckpointStore store) => _start.ResumeFrom switch
+    {
+        null => null,
+        StartMessage.NewestCheckpoint => FindNewestTogether(store),
+        var name => store.OpenVerified(CheckpointId.Parse(name)),
+    };
+
+    // What is newest may look different to each: a damaged file, or a network file system that lags behind.
+    private CheckpointInfo? FindNewestTogether(CheckpointStore store)
+    {
+        if (_start.Rank == 0)
+        {
+            var newest = store.FindNewestValid(damage =>
+            {
+                _log.Warning("{Damage}", damage);
+                _control.ReportWarning(damage.ToString());
+            });
+            _control.RendezvousSet(CheckpointKey, Encoding.UTF8.GetBytes(newest?.Id.ToString() ?? NoCheckpoint));
+            return newest;
+        }
+
+        var name = Encoding.UTF8.GetString(_control.RendezvousGet(CheckpointKey, CheckpointTimeout));
+        return name == NoCheckpoint ? null : store.OpenVerified(CheckpointId.Parse(name));
     }
 
     private SequenceDataset OpenDataset()
