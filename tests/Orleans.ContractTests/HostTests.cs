@@ -99,8 +99,7 @@ public class HostTests
     public async Task Options_that_make_no_sense_stop_the_silo_from_starting()
     {
         await Fails(silo => silo.Configure<GrainCollectionOptions>(options => options.CollectionAge = options.CollectionQuantum));
-        await Fails(silo => silo.Configure<ClusterOptions>(options => options.ServiceId = " "));
-        await Fails(silo => silo.Configure<ClusterOptions>(options => options.ClusterId = ""));
+        await Fails(silo => silo.Configure<GrainCollectionOptions>(options => options.ClassSpecificCollectionAge["A"] = TimeSpan.FromSeconds(1)));
         await Fails(silo => silo.UseLocalhostClustering(siloPort: 0, gatewayPort: 0));
 
         static async Task Fails(Action<ISiloBuilder> configure)
@@ -136,6 +135,15 @@ public class HostTests
 
         (endpoint.SiloPort, endpoint.GatewayPort).ShouldBe((5001, 5002));
         (cluster.ClusterId, cluster.ServiceId).ShouldBe(("cluster", "service"));
+    }
+
+    [Fact]
+    public void Blank_names_become_those_of_development()
+    {
+        using var host = TestSilo.Build(silo => silo.Configure<ClusterOptions>(options => options.ServiceId = options.ClusterId = " "));
+        var cluster = host.Services.GetRequiredService<IOptions<ClusterOptions>>().Value;
+
+        (cluster.ClusterId, cluster.ServiceId).ShouldBe(("dev", "dev"));
     }
 
     [Fact]

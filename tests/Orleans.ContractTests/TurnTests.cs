@@ -96,8 +96,65 @@ public sealed class TurnsGrain(Journal journal) : Grain, ITurnsGrain
     }
 }
 
+internal interface IInsideGrain : IGrainWithIntegerKey
+{
+    Task<int> Add(int number);
+
+    Task Leave();
+}
+
+internal sealed class InsideGrain(Journal journal) : Grain, IInsideGrain
+{
+    private int _inside;
+
+    public async Task<int> Add(int number)
+    {
+        if (Interlocked.Increment(ref _inside) != 1)
+        {
+            journal.Add("overlap");
+        }
+
+        await Task.Yield();
+        Interlocked.Decrement(ref _inside);
+        return number + 1;
+    }
+
+    public Task Leave()
+    {
+        DeactivateOnIdle();
+        return Task.CompletedTask;
+    }
+}
+
 public class TurnTests
 {
+    [Fact]
+    public async Task No_call_is_lost_among_many_while_grains_leave_and_come()
+    {
+        await using var silo = await TestSilo.StartAsync();
+
+        var sums = await Task.WhenAll(Enumerable.Range(0, 8).Select(CallManyTimes));
+
+        sums.ShouldAllBe(sum => sum == 200);
+        silo.Journal.Entries.ShouldBeEmpty();
+
+        async Task<int> CallManyTimes(int caller)
+        {
+            var sum = 0;
+            for (var i = 0; i < 200; i++)
+            {
+                var grain = silo.Grains.GetGrain<IInsideGrain>(i % 4);
+                sum = await grain.Add(sum);
+                if (caller == 0 && i % 20 == 0)
+                {
+                    await grain.Leave();
+                }
+            }
+
+            return sum;
+        }
+    }
+
     [Fact]
     public async Task A_grain_is_addressed_by_its_key()
     {

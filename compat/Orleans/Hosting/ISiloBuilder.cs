@@ -51,8 +51,16 @@ public static class CoreHostingExtensions
             options.GatewayPort = gatewayPort;
         });
 
-        // As in the real package: the default names leave configured ones alone.
-        if (serviceId != "dev" || clusterId != "dev")
+        // The default names only fill in for blank ones; others are set.
+        if (serviceId == "dev" && clusterId == "dev")
+        {
+            builder.Services.PostConfigure<ClusterOptions>(options =>
+            {
+                options.ServiceId = string.IsNullOrWhiteSpace(options.ServiceId) ? serviceId : options.ServiceId;
+                options.ClusterId = string.IsNullOrWhiteSpace(options.ClusterId) ? clusterId : options.ClusterId;
+            });
+        }
+        else
         {
             builder.Configure<ClusterOptions>(options =>
             {

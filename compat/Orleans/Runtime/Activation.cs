@@ -103,6 +103,11 @@ internal sealed class Activation : IGrainContext
             _waiting.Add(request);
         }
 
+        if (request.CallerHasCancelled)
+        {
+            Cancel(request);
+        }
+
         _signal.Release();
         return true;
     }

@@ -7,7 +7,7 @@ namespace Orleans.Runtime;
 /// <summary>A class that implements grain interfaces: its type name, and how an instance is made.</summary>
 internal sealed class GrainClass
 {
-    private readonly ObjectFactory _factory;
+    private readonly Lazy<ObjectFactory> _factory;
     private readonly ParameterInfo[] _states;
 
     public GrainClass(Type type)
@@ -17,7 +17,7 @@ internal sealed class GrainClass
         KeepAlive = type.IsDefined(typeof(KeepAliveAttribute), inherit: true);
         _states = [.. type.GetConstructors().SelectMany(constructor => constructor.GetParameters())
             .Where(parameter => parameter.IsDefined(typeof(PersistentStateAttribute)))];
-        _factory = ActivatorUtilities.CreateFactory(type, [.. _states.Select(parameter => parameter.ParameterType)]);
+        _factory = new(() => ActivatorUtilities.CreateFactory(type, [.. _states.Select(parameter => parameter.ParameterType)]));
     }
 
     public Type Class { get; }
@@ -30,7 +30,7 @@ internal sealed class GrainClass
     {
         try
         {
-            return _factory(activation.ActivationServices, [.. _states.Select(parameter => CreateState(activation, parameter))]);
+            return _factory.Value(activation.ActivationServices, [.. _states.Select(parameter => CreateState(activation, parameter))]);
         }
         catch (Exception exception)
         {
@@ -70,7 +70,7 @@ internal sealed class GrainClasses
 
     public GrainClasses()
     {
-        foreach (var type in LoadAssemblies().SelectMany(assembly => assembly.GetTypes()).Where(IsGrainClass))
+        foreach (var type in LoadAssemblies().SelectMany(GetTypes).Where(IsGrainClass))
         {
             var grainClass = new GrainClass(type);
             if (!_byType.TryAdd(grainClass.Type, grainClass))
@@ -104,6 +104,19 @@ internal sealed class GrainClasses
             _ => throw new ArgumentException(
                 $"Unable to identify a single appropriate grain type for interface {interfaceType.FullName}. Candidates: {string.Join(", ", all.Select(grain => grain.Class.FullName))}"),
         };
+    }
+
+    private static IEnumerable<Type> GetTypes(Assembly assembly)
+    {
+        try
+        {
+            return assembly.GetTypes();
+        }
+        catch (ReflectionTypeLoadException exception)
+        {
+            // Types that need an assembly which is not shipped.
+            return exception.Types.OfType<Type>();
+        }
     }
 
     private static bool IsGrainClass(Type type) =>

@@ -8,6 +8,7 @@ internal sealed class Request
     private CancellationTokenRegistration _registration;
     private Timer? _timer;
     private long _deadline = long.MaxValue;
+    private bool _callerHasCancelled;
 
     public required Func<object, CancellationToken, Task<object?>> Invoke { get; init; }
 
@@ -22,6 +23,9 @@ internal sealed class Request
 
     /// <summary>Where the request is; a cancelled caller signals it there.</summary>
     public Activation? Activation { get; set; }
+
+    /// <summary>Set before the request may have come to an activation, which then looks here.</summary>
+    public bool CallerHasCancelled => Volatile.Read(ref _callerHasCancelled);
 
     public CancellationToken CalleeToken => _callee.Token;
 
@@ -55,6 +59,7 @@ internal sealed class Request
                 {
                     if (Fail(new OperationCanceledException(caller)))
                     {
+                        Volatile.Write(ref _callerHasCancelled, true);
                         Activation?.Cancel(this);
                     }
                 },

@@ -83,6 +83,11 @@ internal abstract class Copier
             throw new NotSupportedException($"Type {type} is a pointer or by-ref type and is therefore not supported.");
         }
 
+        if (type.IsInterface && typeof(Runtime.IAddressable).IsAssignableFrom(type))
+        {
+            return new ReferenceCopier(type);
+        }
+
         // Values of these are copied as what they are at run time.
         if (type == typeof(object) || type.IsInterface || (type.IsAbstract && !typeof(Exception).IsAssignableFrom(type) && type != typeof(Type)))
         {
@@ -131,6 +136,14 @@ internal abstract class Copier
         public override bool IsShallow => true;
 
         public override object? Copy(object? value, CopyContext context) => value;
+    }
+
+    /// <summary>Of a grain interface, references go as they are; a grain that passes itself becomes a reference.</summary>
+    private sealed class ReferenceCopier(Type type) : Copier
+    {
+        public override object? Copy(object? value, CopyContext context) => value is IGrainBase { GrainContext: Runtime.Activation activation }
+            ? activation.Silo.CreateReference(type, activation.GrainId)
+            : value;
     }
 
     private sealed class RuntimeTypeCopier : Copier
