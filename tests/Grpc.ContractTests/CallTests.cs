@@ -223,4 +223,31 @@ public sealed class CallTests
 
         responses.ShouldBe(Enumerable.Range(0, 300).Select(i => (long)i));
     }
+
+    [Fact]
+    public async Task Many_streams_are_open_at_the_same_time()
+    {
+        var open = 0;
+        var all = new Signal();
+        await using var server = await TestServer.StartAsync(new Handlers
+        {
+            Download = async (request, responses, _) =>
+            {
+                if (Interlocked.Increment(ref open) == 350)
+                {
+                    all.Set();
+                }
+                await all.WaitAsync();
+                await responses.WriteAsync(request);
+            },
+        });
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 350).Select(async i =>
+        {
+            using var call = server.Client.Download(new Part { Number = i });
+            return (await Expect.ReadAllAsync(call.ResponseStream)).Single().Number;
+        }));
+
+        answers.ShouldBe(Enumerable.Range(0, 350).Select(i => (long)i));
+    }
 }

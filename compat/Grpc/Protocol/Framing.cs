@@ -43,7 +43,8 @@ internal static class Framing
             throw new RpcException(new Status(
                 StatusCode.ResourceExhausted, "Sending message exceeds the maximum configured message size."));
         }
-        var header = target.GetSpan(HeaderSize);
+        // A growing array is made as large as it has to be at once; a pipe has segments of its own.
+        var header = target.GetSpan(target is ArrayBufferWriter<byte> ? HeaderSize + length : HeaderSize);
         header[0] = 0;
         BinaryPrimitives.WriteUInt32BigEndian(header[1..], (uint)length);
         target.Advance(HeaderSize);

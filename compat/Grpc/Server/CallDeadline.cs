@@ -94,6 +94,14 @@ internal sealed class CallDeadline : IAsyncDisposable
         {
             Responses.SetStatus(_http.Response, new Status(StatusCode.DeadlineExceeded, "Deadline Exceeded"));
             await _http.Response.CompleteAsync();
+        }
+        catch (Exception e)
+        {
+            // The handler may be starting the response right now; the reset says enough then.
+            _log.LogDebug(e, "The status of a call that has exceeded its deadline could not be sent");
+        }
+        try
+        {
             _http.Features.Get<IHttpResetFeature>()?.Reset(Wire.ResetCancel);
             await _cancellation.CancelAsync();
         }
