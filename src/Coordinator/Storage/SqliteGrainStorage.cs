@@ -11,7 +11,7 @@ namespace Linformer.Coordinator.Storage;
 public sealed class SqliteGrainStorage(CoordinatorDatabase database) : IGrainStorage
 {
     /// <summary>The name under which grains ask for it.</summary>
-    public const string Name = "Default";
+    public const string Name = "coordinator";
 
     /// <inheritdoc/>
     public async Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)

@@ -103,7 +103,7 @@ public sealed class SqliteJobStore(CoordinatorDatabase database) : IJobStore
     // A submission whose grain has not told anything yet.
     private static JobView Submitted(JobSubmission submission)
     {
-        var job = JobFileParser.Parse(submission.JobJson, submission.JobId).Job;
+        var job = JobFileParser.Parse(submission.JobJson, submission.JobId, cuda: true).Job;
         return new JobView
         {
             JobId = submission.JobId,

@@ -1,0 +1,38 @@
+namespace Linformer.Coordinator;
+
+/// <summary>How a coordinator runs.</summary>
+public sealed record CoordinatorOptions
+{
+    /// <summary>The port that is listened on unless another is given.</summary>
+    public const int DefaultPort = 7070;
+
+    /// <summary>The storage root, which all workers share. The coordinator's own files are in its folder <c>coordinator</c>.</summary>
+    public required string DataFolder { get; init; }
+
+    /// <summary>
+    /// Where gRPC is served, as <c>HOST:PORT</c> with an IP address, <c>localhost</c> or <c>*</c>; port 0 has one chosen. People who
+    /// come in on an address that is not loopback need the user token.
+    /// </summary>
+    public IReadOnlyList<string> Listen { get; init; } = [$"localhost:{DefaultPort}"];
+
+    /// <summary>Agents report at least so often.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>An agent that is not heard for so long is lost.</summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The silo's port on loopback; 0 to have one chosen.</summary>
+    public int SiloPort { get; init; }
+
+    /// <summary>The silo's gateway port on loopback; 0 to have one chosen.</summary>
+    public int GatewayPort { get; init; }
+
+    /// <summary>The longest that a stop waits for open calls.</summary>
+    public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>The largest size of the database, in bytes; 0 for no limit.</summary>
+    public long MaximumDatabaseBytes { get; init; }
+
+    /// <summary>The folder of the database, its lock and the tokens.</summary>
+    public string CoordinatorFolder => Path.Combine(DataFolder, "coordinator");
+}

@@ -1,0 +1,47 @@
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Services;
+using Linformer.Coordinator.Storage;
+using Microsoft.Extensions.Hosting;
+using Serilog;
+
+namespace Linformer.Coordinator.Hosting;
+
+/// <summary>
+/// Brings back what was unfinished: touches every unfinished job, whose grain then makes up what a kill cut off, and wakes the
+/// scheduler. Wakes it again now and then, since nothing else would if its activation were lost.
+/// </summary>
+internal sealed class SchedulerPulse(IGrainFactory grains, IJobStore jobs, SchedulerPoker scheduler, ILogger logger) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await Task.Yield();
+        while (!await TryTouchAsync(stoppingToken))
+            await Task.Delay(RetryAfter, stoppingToken);
+        while (true)
+        {
+            await scheduler.PokeAsync(stoppingToken);
+            await Task.Delay(Interval, stoppingToken);
+        }
+    }
+
+    private async Task<bool> TryTouchAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var unfinished = await jobs.UnfinishedAsync(cancellationToken);
+            foreach (var submission in unfinished)
+                await grains.GetGrain<IJobGrain>(submission.JobId).Create(submission, cancellationToken);
+            if (unfinished.Count > 0)
+                logger.Information("{Jobs} unfinished jobs go on", unfinished.Count);
+            return true;
+        }
+        catch (Exception exception) when (exception is StorageException or TimeoutException or OrleansException)
+        {
+            logger.Error(exception, "The unfinished jobs could not be brought back; tried again in {RetryAfter}", RetryAfter);
+            return false;
+        }
+    }
+}

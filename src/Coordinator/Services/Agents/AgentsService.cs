@@ -1,0 +1,88 @@
+using Grpc.Core;
+using Linformer.Coordinator.Services.Guard;
+using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Workers;
+using Linformer.Protocol.Wire;
+using Microsoft.Extensions.Hosting;
+using Serilog;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Agents;
+
+/// <summary>The streams of the agents.</summary>
+internal sealed class AgentsService(
+    IGrainFactory grains,
+    IJobStore jobs,
+    ITelemetryStore telemetry,
+    SchedulerPoker scheduler,
+    CoordinatorDatabase database,
+    CoordinatorOptions options,
+    IHostApplicationLifetime lifetime,
+    ILogger logger) : Proto.Agents.AgentsBase
+{
+    private static readonly TimeSpan HelloPatience = TimeSpan.FromSeconds(5);
+
+    public override async Task Connect(
+        IAsyncStreamReader<Proto.AgentMessage> requestStream, IServerStreamWriter<Proto.CoordinatorMessage> responseStream, ServerCallContext context)
+    {
+        var hello = await ReadHelloAsync(requestStream, context.CancellationToken);
+        var identity = HelloCheck.Check(hello, database.Epoch);
+        var grain = grains.GetGrain<IWorkerGrain>(identity.Name);
+        var session = await grain.Connect(identity, context.CancellationToken);
+        try
+        {
+            await responseStream.WriteAsync(Welcome());
+            await scheduler.PokeAsync(context.CancellationToken);
+            var coordinator = new AgentContext(grains, jobs, telemetry, scheduler, database.Epoch, logger);
+            await new AgentSession(coordinator, identity.Name, session)
+                .RunAsync(requestStream, responseStream, lifetime.ApplicationStopping, context.CancellationToken);
+        }
+        finally
+        {
+            await DisconnectAsync(grain, identity.Name, session);
+        }
+    }
+
+    private static async Task<Proto.Hello> ReadHelloAsync(IAsyncStreamReader<Proto.AgentMessage> requests, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(HelloPatience);
+        try
+        {
+            if (!await requests.MoveNext(patience.Token))
+                throw Refusal.Invalid("The stream ended without a Hello.");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"No Hello came within {HelloPatience.TotalSeconds} s."));
+        }
+        return requests.Current.KindCase == Proto.AgentMessage.KindOneofCase.Hello
+            ? requests.Current.Hello
+            : throw Refusal.Invalid($"The first message is {requests.Current.KindCase}; it has to be Hello.");
+    }
+
+    private Proto.CoordinatorMessage Welcome() => new()
+    {
+        Welcome = new Proto.Welcome
+        {
+            ProtocolVersion = ProtocolVersion.Current,
+            Epoch = database.Epoch,
+            HeartbeatMilliseconds = (int)options.HeartbeatInterval.TotalMilliseconds,
+            LeaseMilliseconds = (int)options.Lease.TotalMilliseconds,
+        },
+    };
+
+    private async Task DisconnectAsync(IWorkerGrain grain, string name, long session)
+    {
+        try
+        {
+            await grain.Disconnect(session, CancellationToken.None);
+            await scheduler.PokeAsync(CancellationToken.None);
+        }
+        catch (Exception exception)
+        {
+            // Its lease runs out anyhow.
+            logger.Debug(exception, "The end of worker {Worker}'s stream could not be told", name);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using Linformer.Coordinator.Rendezvous;
+using Linformer.Coordinator.Workers;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Agents;
+
+/// <summary>Brings a worker what ranks on other workers publish, for every generation that it shares with them, as long as it is assigned.</summary>
+internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    private readonly Channel<HashSet<Membership>> _wanted = Channel.CreateBounded<HashSet<Membership>>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+
+    /// <summary>Follows the generations of an assignment, and no others.</summary>
+    public void Follow(WorkerAssignment assignment) => _wanted.Writer.TryWrite(
+        [.. assignment.Groups
+            .Where(group => group.Ranks.Length < group.WorldSize)
+            .Select(group => new Membership(group.JobId, group.Lineage, group.Generation))]);
+
+    /// <summary>Sends values until it is cancelled.</summary>
+    public async Task RunAsync(Func<Proto.CoordinatorMessage, CancellationToken, Task> send, CancellationToken cancellationToken)
+    {
+        var running = new Dictionary<Membership, (CancellationTokenSource Stop, Task Task)>();
+        try
+        {
+            await foreach (var wanted in _wanted.Reader.ReadAllAsync(cancellationToken))
+            {
+                foreach (var old in running.Keys.Except(wanted).ToList())
+                {
+                    await EndAsync(running[old]);
+                    running.Remove(old);
+                }
+                foreach (var membership in wanted.Except(running.Keys).ToList())
+                {
+                    var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                    running.Add(membership, (stop, FollowAsync(membership, send, stop.Token)));
+                }
+            }
+        }
+        finally
+        {
+            foreach (var feed in running.Values)
+                await EndAsync(feed);
+        }
+    }
+
+    private static async Task EndAsync((CancellationTokenSource Stop, Task Task) feed)
+    {
+        await feed.Stop.CancelAsync();
+        await feed.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        feed.Stop.Dispose();
+    }
+
+    private async Task FollowAsync(Membership membership, Func<Proto.CoordinatorMessage, CancellationToken, Task> send, CancellationToken cancellationToken)
+    {
+        var grain = grains.GetGrain<IRendezvousGrain>(membership.JobId);
+        var cursor = "";
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                var page = await grain.ReadAfter(membership.Lineage, membership.Generation, cursor, cancellationToken);
+                cursor = page.Cursor;
+                var values = page.Entries.Where(entry => entry.Worker != worker).Select(entry => ToProto(membership, entry)).ToList();
+                if (values.Count > 0)
+                    await send(new Proto.CoordinatorMessage { Rendezvous = new Proto.RendezvousValues { Values = { values } } }, cancellationToken);
+            }
+            catch (Exception exception) when (exception is TimeoutException or OrleansException)
+            {
+                await Task.Delay(RetryAfter, cancellationToken);
+            }
+        }
+    }
+
+    private static Proto.RendezvousValue ToProto(Membership membership, RendezvousEntry entry) => new()
+    {
+        JobId = membership.JobId,
+        Lineage = membership.Lineage,
+        Generation = membership.Generation,
+        Key = entry.Key,
+        Value = ByteString.CopyFrom(entry.Value.AsSpan()),
+    };
+
+    private sealed record Membership(string JobId, int Lineage, int Generation);
+}

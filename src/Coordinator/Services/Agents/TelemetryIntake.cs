@@ -1,0 +1,117 @@
+using System.Text.RegularExpressions;
+using Google.Protobuf.WellKnownTypes;
+using Linformer.Coordinator.Storage;
+using Linformer.Protocol.Wire;
+using Serilog;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Agents;
+
+/// <summary>
+/// Records what one agent sends of its ranks. What cannot be right (an unknown job, a generation that never was, a step beyond
+/// the job's end) is refused for good and logged, since sending it again would not mend it. Not for several threads at a time.
+/// </summary>
+internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore telemetry, string worker, ILogger logger)
+{
+    private const int MaxRank = 1 << 20;
+
+    /// <summary>Records a message's items in one transaction. Returns once they are committed.</summary>
+    /// <exception cref="StorageException">They were not recorded.</exception>
+    public async Task RecordAsync(Proto.Telemetry message, CancellationToken cancellationToken)
+    {
+        var batches = new Dictionary<string, Batch>(StringComparer.Ordinal);
+        var refused = 0;
+        var reason = "";
+        foreach (var item in message.Items)
+        {
+            if (await RefuseAsync(item, cancellationToken) is { } why)
+            {
+                refused++;
+                reason = why;
+                continue;
+            }
+            if (!batches.TryGetValue(item.JobId, out var batch))
+                batches.Add(item.JobId, batch = new Batch());
+            Add(batch, item);
+        }
+        if (refused > 0)
+            logger.Warning("{Refused} telemetry items of worker {Worker} were refused; the last one because {Reason}", refused, worker, reason);
+        if (batches.Count > 0)
+            await telemetry.RecordAsync([.. batches.Select(pair => pair.Value.ToRecord(pair.Key, worker))], cancellationToken);
+    }
+
+    private async Task<string?> RefuseAsync(Proto.TelemetryItem item, CancellationToken cancellationToken)
+    {
+        if (item.KindCase == Proto.TelemetryItem.KindOneofCase.None)
+            return "it has no content that this coordinator knows";
+        if (item.Lineage < 0 || item.Generation < 1 || item.Rank is < 0 or > MaxRank)
+            return $"lineage {item.Lineage}, generation {item.Generation}, rank {item.Rank} are not possible";
+        if (await jobs.FindAsync(item.JobId, item.Lineage, item.Generation, cancellationToken) is not { } job)
+            return $"there is no job {Guard.Refusal.Show(item.JobId)} with generation {item.Generation} of lineage {item.Lineage}";
+        return item.KindCase switch
+        {
+            Proto.TelemetryItem.KindOneofCase.Metric when item.Metric.Step < 1 || item.Metric.Step > job.TotalSteps =>
+                $"step {item.Metric.Step} of job {item.JobId} is not from 1 to {job.TotalSteps}",
+            Proto.TelemetryItem.KindOneofCase.Metric when item.Metric.WorldSize is < 1 or > MaxRank =>
+                $"a world of {item.Metric.WorldSize} ranks is not possible",
+            Proto.TelemetryItem.KindOneofCase.Log when item.Log.Number < 1 => $"log line {item.Log.Number} is not from 1 on",
+            Proto.TelemetryItem.KindOneofCase.Checkpoint when item.Checkpoint.Step < 0 || item.Checkpoint.Step > job.TotalSteps || item.Checkpoint.Bytes < 0 =>
+                $"a checkpoint of step {item.Checkpoint.Step} with {item.Checkpoint.Bytes} bytes is not possible in job {item.JobId}",
+            Proto.TelemetryItem.KindOneofCase.Checkpoint when !NamePattern().IsMatch(item.Checkpoint.Name) =>
+                $"{Guard.Refusal.Show(item.Checkpoint.Name)} is not a checkpoint's name",
+            _ => null,
+        };
+    }
+
+    private void Add(Batch batch, Proto.TelemetryItem item)
+    {
+        var at = Time(item.At);
+        switch (item.KindCase)
+        {
+            case Proto.TelemetryItem.KindOneofCase.Metric:
+                var metric = item.Metric;
+                batch.Metrics.Add(new MetricRow(
+                    item.Lineage, item.Generation, metric.Step, at, metric.WorldSize, metric.Loss, metric.LearningRate, metric.TokensPerSecond,
+                    metric.HasGradientNorm ? metric.GradientNorm : null, metric.HasHeldOutLoss ? metric.HeldOutLoss : null));
+                break;
+            case Proto.TelemetryItem.KindOneofCase.Log:
+                var text = item.Log.Text.Length <= WireLimits.MaxLogLine ? item.Log.Text : item.Log.Text[..WireLimits.MaxLogLine];
+                batch.Logs.Add(new LogRow(0, item.Generation, item.Rank, item.Log.Number, at, worker, text));
+                break;
+            case Proto.TelemetryItem.KindOneofCase.Checkpoint:
+                var written = item.Checkpoint;
+                batch.Checkpoints.Add(new CheckpointRow(written.Name, item.Lineage, item.Generation, written.Step, at, written.Bytes, Kept: true));
+                batch.Deleted.AddRange(written.Deleted.Where(name => NamePattern().IsMatch(name)));
+                break;
+            default:
+                logger.Warning(
+                    "Job {JobId}, lineage {Lineage}, generation {Generation}, rank {Rank} on {Worker}: {Warning}",
+                    item.JobId, item.Lineage, item.Generation, item.Rank, worker, item.Warning);
+                break;
+        }
+    }
+
+    private static DateTimeOffset Time(Timestamp? at)
+    {
+        // The years 1 to 9999, as Timestamp.ToDateTimeOffset wants them.
+        const long Earliest = -62_135_596_800;
+        const long Latest = 253_402_300_799;
+        return at is { Seconds: >= Earliest and <= Latest, Nanos: >= 0 and < 1_000_000_000 } ? at.ToDateTimeOffset() : DateTimeOffset.UtcNow;
+    }
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,127}\\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex NamePattern();
+
+    private sealed class Batch
+    {
+        public List<MetricRow> Metrics { get; } = [];
+
+        public List<LogRow> Logs { get; } = [];
+
+        public List<CheckpointRow> Checkpoints { get; } = [];
+
+        public List<string> Deleted { get; } = [];
+
+        public TelemetryBatch ToRecord(string jobId, string worker) => new(jobId, worker, Metrics, Logs, Checkpoints, Deleted);
+    }
+}

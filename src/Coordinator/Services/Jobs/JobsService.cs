@@ -1,0 +1,129 @@
+using Grpc.Core;
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Services.Guard;
+using Linformer.Coordinator.Services.Mapping;
+using Linformer.Coordinator.Services.Watching;
+using Linformer.Coordinator.Storage;
+using Microsoft.Extensions.Hosting;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Jobs;
+
+/// <summary>Jobs, for people.</summary>
+internal sealed partial class JobsService(
+    IGrainFactory grains,
+    IJobStore jobs,
+    IHistoryStore history,
+    ITelemetryStore telemetry,
+    JobSubmissions submissions,
+    JobReader reader,
+    JobFeeds feeds,
+    StreamLimit streams,
+    SchedulerPoker scheduler,
+    CoordinatorOptions options,
+    IHostApplicationLifetime lifetime) : Proto.Jobs.JobsBase
+{
+    private const int DefaultPage = 50;
+    private const int LargestPage = 500;
+    private const int ShownHistory = 1000;
+    private const int MaxText = 1024;
+    private const int MaxName = 128;
+
+    public override Task<Proto.SubmitResponse> Submit(Proto.SubmitRequest request, ServerCallContext context) =>
+        submissions.SubmitAsync(request, context.CancellationToken);
+
+    public override async Task<Proto.ListJobsResponse> List(Proto.ListJobsRequest request, ServerCallContext context)
+    {
+        if (request.PageSize is < 0 or > LargestPage)
+            throw Refusal.Invalid($"page_size is {request.PageSize}; 1 to {LargestPage} are allowed, and 0 for {DefaultPage}.");
+        Refusal.CheckText("name_contains", request.NameContains, MaxName);
+        var phases = request.States
+            .Select(state => state.ToPhase() ?? throw Refusal.Invalid($"states has {(int)state}, which is not a job's state."))
+            .Distinct().ToList();
+        var size = request.PageSize == 0 ? DefaultPage : request.PageSize;
+        // One more tells whether there is another page.
+        var rows = await jobs.ListAsync(
+            new JobFilter(phases, request.NameContains, size + 1, PageToken.Read(request)), context.CancellationToken);
+        var response = new Proto.ListJobsResponse();
+        foreach (var row in rows.Take(size))
+        {
+            var progress = await telemetry.ProgressAsync(row.View.JobId, context.CancellationToken);
+            response.Jobs.Add(row.View.ToProto(progress, appliedStep: 0));
+        }
+        if (rows.Count > size)
+            response.NextPageToken = PageToken.Make(rows[size - 1].Ordinal, request);
+        return response;
+    }
+
+    public override async Task<Proto.JobDetails> Show(Proto.ShowJobRequest request, ServerCallContext context)
+    {
+        var jobId = await reader.ResolveAsync(request.Job, context.CancellationToken);
+        var snapshot = await reader.ReadAsync(jobId, context.CancellationToken);
+        return new Proto.JobDetails
+        {
+            Job = snapshot.Job,
+            JobFile = snapshot.View.JobJson,
+            CorpusId = snapshot.CorpusId,
+            Corpus = snapshot.Corpus,
+            Ranks = { snapshot.Ranks },
+            History = { (await NewestHistoryAsync(jobId, context.CancellationToken)).Select(JobMapping.ToProto) },
+            LastMetrics = snapshot.Metrics,
+            Result = snapshot.Result,
+            LastFailure = snapshot.LastFailure,
+        };
+    }
+
+    public override Task<Proto.Job> Cancel(Proto.ChangeRequest request, ServerCallContext context) =>
+        ChangeAsync(request, (grain, change) => grain.Cancel(change, CancellationToken.None), context.CancellationToken);
+
+    public override Task<Proto.Job> Pause(Proto.ChangeRequest request, ServerCallContext context) =>
+        ChangeAsync(request, (grain, change) => grain.Pause(change, CancellationToken.None), context.CancellationToken);
+
+    public override Task<Proto.Job> Resume(Proto.ChangeRequest request, ServerCallContext context) =>
+        ChangeAsync(request, (grain, change) => grain.Resume(change, CancellationToken.None), context.CancellationToken);
+
+    public override async Task<Proto.CheckpointsResponse> Checkpoints(Proto.CheckpointsRequest request, ServerCallContext context)
+    {
+        var jobId = await reader.ResolveAsync(request.Job, context.CancellationToken);
+        var rows = await telemetry.CheckpointsAsync(jobId, context.CancellationToken);
+        return new Proto.CheckpointsResponse { Checkpoints = { rows.Select(JobMapping.ToProto) } };
+    }
+
+    private async Task<Proto.Job> ChangeAsync(
+        Proto.ChangeRequest request, Func<IJobGrain, JobChange, Task<JobView>> change, CancellationToken cancellationToken)
+    {
+        Refusal.CheckText("why", request.Why, MaxText);
+        Refusal.CheckText("who", request.Who, MaxName);
+        var jobId = await reader.ResolveAsync(request.Job, cancellationToken);
+        var grain = grains.GetGrain<IJobGrain>(jobId);
+        // A submission that the coordinator was killed right after has no grain yet.
+        if (await grain.Get(cancellationToken) is null)
+            await CreateAsync(grain, jobId, cancellationToken);
+        var view = await change(grain, new JobChange(People.Name(request.Who), request.Why));
+        await scheduler.PokeAsync(CancellationToken.None);
+        return view.ToProto(await telemetry.ProgressAsync(jobId, cancellationToken), appliedStep: 0);
+    }
+
+    private async Task CreateAsync(IJobGrain grain, string jobId, CancellationToken cancellationToken)
+    {
+        var row = await jobs.FindAsync(jobId, cancellationToken);
+        if (row is null)
+            return;
+        var view = row.View;
+        await grain.Create(new JobSubmission(view.JobId, view.Name, view.JobJson, view.Submitter, view.SubmittedAt), CancellationToken.None);
+    }
+
+    private async Task<IReadOnlyList<JobHistoryEntry>> NewestHistoryAsync(string jobId, CancellationToken cancellationToken)
+    {
+        var entries = new List<JobHistoryEntry>();
+        while (true)
+        {
+            var page = await history.ReadAfterAsync(jobId, entries.Count == 0 ? 0 : entries[^1].Sequence, ShownHistory, cancellationToken);
+            entries.AddRange(page);
+            if (page.Count < ShownHistory)
+                return entries.Count > ShownHistory ? entries[^ShownHistory..] : entries;
+            // Only the newest are shown; the rest is not kept meanwhile.
+            entries.RemoveRange(0, entries.Count - ShownHistory);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using Google.Protobuf;
+using Grpc.Core;
+using Linformer.Coordinator.Services.Guard;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Jobs;
+
+/// <summary>Sends the files of a folder. Links are not followed: nothing outside the folder is ever read.</summary>
+internal static class ModelExport
+{
+    private const int ChunkBytes = 256 << 10;
+    private const int MaxFiles = 10_000;
+
+    private static readonly EnumerationOptions AllFiles = new()
+    {
+        RecurseSubdirectories = true,
+        AttributesToSkip = FileAttributes.ReparsePoint,
+        IgnoreInaccessible = false,
+    };
+
+    /// <summary>Sends every file, in the order of their paths.</summary>
+    /// <param name="jobId">For messages.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="stream">Where to.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="RpcException">The folder is gone, or a file cannot be read as it was.</exception>
+    public static async Task SendAsync(
+        string jobId, string folder, IServerStreamWriter<Proto.FileChunk> stream, CancellationToken cancellationToken)
+    {
+        var info = new DirectoryInfo(folder);
+        if (!info.Exists || info.LinkTarget is not null)
+            throw Refusal.NotFound($"The model of job {jobId} is not on the storage any more.");
+        try
+        {
+            var files = info.EnumerateFiles("*", AllFiles).Take(MaxFiles + 1)
+                .Select(file => Path.GetRelativePath(folder, file.FullName)).Order(StringComparer.Ordinal).ToList();
+            if (files.Count > MaxFiles)
+                throw Refusal.Precondition($"The model's folder of job {jobId} has more than {MaxFiles:#,0} files.");
+            foreach (var file in files)
+                await SendFileAsync(jobId, folder, file, stream, cancellationToken);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new RpcException(new Status(StatusCode.DataLoss, $"The model of job {jobId} cannot be read: {Reason(exception, folder)}"));
+        }
+    }
+
+    private static async Task SendFileAsync(
+        string jobId, string folder, string file, IServerStreamWriter<Proto.FileChunk> stream, CancellationToken cancellationToken)
+    {
+        await using var source = new FileStream(
+            Path.Combine(folder, file), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0, useAsync: true);
+        var size = source.Length;
+        var buffer = new byte[(int)Math.Min(size, ChunkBytes)];
+        var sent = 0L;
+        do
+        {
+            var length = (int)Math.Min(size - sent, ChunkBytes);
+            var read = await source.ReadAtLeastAsync(buffer.AsMemory(0, length), length, throwOnEndOfStream: false, cancellationToken);
+            if (read < length)
+                throw new RpcException(new Status(StatusCode.DataLoss, $"{file} of job {jobId} became shorter while it was read."));
+            var chunk = new Proto.FileChunk { Content = ByteString.CopyFrom(buffer, 0, read) };
+            if (sent == 0)
+            {
+                chunk.Path = file.Replace(Path.DirectorySeparatorChar, '/');
+                chunk.Size = size;
+            }
+            await stream.WriteAsync(chunk, cancellationToken);
+            sent += read;
+        }
+        while (sent < size);
+    }
+
+    // The storage root is none of the caller's business.
+    private static string Reason(Exception exception, string folder) => exception.Message.Replace(folder, "", StringComparison.Ordinal);
+}

@@ -1,0 +1,54 @@
+using Linformer.Coordinator.Corpora;
+using Linformer.Coordinator.Workers;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Mapping;
+
+/// <summary>What an agent should be doing, for the wire.</summary>
+internal static class AssignmentMapping
+{
+    public static Proto.Assignment ToProto(this WorkerAssignment assignment, long epoch) => new()
+    {
+        Epoch = epoch,
+        Revision = assignment.Revision,
+        Groups = { assignment.Groups.Select(ToProto) },
+        Leases = { assignment.Leases.Select(ToProto) },
+    };
+
+    private static Proto.RankGroup ToProto(AssignedGroup group) => new()
+    {
+        JobId = group.JobId,
+        JobName = group.JobName,
+        Lineage = group.Lineage,
+        Generation = group.Generation,
+        WorldSize = group.WorldSize,
+        Ranks = { group.Ranks.Select(place => new Proto.RankPlace { Rank = place.Rank, Slot = place.Slot }) },
+        JobFile = group.JobJson,
+        Threads = group.Threads,
+        CorpusFolder = group.CorpusFolder,
+        RunFolder = JobFolders.Run(group.JobId),
+        ModelFolder = JobFolders.Model(group.JobId),
+        // Without a checkpoint that is the same as fresh, also in the first generation.
+        StateSource = new Proto.StateSource { NewestCheckpoint = true },
+        Goal = group.Stop ? Proto.GroupGoal.Stop : Proto.GroupGoal.Train,
+        CommittedStep = group.CommittedStep,
+    };
+
+    private static Proto.CorpusLease ToProto(AssignedLease lease) => new()
+    {
+        LeaseId = lease.LeaseId,
+        CorpusId = lease.CorpusId,
+        Work = lease.Work switch
+        {
+            LeaseWork.Plan => Proto.CorpusWork.Plan,
+            LeaseWork.Shards => Proto.CorpusWork.Shards,
+            LeaseWork.Manifest => Proto.CorpusWork.Manifest,
+            _ => Proto.CorpusWork.Unspecified,
+        },
+        CorpusSettings = lease.SettingsJson,
+        Fingerprint = lease.Fingerprint,
+        Folder = lease.Folder,
+        FirstShard = lease.FirstShard,
+        ShardCount = lease.ShardCount,
+    };
+}

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using Google.Protobuf.WellKnownTypes;
+using Linformer.Coordinator.Corpora;
+using Linformer.Coordinator.Workers;
+using Proto = Linformer.Protocol.V1;
+
+namespace Linformer.Coordinator.Services.Mapping;
+
+/// <summary>Workers and corpora as people are shown them.</summary>
+internal static class ClusterMapping
+{
+    public static Proto.Worker ToProto(this WorkerView view)
+    {
+        var worker = new Proto.Worker
+        {
+            Name = view.Identity.Name,
+            Alive = view.Alive,
+            Host = view.Identity.Host,
+            ProcessId = view.Identity.ProcessId,
+            Address = view.Identity.Address,
+            Version = view.Identity.Version,
+            ConnectedAt = view.ConnectedAt.ToTimestamp(),
+            LastSeen = view.LastSeen.ToTimestamp(),
+            Draining = view.Status.Draining,
+        };
+        var ranks = view.Assignment.Groups
+            .SelectMany(group => group.Ranks.Select(place => (group.JobId, place)))
+            .GroupBy(pair => pair.place.Slot)
+            .ToDictionary(pairs => pairs.Key, pairs => pairs.First());
+        foreach (var slot in view.Identity.Slots)
+        {
+            var shown = new Proto.Slot { Number = slot.Number, Device = slot.Device };
+            if (ranks.TryGetValue(slot.Number, out var busy))
+            {
+                shown.JobId = busy.JobId;
+                shown.Rank = busy.place.Rank;
+            }
+            worker.Slots.Add(shown);
+        }
+        return worker;
+    }
+
+    public static Proto.Corpus ToProto(this CorpusView view)
+    {
+        var corpus = new Proto.Corpus
+        {
+            Id = view.CorpusId,
+            State = view.Stage switch
+            {
+                CorpusStage.Planning => Proto.CorpusState.Planning,
+                CorpusStage.Sharding => Proto.CorpusState.Sharding,
+                CorpusStage.Finishing => Proto.CorpusState.Finishing,
+                CorpusStage.Ready => Proto.CorpusState.Ready,
+                CorpusStage.Failed => Proto.CorpusState.Failed,
+                _ => Proto.CorpusState.Unspecified,
+            },
+            Fingerprint = view.Plan?.Fingerprint ?? "",
+            Folder = view.Plan?.Folder ?? "",
+            Shards = view.Totals?.Shards ?? view.Plan?.Shards ?? 0,
+            ShardsDone = view.ShardsDone,
+            Documents = view.Totals?.Documents ?? 0,
+            Tokens = view.Totals?.Tokens ?? 0,
+            VocabularySize = view.Totals?.VocabularySize ?? view.Plan?.VocabularySize ?? 0,
+            Error = view.Error,
+            Progress = view.Progress?.ToProto(),
+            UpdatedAt = view.UpdatedAt.ToTimestamp(),
+        };
+        AddSettings(corpus, view.SettingsJson);
+        return corpus;
+    }
+
+    private static void AddSettings(Proto.Corpus corpus, string json)
+    {
+        using var settings = JsonDocument.Parse(json);
+        if (settings.RootElement.TryGetProperty("files", out var files))
+            corpus.Files.AddRange(files.EnumerateArray().Select(file => file.GetString() ?? ""));
+        if (!settings.RootElement.TryGetProperty("tokenizer", out var tokenizer))
+            return;
+        corpus.Tokenizer = tokenizer.TryGetProperty("file", out var path)
+            ? path.GetString() ?? ""
+            : $"{tokenizer.GetProperty("kind").GetString()}, {tokenizer.GetProperty("vocabularySize")} tokens";
+    }
+}
