@@ -1,12 +1,11 @@
 using System.Net;
-using System.Net.Sockets;
 using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator;

@@ -51,7 +51,8 @@ public sealed class CoordinatorTokens
         {
             if (!File.Exists(path))
                 Create(path);
-            File.SetUnixFileMode(path, OwnerOnly);
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(path, OwnerOnly);
             using var stream = File.OpenRead(path);
             var bytes = new byte[LongestToken + 1];
             var length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
@@ -73,7 +74,10 @@ public sealed class CoordinatorTokens
         var token = Convert.ToBase64String(RandomNumberGenerator.GetBytes(TokenBytes)).Replace('+', '-').Replace('/', '_').TrimEnd('=');
         var temporary = path + ".new";
         File.Delete(temporary);
-        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = OwnerOnly;
+        using (var stream = new FileStream(temporary, options))
         {
             stream.Write(Encoding.UTF8.GetBytes(token + "\n"));
             stream.Flush(flushToDisk: true);

@@ -192,9 +192,9 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
         {
             await _outgoing.Writer.WriteAsync(message, cancellationToken);
         }
-        catch (ChannelClosedException)
+        catch (ChannelClosedException exception)
         {
-            throw new OperationCanceledException("The session has ended.");
+            throw new OperationCanceledException("The session has ended.", exception);
         }
     }
 

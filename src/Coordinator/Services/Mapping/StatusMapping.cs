@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Guard;
