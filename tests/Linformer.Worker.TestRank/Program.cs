@@ -2,10 +2,13 @@ using System.Text;
 using System.Text.Json;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
+using Linformer.Worker.Ranks;
 using Linformer.Worker.TestRank;
 using Serilog.Core;
 
 // launch FOLDER: a launcher with two sleeping ranks, to be killed; prints their process ids.
+// agent COORDINATOR TOKEN NAME SLOTS ROOT SHARD-BYTES MODES: an agent whose ranks have these modes; SIGTERM makes it leave.
+// rank: a rank that trains.
 // MODE,MODE,…: a rank that does what the mode of its number says; see below.
 if (args[0] == "launch")
 {
@@ -23,6 +26,16 @@ if (args[0] == "launch")
     };
     await new LocalLauncher(Logger.None).RunAsync(run, new PrintProcessIds());
     return 0;
+}
+
+if (args[0] == "agent")
+{
+    return await AgentProcess.RunAsync(args[1..]);
+}
+
+if (args[0] == RankProgram.Argument)
+{
+    return await RankProgram.RunAsync();
 }
 
 // These two do not keep to the protocol, and so do without its helper.
@@ -99,6 +112,16 @@ switch (modes[start.Rank % modes.Length])
         control.ReportProgress(new ProgressMessage(1, 1000, 1, 1, 1));
         control.StopRequested.WaitHandle.WaitOne();
         control.ReportCheckpointed("l0000-g0001-s00000001", start.RunFolder);
+        return 0;
+    case "talks":
+        for (var line = 1; line <= 3; line++)
+        {
+            Console.Error.WriteLine($"line {line}");
+        }
+
+        Thread.Sleep(300);
+        control.ReportProgress(new ProgressMessage(7, 1000, 1, 1, 1));
+        control.StopRequested.WaitHandle.WaitOne();
         return 0;
     case "stops-with-others":
         control.ReportProgress(new ProgressMessage(1, 1000, 1, 1, 1));

@@ -7,6 +7,9 @@ public sealed record StorageLayout(string Root)
     /// <summary>The folder of checkpoints in the folder of a job.</summary>
     public const string CheckpointsName = "checkpoints";
 
+    /// <summary>The folder of logs in the folder of a job.</summary>
+    public const string LogsName = "logs";
+
     /// <summary>Trained tokenizers and token shards, by fingerprint; safe to delete, they are made again.</summary>
     public string Cache => Path.Combine(Root, "cache");
 
@@ -20,7 +23,7 @@ public sealed record StorageLayout(string Root)
 
     /// <summary>The folder of a job's logs, a file per rank.</summary>
     /// <param name="job">The job's name.</param>
-    public string Logs(string job) => Path.Combine(Run(job), "logs");
+    public string Logs(string job) => Path.Combine(Run(job), LogsName);
 
     /// <summary>A line of JSON per step.</summary>
     /// <param name="job">The job's name.</param>
@@ -37,4 +40,11 @@ public sealed record StorageLayout(string Root)
     /// <summary>The folder of the finished model.</summary>
     /// <param name="job">The job's name.</param>
     public string Model(string job) => Path.Combine(Root, "models", job);
+
+    /// <summary>Whether a text can be the name of a job's folder: letters, digits, <c>-</c>, <c>_</c> and inner dots.</summary>
+    /// <param name="text">The text.</param>
+    public static bool IsFolderName(string text) =>
+        text.Length is > 0 and <= 200
+        && text[0] != '.'
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 }

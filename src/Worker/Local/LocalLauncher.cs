@@ -63,7 +63,9 @@ public sealed class LocalLauncher(ILogger logger)
         }
     }
 
-    private static void Check(LocalRun run)
+    /// <summary>Refuses what cannot be run.</summary>
+    /// <exception cref="ArgumentException">A number or path is not valid.</exception>
+    internal static void Check(LocalRun run)
     {
         ArgumentException.ThrowIfNullOrEmpty(run.Command, nameof(run));
         if (run.WorldSize < 1 || run.Threads < 1)

@@ -1,0 +1,214 @@
+using System.Diagnostics;
+using System.Reflection;
+using Grpc.Core;
+using Linformer.Protocol.Wire;
+using Serilog;
+using V1 = Linformer.Protocol.V1;
+
+namespace Linformer.Worker.Agents;
+
+/// <summary>One connection with the coordinator, from Hello to its end.</summary>
+internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, string instanceId, ILogger logger)
+{
+    private const int TelemetryItems = 1000;
+    private const long TelemetryBytes = 1 << 20;
+    private const long TelemetryWindow = 8 << 20;
+    private const int DefaultHeartbeatMilliseconds = 2000;
+    private const int MaximumHeartbeatMilliseconds = 60_000;
+
+    private static readonly TimeSpan WelcomeTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan TelemetryInterval = TimeSpan.FromMilliseconds(50);
+
+    private TimeSpan _heartbeat = TimeSpan.FromMilliseconds(DefaultHeartbeatMilliseconds);
+
+    /// <summary>Whether a coordinator has welcomed this agent.</summary>
+    public bool Welcomed { get; private set; }
+
+    /// <summary>Runs until the connection ends, or the agent has left.</summary>
+    /// <param name="client">The coordinator.</param>
+    /// <param name="cancellationToken">Hangs up.</param>
+    /// <exception cref="RpcException">The connection could not be made, or broke.</exception>
+    /// <exception cref="AgentRefusedException">The coordinator said a final goodbye.</exception>
+    /// <exception cref="AgentProtocolException">The other side is no coordinator of this version, or one that is out of date.</exception>
+    public async Task RunAsync(V1.Agents.AgentsClient client, CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var headers = new Metadata { { MetadataNames.Authorization, MetadataNames.BearerPrefix + options.JoinToken } };
+        using var call = client.Connect(headers, cancellationToken: ending.Token);
+        try
+        {
+            await GreetAsync(call, ending.Token);
+            var sending = SendAsync(call.RequestStream, ending.Token);
+            var receiving = ReceiveAsync(call.ResponseStream, ending.Token);
+            if (await Task.WhenAny(sending, receiving) == sending)
+            {
+                // When sending fails, why is known to the one who receives.
+                await Task.WhenAny(receiving, Task.Delay(EndTimeout, CancellationToken.None));
+            }
+
+            if (receiving.IsCompleted)
+            {
+                await receiving;
+            }
+            else
+            {
+                await sending;
+            }
+        }
+        finally
+        {
+            await ending.CancelAsync();
+        }
+    }
+
+    private async Task GreetAsync(AsyncDuplexStreamingCall<V1.AgentMessage, V1.CoordinatorMessage> call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await call.RequestStream.WriteAsync(new V1.AgentMessage { Hello = Hello() }, cancellationToken);
+        }
+        catch (Exception e) when (e is InvalidOperationException or RpcException or IOException)
+        {
+            // The call is over already; its status says why.
+        }
+
+        var first = call.ResponseStream.MoveNext(cancellationToken);
+        if (await Task.WhenAny(first, Task.Delay(WelcomeTimeout, cancellationToken)) != first)
+        {
+            throw new AgentProtocolException($"nobody answered within {WelcomeTimeout.TotalSeconds} s");
+        }
+
+        if (!await first)
+        {
+            throw new AgentProtocolException("the connection was closed without a word");
+        }
+
+        if (call.ResponseStream.Current.Goodbye is { } goodbye)
+        {
+            End(goodbye);
+        }
+
+        Take(call.ResponseStream.Current.Welcome ?? throw new AgentProtocolException("the first message is no welcome"));
+    }
+
+    private V1.Hello Hello()
+    {
+        var hello = new V1.Hello
+        {
+            ProtocolVersion = ProtocolVersion.Current,
+            Name = options.Name,
+            InstanceId = instanceId,
+            Version = typeof(AgentSession).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "",
+            Host = Environment.MachineName,
+            ProcessId = Environment.ProcessId,
+            Address = options.Address,
+            SeenEpoch = work.Epoch,
+        };
+        hello.Slots.AddRange(Enumerable.Range(0, options.Slots).Select(number => new V1.SlotOffer { Number = number, Device = "cpu" }));
+        return hello;
+    }
+
+    private void Take(V1.Welcome welcome)
+    {
+        if (welcome.ProtocolVersion != ProtocolVersion.Current)
+        {
+            throw new AgentRefusedException($"The coordinator speaks protocol version {welcome.ProtocolVersion}; this worker speaks {ProtocolVersion.Current}.");
+        }
+
+        if (!work.Obey(welcome.Epoch))
+        {
+            throw new AgentProtocolException($"the coordinator is out of date: its epoch is {welcome.Epoch}, and one of epoch {work.Epoch} has been obeyed");
+        }
+
+        if (welcome.HeartbeatMilliseconds is > 0 and <= MaximumHeartbeatMilliseconds)
+        {
+            _heartbeat = TimeSpan.FromMilliseconds(welcome.HeartbeatMilliseconds);
+        }
+
+        (Welcomed, work.IsConnected) = (true, true);
+        logger.Information("Connected with the coordinator {Coordinator}, epoch {Epoch}", options.Coordinator, welcome.Epoch);
+    }
+
+    private async Task ReceiveAsync(IAsyncStreamReader<V1.CoordinatorMessage> stream, CancellationToken cancellationToken)
+    {
+        while (await stream.MoveNext(cancellationToken))
+        {
+            var message = stream.Current;
+            switch (message.KindCase)
+            {
+                case V1.CoordinatorMessage.KindOneofCase.Assignment:
+                    work.Take(message.Assignment);
+                    break;
+                case V1.CoordinatorMessage.KindOneofCase.TelemetryAck:
+                    work.Telemetry.Acknowledge(message.TelemetryAck.Sequence);
+                    work.Signal.Set();
+                    break;
+                case V1.CoordinatorMessage.KindOneofCase.Rendezvous:
+                    foreach (var value in message.Rendezvous.Values)
+                    {
+                        work.GiveRendezvous(value);
+                    }
+
+                    break;
+                case V1.CoordinatorMessage.KindOneofCase.Goodbye:
+                    End(message.Goodbye);
+                    break;
+                default:
+                    logger.Warning("The coordinator sent a message that this worker does not know");
+                    break;
+            }
+        }
+    }
+
+    private static void End(V1.Goodbye goodbye) => throw (goodbye.Final
+        ? new AgentRefusedException(goodbye.Reason)
+        : new AgentProtocolException($"the coordinator said goodbye: {goodbye.Reason}"));
+
+    // One who sends: rendezvous values at once, telemetry in batches, the status when it has changed and as heartbeat.
+    private async Task SendAsync(IClientStreamWriter<V1.AgentMessage> stream, CancellationToken cancellationToken)
+    {
+        var (published, telemetry) = (0L, 0L);
+        var (lastStatus, lastTelemetry) = (0L, 0L);
+        var change = 2;
+        while (true)
+        {
+            while (work.NextPublished(published) is { } next)
+            {
+                await stream.WriteAsync(new V1.AgentMessage { Rendezvous = next.Value }, cancellationToken);
+                published = next.Number;
+            }
+
+            var telemetryWait = TelemetryInterval - Stopwatch.GetElapsedTime(lastTelemetry);
+            while (telemetryWait <= TimeSpan.Zero && work.Telemetry.Next(telemetry, TelemetryItems, TelemetryBytes, TelemetryWindow) is { } batch)
+            {
+                await stream.WriteAsync(new V1.AgentMessage { Telemetry = batch }, cancellationToken);
+                telemetry = batch.Sequence;
+                lastTelemetry = Stopwatch.GetTimestamp();
+            }
+
+            change = Math.Max(change, work.TakeChange());
+            var statusWait = (change switch { 2 => TimeSpan.Zero, 1 => ProgressInterval, _ => _heartbeat }) - Stopwatch.GetElapsedTime(lastStatus);
+            if (statusWait <= TimeSpan.Zero)
+            {
+                var leaving = work.Draining && work.IsIdle;
+                await stream.WriteAsync(new V1.AgentMessage { Status = work.Status() }, cancellationToken);
+                (change, lastStatus, statusWait) = (0, Stopwatch.GetTimestamp(), _heartbeat);
+                work.HasSaidItsEnd |= leaving;
+            }
+
+            if (work.HasSaidItsEnd && work.Telemetry.IsEmpty)
+            {
+                await stream.CompleteAsync();
+                return;
+            }
+
+            var moreTelemetry = telemetryWait > TimeSpan.Zero && telemetryWait < statusWait;
+            await work.Signal.WaitAsync(moreTelemetry ? telemetryWait : statusWait, cancellationToken);
+        }
+    }
+}
+
+/// <summary>The other side of the connection does not do as agreed; it is tried again.</summary>
+internal sealed class AgentProtocolException(string message) : Exception(message);

@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Serilog;
+using V1 = Linformer.Protocol.V1;
+
+namespace Linformer.Worker.Agents;
+
+/// <summary>
+/// The worker on a machine: connects with the coordinator, does what it assigns (ranks and parts of a corpus's preparation),
+/// and tells it what comes of that. While the coordinator is away, everything goes on. Ranks end with the agent's process.
+/// </summary>
+/// <param name="options">Who it is, and whom it works for.</param>
+/// <param name="logger">Gets what happens, with the properties JobId, Lineage, Generation, Rank and Step where they apply.</param>
+public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
+{
+    private const int MaximumMessageBytes = 64 << 20;
+
+    private static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(0.2);
+    private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ComplaintInterval = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>Works until it is cancelled.</summary>
+    /// <param name="cancellationToken">
+    /// Leave: the coordinator is told, the ranks write a checkpoint and stop within <see cref="WorkerAgentOptions.DrainTimeout"/>,
+    /// and the task completes without an exception.
+    /// </param>
+    /// <exception cref="AgentRefusedException">The coordinator does not want this worker; its ranks were ended.</exception>
+    /// <exception cref="ArgumentException">A setting is not possible.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        options.Check();
+        using var work = new AgentWork(options, logger);
+        using var gone = new CancellationTokenSource();
+        var connecting = ConnectAsync(work, gone.Token);
+        try
+        {
+            var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var registration = cancellationToken.Register(() => leave.TrySetResult());
+            if (await Task.WhenAny(connecting, leave.Task) == leave.Task)
+            {
+                await LeaveAsync(work, connecting);
+            }
+        }
+        finally
+        {
+            work.Kill();
+            await Task.WhenAny(work.EndedAsync(), Task.Delay(KillTimeout, CancellationToken.None));
+            await gone.CancelAsync();
+            await connecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await connecting;
+    }
+
+    private async Task LeaveAsync(AgentWork work, Task connecting)
+    {
+        logger.Information("This worker leaves; its ranks write a checkpoint and stop");
+        work.Drain();
+        if (await Task.WhenAny(work.EndedAsync(), connecting, Task.Delay(options.DrainTimeout)) != connecting)
+        {
+            if (!work.IsIdle)
+            {
+                logger.Warning("The ranks did not stop within {Seconds} s and are ended", options.DrainTimeout.TotalSeconds);
+            }
+
+            work.Kill();
+            await Task.WhenAny(work.EndedAsync(), Task.Delay(KillTimeout));
+            // A coordinator that is away learns of the end from the lease.
+            await Task.WhenAny(connecting, Task.Delay(work.HasMuchToSay ? LastWordsTimeout : TimeSpan.Zero));
+        }
+    }
+
+    // Connects again and again until the agent has left.
+    private async Task ConnectAsync(AgentWork work, CancellationToken cancellationToken)
+    {
+        var instanceId = Guid.NewGuid().ToString("N");
+        using var channel = Channel();
+        var client = new V1.Agents.AgentsClient(channel);
+        var backOff = FirstBackOff;
+        var complained = 0L;
+        while (!work.HasSaidItsEnd)
+        {
+            var session = new AgentSession(work, options, instanceId, logger);
+            var reason = await TryAsync(session, client, cancellationToken);
+            work.IsConnected = false;
+            if (cancellationToken.IsCancellationRequested || work.HasSaidItsEnd)
+            {
+                return;
+            }
+
+            if (session.Welcomed)
+            {
+                (backOff, complained) = (FirstBackOff, 0);
+            }
+
+            if (complained == 0 || Stopwatch.GetElapsedTime(complained) > ComplaintInterval)
+            {
+                logger.Warning("No connection with the coordinator {Coordinator}: {Reason}; trying again until there is one", options.Coordinator, reason);
+                complained = Stopwatch.GetTimestamp();
+            }
+
+            await Task.Delay(backOff * (0.75 + (0.5 * Random.Shared.NextDouble())), cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            backOff = backOff * 2 < LongestBackOff ? backOff * 2 : LongestBackOff;
+        }
+    }
+
+    private async Task<string> TryAsync(AgentSession session, V1.Agents.AgentsClient client, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await session.RunAsync(client, cancellationToken);
+            return "it was closed";
+        }
+        catch (RpcException e) when (IsFinal(e.StatusCode))
+        {
+            throw new AgentRefusedException(e.Status.Detail, e);
+        }
+        catch (RpcException e)
+        {
+            return e.Status.Detail.Length > 0 ? e.Status.Detail : e.StatusCode.ToString();
+        }
+        catch (Exception e) when (e is AgentProtocolException or OperationCanceledException or IOException)
+        {
+            return e.Message;
+        }
+        catch (Exception e) when (e is not AgentRefusedException)
+        {
+            // Whatever a connection may bring, the ranks are worth more.
+            logger.Error(e, "The connection with the coordinator ended unexpectedly");
+            return e.Message;
+        }
+    }
+
+    // What no other try would change.
+    private static bool IsFinal(StatusCode code) =>
+        code is StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.FailedPrecondition
+            or StatusCode.AlreadyExists or StatusCode.InvalidArgument;
+
+    private GrpcChannel Channel() => GrpcChannel.ForAddress(options.Coordinator, new GrpcChannelOptions
+    {
+        // The coordinator speaks only when something changes: without these, a machine that has gone would not be noticed.
+        HttpHandler = new SocketsHttpHandler
+        {
+            KeepAlivePingDelay = TimeSpan.FromSeconds(5),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(5),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            UseProxy = false,
+        },
+        DisposeHttpClient = true,
+        MaxReceiveMessageSize = MaximumMessageBytes,
+    });
+}

@@ -1,0 +1,84 @@
+using Linformer.Data;
+
+namespace Linformer.Worker.Agents;
+
+/// <summary>Who a worker is, and whom it works for.</summary>
+public sealed record WorkerAgentOptions
+{
+    private const int MaximumSlots = 1024;
+
+    /// <summary>Where the coordinator is, such as <c>http://10.0.0.1:7070</c>.</summary>
+    public required Uri Coordinator { get; init; }
+
+    /// <summary>What proves to the coordinator that this worker may join.</summary>
+    public required string JoinToken { get; init; }
+
+    /// <summary>The worker's name, a DNS label; one worker of that name at a time.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>How many ranks it takes, at least 1.</summary>
+    public int Slots { get; init; } = 1;
+
+    /// <summary>
+    /// The address under which the ranks of other workers reach those of this one: an IP address or a host name. The ranks
+    /// listen there, unless <see cref="ListenAddress"/> says otherwise.
+    /// </summary>
+    public string Address { get; init; } = "127.0.0.1";
+
+    /// <summary>Where the ranks listen, when that is another address than the one that others know; null for <see cref="Address"/>.</summary>
+    public string? ListenAddress { get; init; }
+
+    /// <summary>The storage that all workers and the coordinator share, as it is mounted here.</summary>
+    public required string StorageRoot { get; init; }
+
+    /// <summary>The program and arguments of a rank process.</summary>
+    public required (string Command, IReadOnlyList<string> Arguments) RankProgram { get; init; }
+
+    /// <summary>How long the ranks may take to end with a checkpoint when the worker leaves; then they are killed.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long the ranks of a job that is paused may take to end with a checkpoint; then they are killed.</summary>
+    public TimeSpan StopTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>
+    /// Metrics and log lines that are kept while the coordinator is away; the oldest beyond are dropped and counted.
+    /// </summary>
+    public int TelemetryItems { get; init; } = 50_000;
+
+    /// <summary>The same, in bytes.</summary>
+    public long TelemetryBytes { get; init; } = 32L << 20;
+
+    /// <summary>
+    /// About how much text goes into a token shard, in bytes. It decides where a corpus is cut, so all workers of a cluster
+    /// must have the same.
+    /// </summary>
+    public long ShardBytes { get; init; } = new CorpusSettings { Files = [] }.ShardBytes;
+
+    /// <summary>Checks what can be checked without the coordinator.</summary>
+    /// <exception cref="ArgumentException">A setting is not possible; the message names it.</exception>
+    internal void Check()
+    {
+        if (!Coordinator.IsAbsoluteUri || Coordinator.Scheme is not ("http" or "https"))
+        {
+            throw new ArgumentException($"The coordinator is '{Coordinator}'; an address such as http://localhost:7070 is needed.");
+        }
+
+        if (string.IsNullOrWhiteSpace(JoinToken) || JoinToken.Any(c => c is <= ' ' or > '~'))
+        {
+            throw new ArgumentException("The join token is empty, or has characters other than printable ASCII.");
+        }
+
+        if (Slots is < 1 or > MaximumSlots)
+        {
+            throw new ArgumentException($"The slots are {Slots}; allowed are 1 to {MaximumSlots}.");
+        }
+
+        ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));
+        ArgumentException.ThrowIfNullOrWhiteSpace(Address, nameof(Address));
+        ArgumentException.ThrowIfNullOrEmpty(RankProgram.Command, nameof(RankProgram));
+        if (!Directory.Exists(StorageRoot))
+        {
+            throw new ArgumentException($"The storage root '{StorageRoot}' is not a folder.");
+        }
+    }
+}
