@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Google.Protobuf;
 using Linformer.Cli.Progress;
+using Linformer.Cli.Views;
 
 namespace Linformer.Cli;
 
@@ -35,6 +37,30 @@ public sealed record CommandContext(OutputFormat Format, bool Verbose, TextWrite
             Output.WriteLine(JsonSerializer.Serialize(result, JsonOptions));
         else
             writeText(Output);
+    }
+
+    /// <summary>Columns of the terminal that results go to; null where they go elsewhere.</summary>
+    public int? Width => ReferenceEquals(Output, Console.Out) && !Console.IsOutputRedirected && Console.WindowWidth > 0 ? Console.WindowWidth : null;
+
+    /// <summary>Writes a message as a result: one line of JSON, or text.</summary>
+    /// <param name="message">What JSON shows.</param>
+    /// <param name="writeText">Writes it for people.</param>
+    public void WriteMessage(IMessage message, Action<TextWriter> writeText)
+    {
+        if (Format == OutputFormat.Json)
+            Output.WriteLine(ProtoJson.Line(message));
+        else
+            writeText(Output);
+    }
+
+    /// <summary>Writes a hint or a note beside the result, to stderr.</summary>
+    /// <param name="message">One or more lines.</param>
+    public void Note(string message)
+    {
+        if (Format == OutputFormat.Json)
+            Error.WriteLine(JsonSerializer.Serialize(new { @event = "note", message }, JsonOptions));
+        else
+            Error.WriteLine(message);
     }
 
     /// <summary>Starts showing progress in the way that suits stderr. Dispose it before results are written.</summary>

@@ -19,6 +19,19 @@ public static class CommandLineApp
             """)
         {
             DemoCommand.Create(),
+            SubmitCommand.Create(),
+            JobsCommand.Create(),
+            JobCommands.Show(),
+            JobCommands.Watch(),
+            LogsCommand.Create(),
+            ChangeCommands.Cancel(),
+            ChangeCommands.Pause(),
+            ChangeCommands.Resume(),
+            JobCommands.Checkpoints(),
+            ExportCommand.Create(),
+            ClusterCommands.Workers(),
+            ClusterCommands.Corpora(),
+            CompletionCommand.Create(),
             TrainCommand.Create(),
             EvaluateCommand.Create(),
             FillMaskCommand.Create(),
@@ -28,6 +41,7 @@ public static class CommandLineApp
         };
         root.HelpName = "linformer";
         GlobalOptions.AddTo(root);
+        Examples.AddToHelp(root);
         return root;
     }
 

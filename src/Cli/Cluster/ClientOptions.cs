@@ -1,0 +1,127 @@
+using System.CommandLine;
+using System.CommandLine.Completions;
+using Grpc.Core;
+using Linformer.Protocol.V1;
+
+namespace Linformer.Cli.Cluster;
+
+/// <summary>The options of commands that talk to a coordinator.</summary>
+internal sealed class ClientOptions
+{
+    private const string CoordinatorVariable = "LINFORMER_COORDINATOR";
+    private const string TokenVariable = "LINFORMER_TOKEN";
+    private static readonly TimeSpan CompletionTimeout = TimeSpan.FromSeconds(1);
+
+    private readonly Option<CoordinatorAddress> _coordinator = new("--coordinator")
+    {
+        Description = $"Where the coordinator answers (default: {CoordinatorVariable}, or localhost:{CoordinatorAddress.DefaultPort})",
+        HelpName = "HOST:PORT",
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (CoordinatorAddress.Parse(text) is { } address)
+                return address;
+            result.AddError($"--coordinator is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}.");
+            return null;
+        },
+    };
+
+    private readonly Option<string?> _tokenFile = new("--token-file")
+    {
+        Description = $"A file with the user token, where the coordinator asks for one (default: the token in {TokenVariable})",
+        HelpName = "FILE",
+    };
+
+    /// <summary>Gives a command the options.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(_coordinator);
+        command.Add(_tokenFile);
+    }
+
+    /// <summary>An argument that names a job; the shell completes it from the coordinator's jobs.</summary>
+    public Argument<string> JobArgument()
+    {
+        var job = new Argument<string>("JOB") { Description = "The job's id, or its name: then the newest of that name" };
+        job.CompletionSources.Add(CompleteJobs);
+        return job;
+    }
+
+    /// <summary>Runs a command with a connection. Errors of the call are told in plain words.</summary>
+    /// <param name="command">The command, which gets the options too.</param>
+    /// <param name="run">What it does; returns the exit code.</param>
+    public void SetAction(Command command, Func<ClientSession, CancellationToken, Task<int>> run)
+    {
+        AddTo(command);
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var session = Open(parsed);
+            try
+            {
+                return await run(session, cancellation);
+            }
+            catch (RpcException) when (cancellation.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(cancellation);
+            }
+            catch (RpcException error)
+            {
+                throw new CommandException(RpcErrors.Explain(error, session.Client.Address));
+            }
+        });
+    }
+
+    private ClientSession Open(ParseResult parsed) => new(
+        parsed,
+        CommandContext.Of(parsed),
+        new CoordinatorClient(Address(parsed), Token(parsed)),
+        $"{Again(parsed, _coordinator)}{Again(parsed, _tokenFile)}");
+
+    // What was given on the command line is needed again; what the environment says is not.
+    private static string Again<T>(ParseResult parsed, Option<T> option) =>
+        parsed.GetResult(option) is { Implicit: false } ? $" {option.Name} {Shell.Quote($"{parsed.GetValue(option)}")}" : "";
+
+    private CoordinatorAddress Address(ParseResult parsed)
+    {
+        if (parsed.GetValue(_coordinator) is { } given)
+            return given;
+        if (Environment.GetEnvironmentVariable(CoordinatorVariable) is not { Length: > 0 } text)
+            return new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort);
+        return CoordinatorAddress.Parse(text)
+            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}.");
+    }
+
+    private string? Token(ParseResult parsed) => parsed.GetValue(_tokenFile) is { } file
+        ? TokenFile.Read(file)
+        : Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token ? token.Trim() : null;
+
+    // A shell waits for this, so whatever goes wrong means: no suggestions.
+    private IEnumerable<CompletionItem> CompleteJobs(CompletionContext context)
+    {
+        try
+        {
+            using var client = new CoordinatorClient(Address(context.ParseResult), Token(context.ParseResult));
+            var jobs = client.Jobs.List(new ListJobsRequest { PageSize = 100 }, client.Call(CompletionTimeout, CancellationToken.None)).Jobs;
+            return [.. jobs.SelectMany(job => new[] { job.Id, job.Name }).Distinct().Select(name => new CompletionItem(name))];
+        }
+        catch (Exception error) when (error is RpcException or CommandException or IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}
+
+/// <summary>A command line with its connection.</summary>
+/// <param name="Parsed">The command line.</param>
+/// <param name="Context">How to write.</param>
+/// <param name="Client">The connection.</param>
+/// <param name="SameCoordinator">The options that reach the same coordinator again, with a leading space; or empty.</param>
+internal sealed record ClientSession(ParseResult Parsed, CommandContext Context, CoordinatorClient Client, string SameCoordinator) : IDisposable
+{
+    /// <summary>A command for the user to paste: "./linformer watch tiny-abcde".</summary>
+    /// <param name="command">The command with its arguments.</param>
+    public string Command(string command) => $"./linformer {command}{SameCoordinator}";
+
+    /// <inheritdoc/>
+    public void Dispose() => Client.Dispose();
+}

@@ -1,0 +1,31 @@
+using Grpc.Core;
+
+namespace Linformer.Cli.Cluster;
+
+/// <summary>Says what went wrong in a call, and what to do about it.</summary>
+internal static class RpcErrors
+{
+    /// <summary>The error for people; lines of it are separated by line feeds.</summary>
+    /// <param name="error">What the call ended with.</param>
+    /// <param name="address">Whom it was made to.</param>
+    public static string Explain(RpcException error, CoordinatorAddress address)
+    {
+        var detail = error.Status.Detail.TrimEnd();
+        return error.StatusCode switch
+        {
+            // An exception behind the status means that it was made on this side of the wire.
+            StatusCode.Unavailable when error.Status.DebugException is not null || detail.Length == 0 =>
+                $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
+            StatusCode.Unauthenticated =>
+                $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive the user token with --token-file FILE, or in LINFORMER_TOKEN; the coordinator keeps it in the file coordinator/user-token below its --data folder.",
+            StatusCode.DeadlineExceeded => $"The coordinator at {address} did not answer in time; try again.",
+            StatusCode.Unimplemented =>
+                $"What answers at {address} does not know this call: it is no coordinator, or one of another version.",
+            StatusCode.Unknown or StatusCode.Internal or StatusCode.DataLoss =>
+                $"The coordinator at {address} failed: {Or(detail, "it does not say why")}\nIts log may say more.",
+            _ => Or(detail, $"The coordinator at {address} refused the call ({error.StatusCode})."),
+        };
+    }
+
+    private static string Or(string text, string otherwise) => text.Length > 0 ? text : otherwise;
+}

@@ -1,0 +1,68 @@
+using Linformer.Protocol.V1;
+
+namespace Linformer.Cli.Views;
+
+/// <summary>Lists of things as tables for people.</summary>
+internal static class Lists
+{
+    /// <summary>Jobs, a row each.</summary>
+    public static TextTable Jobs(IEnumerable<Job> jobs, DateTime now)
+    {
+        var table = new TextTable("JOB", "STATE", ">STEP", ">RANKS", ">AGE", "REASON");
+        foreach (var job in jobs)
+            table.Add(job.Id, Words.State(job), Words.Steps(job), $"{job.WorldSize}", Words.Age(job.SubmittedAt, now), job.Reason);
+        return table;
+    }
+
+    /// <summary>Workers, a row each.</summary>
+    public static TextTable Workers(IEnumerable<Protocol.V1.Worker> workers, DateTime now)
+    {
+        var table = new TextTable("WORKER", "STATE", ">SLOTS", ">FREE", "ADDRESS", ">SEEN", "RUNS");
+        foreach (var worker in workers)
+        {
+            var state = (worker.Alive, worker.Draining) switch
+            {
+                (false, _) => "lost",
+                (_, true) => "leaving",
+                _ => "alive",
+            };
+            var busy = worker.Slots.Where(slot => slot.JobId.Length > 0).ToList();
+            table.Add(
+                worker.Name, state, $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), $"{worker.Slots.Count - busy.Count}", worker.Address,
+                Words.Age(worker.LastSeen, now), string.Join(", ", busy.Select(slot => $"{slot.JobId} r{slot.Rank}")));
+        }
+
+        return table;
+    }
+
+    /// <summary>Corpora, a row each.</summary>
+    public static TextTable Corpora(IEnumerable<Corpus> corpora)
+    {
+        var table = new TextTable("CORPUS", "STATE", ">SHARDS", ">TOKENS", ">DOCUMENTS", ">VOCABULARY", "FILES");
+        foreach (var corpus in corpora)
+        {
+            var files = string.Join(", ", corpus.Files);
+            table.Add(
+                corpus.Id, Words.State(corpus.State), $"{corpus.ShardsDone}/{corpus.Shards}", $"{corpus.Tokens:#,0}", $"{corpus.Documents:#,0}",
+                $"{corpus.VocabularySize:#,0}", corpus.Error.Length > 0 ? $"{files} ({corpus.Error})" : files);
+        }
+
+        return table;
+    }
+
+    /// <summary>Checkpoints, a row each.</summary>
+    public static TextTable Checkpoints(IEnumerable<Checkpoint> checkpoints, DateTime now)
+    {
+        var table = new TextTable("CHECKPOINT", ">STEP", ">LINEAGE", ">GENERATION", ">SIZE", ">AGE", "KEPT");
+        foreach (var checkpoint in checkpoints)
+        {
+            table.Add(
+                checkpoint.Name, $"{checkpoint.Step:#,0}", $"{checkpoint.Lineage}", $"{checkpoint.Generation}", Words.Bytes(checkpoint.Bytes),
+                Words.Age(checkpoint.At, now), checkpoint.Kept ? "yes" : "no");
+        }
+
+        return table;
+    }
+
+    private static string Devices(Protocol.V1.Worker worker) => string.Join('+', worker.Slots.Select(slot => slot.Device).Distinct());
+}

@@ -1,0 +1,77 @@
+using Google.Protobuf.WellKnownTypes;
+using Linformer.Cli.Progress;
+using Linformer.Protocol.V1;
+
+namespace Linformer.Cli.Views;
+
+/// <summary>What messages hold, in words for people.</summary>
+internal static class Words
+{
+    /// <summary>"running", or "running (pausing)" while a change is under way.</summary>
+    public static string State(Job job) => job.Pending.Length > 0 ? $"{State(job.State)} ({job.Pending})" : State(job.State);
+
+    /// <summary>"running".</summary>
+    public static string State(JobState state) => ProtoJson.Word(JobsReflection.Descriptor.EnumTypes[0], (int)state);
+
+    /// <summary>"sharding".</summary>
+    public static string State(CorpusState state) => ProtoJson.Word(CorporaReflection.Descriptor.EnumTypes[0], (int)state);
+
+    /// <summary>Whether nothing more will happen to a job.</summary>
+    public static bool HasEnded(JobState state) => state is JobState.Succeeded or JobState.Failed or JobState.Cancelled;
+
+    /// <summary>"120/1,500".</summary>
+    public static string Steps(Job job) => $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}";
+
+    /// <summary>A local time: "2026-11-22 06:15:09", or a dash for none.</summary>
+    public static string Time(Timestamp? time) => time is null ? "-" : $"{time.ToDateTime().ToLocalTime():yyyy-MM-dd HH:mm:ss}";
+
+    /// <summary>How long ago: "12 s", "3 min", "2 h", "5 d", or a dash for never.</summary>
+    /// <param name="time">When.</param>
+    /// <param name="now">The time now, in UTC.</param>
+    public static string Age(Timestamp? time, DateTime now) => time is null ? "-" : (now - time.ToDateTime()) switch
+    {
+        { TotalSeconds: < 60 } age => $"{Math.Max(0, (int)age.TotalSeconds)} s",
+        { TotalMinutes: < 60 } age => $"{(int)age.TotalMinutes} min",
+        { TotalHours: < 48 } age => $"{(int)age.TotalHours} h",
+        var age => $"{(int)age.TotalDays} d",
+    };
+
+    /// <summary>"12.3 MB".</summary>
+    public static string Bytes(long bytes) => bytes switch
+    {
+        < 1000 => $"{bytes} B",
+        < 1_000_000 => $"{bytes / 1e3:0.0} kB",
+        < 1_000_000_000 => $"{bytes / 1e6:0.0} MB",
+        _ => $"{bytes / 1e9:0.0} GB",
+    };
+
+    /// <summary>"2 ranks", "1 rank".</summary>
+    public static string Count(long count, string noun) => count == 1 ? $"1 {noun}" : $"{count:#,0} {noun}s";
+
+    /// <summary>"1,200 of 4,096 bytes".</summary>
+    public static string Progress(CorpusProgress progress) =>
+        ProgressText.Count(progress.Done, progress.Total > 0 ? progress.Total : null, progress.Unit);
+
+    /// <summary>"generation 2 started with 2 ranks: a worker was lost (coordinator)".</summary>
+    public static string History(HistoryEntry entry)
+    {
+        var why = entry.Why.Length > 0 ? $": {entry.Why}" : "";
+        return $"{entry.What}{why} ({entry.Who})";
+    }
+
+    /// <summary>"rank 1 on worker b was ended by SIGKILL" and why.</summary>
+    public static string Failure(RankFailure failure)
+    {
+        var how = failure.Signal.Length > 0 ? $"was ended by {failure.Signal}" : $"ended with exit code {failure.ExitCode}";
+        var why = failure.Reason.Length > 0 ? $": {failure.Reason}" : "";
+        return $"rank {failure.Rank} on worker {failure.Worker} {how} (generation {failure.Generation}){why}";
+    }
+
+    /// <summary>What came of a job, in a few lines.</summary>
+    public static void WriteResult(TextWriter output, JobResult result)
+    {
+        output.WriteLine($"Trained {result.Parameters:#,0} parameters for {Count(result.Steps, "step")}.");
+        output.WriteLine(
+            $"Held-out perplexity {result.HeldOutPerplexity:0.0} on {result.PredictedTokens:#,0} masked tokens; word frequencies alone (unigram) give {result.UnigramPerplexity:0.0}.");
+    }
+}
