@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Grpc.Net.Client;
 using Linformer.Protocol.V1;
+using Linformer.Protocol.Wire;
 using Polly;
 using Polly.Retry;
 
@@ -29,10 +30,14 @@ internal sealed class CoordinatorClient : IDisposable
             KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
             EnableMultipleHttp2Connections = true,
         };
-        _channel = GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions { HttpHandler = _handler });
-        _headers = new Metadata { { "linformer-protocol", "1" } };
+        _channel = GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions
+        {
+            HttpHandler = _handler,
+            MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes, // a long history, or a job file of a thousand globs
+        });
+        _headers = new Metadata { { MetadataNames.ProtocolVersion, $"{ProtocolVersion.Current}" } };
         if (token is not null)
-            _headers.Add("authorization", $"Bearer {token}");
+            _headers.Add(MetadataNames.Authorization, MetadataNames.BearerPrefix + token);
         Jobs = new Jobs.JobsClient(_channel);
         Workers = new Workers.WorkersClient(_channel);
         Corpora = new Corpora.CorporaClient(_channel);
