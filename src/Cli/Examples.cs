@@ -19,7 +19,12 @@ internal static class Examples
     public static void AddToHelp(RootCommand root)
     {
         foreach (var option in root.Options.OfType<HelpOption>())
+        {
+            // No shell that this runs in writes options with a slash, and completion would offer them.
+            option.Aliases.Remove("/?");
+            option.Aliases.Remove("/h");
             option.Action = new HelpWithExamples((SynchronousCommandLineAction)option.Action!);
+        }
     }
 
     private sealed class HelpWithExamples(SynchronousCommandLineAction help) : SynchronousCommandLineAction

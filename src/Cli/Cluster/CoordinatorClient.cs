@@ -28,6 +28,7 @@ internal sealed class CoordinatorClient : IDisposable
             ConnectTimeout = TimeSpan.FromSeconds(5),
             KeepAlivePingDelay = TimeSpan.FromSeconds(15),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            UseProxy = false, // proxies do not speak HTTP/2 without TLS
             EnableMultipleHttp2Connections = true,
         };
         _channel = GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions

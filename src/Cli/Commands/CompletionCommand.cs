@@ -43,10 +43,14 @@ internal static class CompletionCommand
         "bash" => $$"""
             # linformer: completion for bash
             _linformer() {
-                local line=${COMP_LINE:0:COMP_POINT} IFS=$'\n'
+                local line=${COMP_LINE:0:COMP_POINT} word=${COMP_WORDS[COMP_CWORD]} IFS=$'\n' candidate
                 line=${line#*"${COMP_WORDS[0]}"}
                 line=${line# }
-                COMPREPLY=($(compgen -W "$({{program}} "[suggest:${#line}]" "$line" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
+                COMPREPLY=()
+                for candidate in $({{program}} "[suggest:${#line}]" "$line" 2>/dev/null); do
+                    # Options are offered to a dash; without one, files may be meant.
+                    [[ $candidate == "$word"* && ($word == -* || $candidate != -*) ]] && COMPREPLY+=("$candidate")
+                done
             }
             complete -o default -F _linformer linformer ./linformer
 

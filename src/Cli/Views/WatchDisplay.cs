@@ -11,7 +11,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
     private string _phaseName = "";
     private IProgressPhase? _phase;
     private double? _perplexity;
-    private (int Lineage, int Generation) _counted;
+    private (int Lineage, int Generation)? _counted;
     private long _firstStep;
     private long _started;
 

@@ -1,0 +1,123 @@
+using Grpc.Core;
+
+namespace Linformer.Cli.Tests.Cluster;
+
+public sealed class ErrorTests : ClusterTest
+{
+    [Fact]
+    public async Task No_coordinator_is_said_with_what_to_do()
+    {
+        await Coordinator.KillAsync();
+
+        (await Run("jobs")).ShouldBe(1);
+
+        Error.ToString().ShouldBe(
+            $"error: No coordinator answers at {Coordinator.Address}.\n" +
+            "error: Start one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).\n");
+    }
+
+    [Theory]
+    [InlineData(StatusCode.NotFound, "There is no job 'tiny'.", "error: There is no job 'tiny'.\n")]
+    [InlineData(StatusCode.FailedPrecondition, "tiny-abcde has ended", "error: tiny-abcde has ended\n")]
+    [InlineData(StatusCode.Unavailable, "The coordinator is starting.", "error: The coordinator is starting.\n")]
+    [InlineData(StatusCode.Unauthenticated, "A token is needed.", "error: A token is needed.\nerror: Give the user token with --token-file FILE, or in LINFORMER_TOKEN; the coordinator keeps it in the file coordinator/user-token below its --data folder.\n")]
+    public async Task The_coordinators_words_are_shown(StatusCode code, string detail, string expected)
+    {
+        Coordinator.Jobs.OnShow = _ => throw JobsScript.Refusal(code, detail);
+
+        (await Run("show", "tiny")).ShouldBe(1);
+
+        Error.ToString().ShouldBe(expected);
+        Output.ToString().ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(StatusCode.Internal, "failed: oh")]
+    [InlineData(StatusCode.Unimplemented, "is no coordinator, or one of another version")]
+    public async Task What_is_wrong_with_the_other_side_is_said_so(StatusCode code, string expected)
+    {
+        Coordinator.Jobs.OnShow = _ => throw JobsScript.Refusal(code, "oh");
+
+        (await Run("show", "tiny")).ShouldBe(1);
+
+        Error.ToString().ShouldContain(Coordinator.Address);
+        Error.ToString().ShouldContain(expected);
+        Error.ToString().ShouldNotContain("   at ");
+    }
+
+    [Fact]
+    public async Task An_error_before_the_first_event_ends_a_watch()
+    {
+        Coordinator.Jobs.OnWatch = (_, _, _) => throw JobsScript.Refusal(StatusCode.NotFound, "There is no job 'tiny'.");
+
+        (await Run("watch", "tiny")).ShouldBe(1);
+
+        Error.ToString().ShouldBe("error: There is no job 'tiny'.\n");
+    }
+
+    [Fact]
+    public async Task Ctrl_c_in_a_call_is_no_error_of_the_coordinator()
+    {
+        Coordinator.Jobs.OnShow = _ =>
+        {
+            CtrlC().Wait();
+            throw JobsScript.Refusal(StatusCode.Internal, "oh");
+        };
+
+        (await Run("show", "tiny")).ShouldBe(130);
+
+        Error.ToString().ShouldBe("cancelled\n");
+    }
+
+    [Fact]
+    public async Task The_token_of_a_file_is_sent()
+    {
+        Coordinator.Jobs.OnList = _ => new Protocol.V1.ListJobsResponse();
+        var file = Path.Combine(Folder, "token");
+        await File.WriteAllTextAsync(file, "s3cret\n");
+
+        (await Run("jobs", "--token-file", file)).ShouldBe(0);
+
+        Coordinator.Jobs.Headers.TryDequeue(out var headers).ShouldBeTrue();
+        headers.GetValue("authorization").ShouldBe("Bearer s3cret");
+        headers.GetValue("linformer-protocol").ShouldBe("1");
+    }
+
+    [Fact]
+    public async Task A_token_file_without_a_token_is_an_error()
+    {
+        var file = Path.Combine(Folder, "token");
+        await File.WriteAllTextAsync(file, " \n");
+
+        (await Run("jobs", "--token-file", file)).ShouldBe(1);
+        (await Run("jobs", "--token-file", file + "s")).ShouldBe(1);
+
+        Error.ToString().ShouldStartWith($"error: {file}: the file is empty; it must hold a token.\nerror: {file}s: the token cannot be read: ");
+    }
+
+    [Theory]
+    [InlineData("host")]
+    [InlineData("host:7070")]
+    [InlineData("[::1]:7070")]
+    public async Task Addresses_are_understood(string address)
+    {
+        // That it is no address of a coordinator is found later, by calling it; here nothing is called.
+        (await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), ["submit", Path.Combine(Folder, "none"), "--coordinator", address], Output, Error, default)).ShouldBe(1);
+
+        Error.ToString().ShouldBe($"error: {Folder}/none: there is no such file.\n");
+    }
+
+    [Theory]
+    [InlineData("host:")]
+    [InlineData("host:0")]
+    [InlineData("host:65536")]
+    [InlineData("a b:1")]
+    [InlineData("http://host:1")]
+    [InlineData("")]
+    public async Task What_is_no_address_is_refused(string address)
+    {
+        (await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), ["jobs", "--coordinator", address], Output, Error, default)).ShouldBe(1);
+
+        Error.ToString().ShouldStartWith($"error: --coordinator is '{address}'; it must be HOST:PORT, such as localhost:7070.\n");
+    }
+}

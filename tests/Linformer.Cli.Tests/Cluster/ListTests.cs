@@ -1,0 +1,142 @@
+using Google.Protobuf.WellKnownTypes;
+using Linformer.Protocol.V1;
+
+namespace Linformer.Cli.Tests.Cluster;
+
+public sealed class ListTests : ClusterTest
+{
+    [Fact]
+    public async Task Jobs_are_a_row_each_without_a_line_break_when_piped()
+    {
+        var reason = "needs at least 4 slots; the cluster has 2 " + new string('x', 200);
+        var job = TinyJob(JobState.Queued);
+        (job.Reason, job.Id) = (reason, "a-much-longer-name-abcde");
+        job.SubmittedAt = Timestamp.FromDateTime(DateTime.UtcNow.AddMinutes(-5).AddSeconds(-10));
+        var other = TinyJob();
+        other.Pending = "pausing";
+        other.SubmittedAt = Timestamp.FromDateTime(DateTime.UtcNow.AddHours(-3));
+        Coordinator.Jobs.OnList = _ => new ListJobsResponse { Jobs = { job, other } };
+
+        (await Run("jobs")).ShouldBe(0);
+
+        Output.ToString().ShouldBe(
+            $"""
+            JOB                       STATE                     STEP  RANKS    AGE  REASON
+            a-much-longer-name-abcde  queued             1,200/1,500      2  5 min  {reason}
+            tiny-abcde                running (pausing)  1,200/1,500      2    3 h
+
+            """);
+    }
+
+    [Fact]
+    public async Task Jobs_are_asked_for_in_pages_up_to_the_limit()
+    {
+        Coordinator.Jobs.OnList = request => new ListJobsResponse
+        {
+            Jobs = { Enumerable.Repeat(TinyJob(), request.PageSize) },
+            NextPageToken = request.PageToken + "n",
+        };
+
+        (await Run("jobs", "--state", "running", "--state", "paused", "--name", "ti", "--limit", "600", "--output", "json")).ShouldBe(0);
+
+        var requests = Coordinator.Jobs.Requests.Cast<ListJobsRequest>().ToArray();
+        requests.Select(r => (r.PageSize, r.PageToken)).ShouldBe([(500, ""), (100, "n")]);
+        requests[0].States.ShouldBe([JobState.Running, JobState.Paused]);
+        requests[0].NameContains.ShouldBe("ti");
+        Json().GetProperty("jobs").GetArrayLength().ShouldBe(600);
+        Json().GetProperty("nextPageToken").GetString().ShouldBe("nn");
+    }
+
+    [Fact]
+    public async Task A_list_that_goes_on_says_how()
+    {
+        Coordinator.Jobs.OnList = _ => new ListJobsResponse { Jobs = { TinyJob() }, NextPageToken = "p2" };
+
+        (await Run("jobs", "--limit", "1")).ShouldBe(0);
+
+        Error.ToString().ShouldContain("--page p2");
+    }
+
+    [Fact]
+    public async Task No_jobs_are_an_empty_list_and_a_hint()
+    {
+        Coordinator.Jobs.OnList = _ => new ListJobsResponse();
+
+        (await Run("jobs")).ShouldBe(0);
+
+        Output.ToString().ShouldBeEmpty();
+        Error.ToString().ShouldBe($"No jobs. Submit one with ./linformer submit FILE --coordinator {Coordinator.Address}\n");
+    }
+
+    [Theory]
+    [InlineData("jobs --state odd", "--state is 'odd'; allowed are queued, preparing, running, paused, succeeded, failed, cancelled.")]
+    [InlineData("jobs --limit 0", "--limit must be 1 or more.")]
+    [InlineData("logs x --tail 0", "--tail must be 1 or more.")]
+    [InlineData("logs x --rank -1", "--rank must be 0 or more.")]
+    [InlineData("export x", "Option '--to' is required.")]
+    public async Task Wrong_values_are_named_with_what_is_allowed(string arguments, string error)
+    {
+        (await Run(arguments.Split(' '))).ShouldBe(1);
+
+        Error.ToString().ShouldStartWith($"error: {error}\n");
+        Coordinator.Jobs.Requests.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Workers_show_their_slots_and_what_runs_there()
+    {
+        Coordinator.Workers.Workers.Add(new Protocol.V1.Worker
+        {
+            Name = "local-1",
+            Alive = true,
+            Address = "127.0.0.1",
+            LastSeen = Timestamp.FromDateTime(DateTime.UtcNow),
+            Slots = { new Slot { Number = 0, Device = "cpu", JobId = "tiny-abcde", Rank = 1 }, new Slot { Number = 1, Device = "cpu" } },
+        });
+        Coordinator.Workers.Workers.Add(new Protocol.V1.Worker { Name = "b", Address = "10.0.0.7", Slots = { new Slot { Device = "cuda" } } });
+
+        (await Run("workers")).ShouldBe(0);
+
+        Output.ToString().ShouldBe(
+            """
+            WORKER   STATE   SLOTS  FREE  ADDRESS    SEEN  RUNS
+            local-1  alive   2 cpu     1  127.0.0.1   0 s  tiny-abcde r1
+            b        lost   1 cuda     1  10.0.0.7      -
+
+            """);
+    }
+
+    [Fact]
+    public async Task Corpora_show_how_far_they_are_and_why_they_failed()
+    {
+        Coordinator.Corpora.Corpora.Add(new Corpus { Id = "0123456789abcdef", State = CorpusState.Sharding, Files = { "corpora/*.txt", "b.txt" }, Shards = 8, ShardsDone = 3, Tokens = 1234567 });
+        Coordinator.Corpora.Corpora.Add(new Corpus { Id = "f", State = CorpusState.Failed, Files = { "c" }, Error = "c: there is no such file" });
+
+        (await Run("corpora")).ShouldBe(0);
+
+        Lines()[1].ShouldMatch(@"^0123456789abcdef  sharding +3/8  1,234,567 +0 +0  corpora/\*\.txt, b\.txt$");
+        Lines()[2].ShouldEndWith("c (c: there is no such file)");
+
+        Output.Clear();
+        (await Run("corpora", "--output", "json")).ShouldBe(0);
+        Json().GetProperty("corpora")[0].GetProperty("shardsDone").GetInt32().ShouldBe(3);
+        Json().GetProperty("corpora")[0].GetProperty("state").GetString().ShouldBe("sharding");
+    }
+
+    [Fact]
+    public async Task Checkpoints_are_listed()
+    {
+        Coordinator.Jobs.OnCheckpoints = request => new CheckpointsResponse
+        {
+            Checkpoints =
+            {
+                new Checkpoint { Name = "l0000-g0002-s00001100", Generation = 2, Step = 1100, Bytes = 12_345_678, Kept = true, At = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(-3)) },
+            },
+        };
+
+        (await Run("checkpoints", "tiny")).ShouldBe(0);
+
+        Lines()[1].ShouldMatch("^l0000-g0002-s00001100  1,100 +0 +2  12.3 MB  3 d  yes$");
+        ((CheckpointsRequest)Coordinator.Jobs.Requests.Single()).Job.ShouldBe("tiny");
+    }
+}

@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Grpc.Core;
+using Linformer.Protocol.V1;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Linformer.Cli.Tests.Cluster;
+
+/// <summary>A gRPC server on loopback that answers as a test tells it to. It may be killed and started again on its port.</summary>
+public sealed class ScriptedCoordinator : IAsyncDisposable
+{
+    private WebApplication? _app;
+
+    public int Port { get; private set; }
+
+    public JobsScript Jobs { get; } = new();
+
+    public ListWorkersResponse Workers { get; } = new();
+
+    public ListCorporaResponse Corpora { get; } = new();
+
+    public string Address => $"127.0.0.1:{Port}";
+
+    public async Task StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, Port, listen => listen.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc();
+        builder.Services.AddSingleton(Jobs);
+        builder.Services.AddSingleton(new WorkersScript(Workers));
+        builder.Services.AddSingleton(new CorporaScript(Corpora));
+        _app = builder.Build();
+        _app.MapGrpcService<JobsScript>();
+        _app.MapGrpcService<WorkersScript>();
+        _app.MapGrpcService<CorporaScript>();
+        await _app.StartAsync();
+        Port = new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
+    }
+
+    /// <summary>Breaks all connections, as a killed process does.</summary>
+    public async Task KillAsync()
+    {
+        using var atOnce = new CancellationTokenSource();
+        await atOnce.CancelAsync();
+        await _app!.StopAsync(atOnce.Token);
+        await _app.DisposeAsync();
+        _app = null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+            await KillAsync();
+    }
+
+    public sealed class WorkersScript(ListWorkersResponse response) : Protocol.V1.Workers.WorkersBase
+    {
+        public override Task<ListWorkersResponse> List(ListWorkersRequest request, ServerCallContext context) => Task.FromResult(response);
+    }
+
+    public sealed class CorporaScript(ListCorporaResponse response) : Protocol.V1.Corpora.CorporaBase
+    {
+        public override Task<ListCorporaResponse> List(ListCorporaRequest request, ServerCallContext context) => Task.FromResult(response);
+    }
+}
+
+/// <summary>What the scripted coordinator says of jobs; a call that no test has scripted is UNIMPLEMENTED.</summary>
+public sealed class JobsScript : Jobs.JobsBase
+{
+    public ConcurrentQueue<object> Requests { get; } = [];
+
+    public ConcurrentQueue<Metadata> Headers { get; } = [];
+
+    public Func<SubmitRequest, SubmitResponse> OnSubmit { get; set; } = _ => throw NotScripted();
+
+    public Func<ListJobsRequest, ListJobsResponse> OnList { get; set; } = _ => throw NotScripted();
+
+    public Func<ShowJobRequest, JobDetails> OnShow { get; set; } = _ => throw NotScripted();
+
+    public Func<string, ChangeRequest, Job> OnChange { get; set; } = (_, _) => throw NotScripted();
+
+    public Func<CheckpointsRequest, CheckpointsResponse> OnCheckpoints { get; set; } = _ => throw NotScripted();
+
+    public Func<WatchRequest, Func<WatchEvent, Task>, CancellationToken, Task> OnWatch { get; set; } = (_, _, _) => throw NotScripted();
+
+    public Func<LogsRequest, Func<LogLine, Task>, CancellationToken, Task> OnLogs { get; set; } = (_, _, _) => throw NotScripted();
+
+    public IReadOnlyList<FileChunk> Files { get; set; } = [];
+
+    public override Task<SubmitResponse> Submit(SubmitRequest request, ServerCallContext context) => Task.FromResult(OnSubmit(Noted(request, context)));
+
+    public override Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context) => Task.FromResult(OnList(Noted(request, context)));
+
+    public override Task<JobDetails> Show(ShowJobRequest request, ServerCallContext context) => Task.FromResult(OnShow(Noted(request, context)));
+
+    public override Task<Job> Cancel(ChangeRequest request, ServerCallContext context) => Task.FromResult(OnChange("cancel", Noted(request, context)));
+
+    public override Task<Job> Pause(ChangeRequest request, ServerCallContext context) => Task.FromResult(OnChange("pause", Noted(request, context)));
+
+    public override Task<Job> Resume(ChangeRequest request, ServerCallContext context) => Task.FromResult(OnChange("resume", Noted(request, context)));
+
+    public override Task<CheckpointsResponse> Checkpoints(CheckpointsRequest request, ServerCallContext context) =>
+        Task.FromResult(OnCheckpoints(Noted(request, context)));
+
+    public override Task Watch(WatchRequest request, IServerStreamWriter<WatchEvent> responseStream, ServerCallContext context) =>
+        OnWatch(Noted(request, context), change => responseStream.WriteAsync(change, context.CancellationToken), context.CancellationToken);
+
+    public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
+        OnLogs(Noted(request, context), line => responseStream.WriteAsync(line, context.CancellationToken), context.CancellationToken);
+
+    public override async Task Export(ExportRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context)
+    {
+        foreach (var chunk in Files)
+            await responseStream.WriteAsync(chunk, context.CancellationToken);
+    }
+
+    public static RpcException Refusal(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
+
+    private static RpcException NotScripted() => Refusal(StatusCode.Unimplemented, "not scripted");
+
+    private T Noted<T>(T request, ServerCallContext context)
+        where T : class
+    {
+        Headers.Enqueue(context.RequestHeaders);
+        Requests.Enqueue(request);
+        return request;
+    }
+}
