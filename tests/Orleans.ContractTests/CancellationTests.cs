@@ -1,4 +1,5 @@
 using Orleans.Concurrency;
+using Orleans.Configuration;
 
 namespace Orleans.ContractTests;
 
@@ -14,6 +15,8 @@ public interface ICancellableGrain : IGrainWithStringKey
 
     [AlwaysInterleave]
     Task Release();
+
+    Task WatchToken(CancellationToken cancellationToken);
 }
 
 public sealed class CancellableGrain(Journal journal) : Grain, ICancellableGrain
@@ -52,6 +55,20 @@ public sealed class CancellableGrain(Journal journal) : Grain, ICancellableGrain
     {
         _released.TrySetResult();
         return Task.CompletedTask;
+    }
+
+    public async Task WatchToken(CancellationToken cancellationToken)
+    {
+        var scheduler = TaskScheduler.Current;
+        await using var registration = cancellationToken.UnsafeRegister(
+            _ =>
+            {
+                journal.Add(TaskScheduler.Current == scheduler ? "heard on the scheduler" : "heard elsewhere");
+                _released.TrySetResult();
+            },
+            state: null);
+        journal.Add("watching");
+        await _released.Task;
     }
 }
 
@@ -117,6 +134,34 @@ public class CancellationTests
 
         await Should.ThrowAsync<OperationCanceledException>(() => call);
         await silo.Journal.WaitForAsync("callee was signalled");
+    }
+
+    [Fact]
+    public async Task A_timeout_signals_the_callee_when_told_to()
+    {
+        await using var silo = await TestSilo.StartAsync(builder => builder.Configure<SiloMessagingOptions>(options =>
+        {
+            options.ResponseTimeout = TimeSpan.FromSeconds(1);
+            options.CancelRequestOnTimeout = true;
+        }));
+
+        await Should.ThrowAsync<TimeoutException>(() => silo.Grains.GetGrain<ICancellableGrain>("a").WaitForToken(CancellationToken.None));
+
+        await silo.Journal.WaitForAsync("callee was signalled");
+    }
+
+    [Fact]
+    public async Task The_callee_hears_of_cancellation_in_a_turn_of_its_own()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        using var source = new CancellationTokenSource();
+        var call = silo.Grains.GetGrain<ICancellableGrain>("a").WatchToken(source.Token);
+        await silo.Journal.WaitForAsync("watching");
+
+        await source.CancelAsync();
+
+        await Should.ThrowAsync<OperationCanceledException>(() => call);
+        await silo.Journal.WaitForAsync("heard on the scheduler");
     }
 
     [Fact]

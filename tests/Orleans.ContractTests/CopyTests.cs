@@ -99,6 +99,53 @@ public sealed class PrimaryConstructor(string name)
 }
 
 [GenerateSerializer]
+public sealed class Box<T>
+{
+    [Id(0)]
+    public T? Value { get; set; }
+
+    [Id(1)]
+    private readonly List<T> _values = [];
+
+    public List<T> Values => _values;
+}
+
+[GenerateSerializer]
+public abstract record Shape(string Name, List<int> Sizes);
+
+[GenerateSerializer]
+public sealed record Circle(string Name, List<int> Sizes, double Radius) : Shape(Name, Sizes);
+
+[GenerateSerializer, Immutable]
+public class OpenImmutable
+{
+    [Id(0)]
+    public int[] Values { get; init; } = [];
+}
+
+[GenerateSerializer]
+public sealed class HoldsImmutable
+{
+    [Id(0), Immutable]
+    public List<int> Shared { get; set; } = [];
+
+    [Id(1)]
+    public List<int> Copied { get; set; } = [];
+
+    [Id(2)]
+    public Point? Point { get; set; }
+
+    [Id(3)]
+    public IReadOnlyDictionary<string, Point> Points { get; set; } = new Dictionary<string, Point>();
+
+    [Id(4)]
+    public object? Any { get; set; }
+
+    [Id(5)]
+    public Colour[] Colours { get; set; } = [];
+}
+
+[GenerateSerializer]
 public sealed class WithPlainBase : PlainBase
 {
     [Id(0)]
@@ -458,6 +505,57 @@ public class CopyTests(SiloFixture fixture) : IClassFixture<SiloFixture>
     public async Task A_value_without_codec_behind_object_fails_the_call()
     {
         await Should.ThrowAsync<CodecNotFoundException>(() => Grain.Keep(new Plain()));
+    }
+
+    [Fact]
+    public async Task Generic_types_are_copied()
+    {
+        var box = new Box<List<string>> { Value = ["a"] };
+        box.Values.Add(["b"]);
+
+        var copy = await Copy(box);
+
+        copy.Value.ShouldBe(["a"]);
+        copy.Value.ShouldNotBeSameAs(box.Value);
+        copy.Values[0].ShouldBe(["b"]);
+    }
+
+    [Fact]
+    public async Task A_record_that_derives_from_a_positional_one_is_copied()
+    {
+        var circle = new Circle("c", [1, 2], 1.5);
+
+        var copy = (Circle)await Copy<Shape>(circle);
+
+        copy.Name.ShouldBe("c");
+        copy.Sizes.ShouldBe([1, 2]);
+        copy.Sizes.ShouldNotBeSameAs(circle.Sizes);
+        copy.Radius.ShouldBe(1.5);
+    }
+
+    [Fact]
+    public async Task Members_are_copied_unless_they_are_immutable()
+    {
+        var value = new HoldsImmutable
+        {
+            Shared = [1],
+            Copied = [2],
+            Point = new Point(1, 2) { Tail = [3] },
+            Points = new Dictionary<string, Point> { ["p"] = new(4, 5) { Tail = [6] } },
+            Any = new OpenImmutable { Values = [7] },
+            Colours = [Colour.Green],
+        };
+
+        var copy = await Copy(value);
+
+        copy.Shared.ShouldBeSameAs(value.Shared);
+        copy.Copied.ShouldBe([2]);
+        copy.Copied.ShouldNotBeSameAs(value.Copied);
+        copy.Point!.Value.Tail.ShouldBe([3]);
+        copy.Point.Value.Tail.ShouldNotBeSameAs(value.Point.Value.Tail);
+        copy.Points["p"].Tail.ShouldBe([6]);
+        copy.Any.ShouldBeSameAs(value.Any);
+        copy.Colours.ShouldBe([Colour.Green]);
     }
 
     [Fact]

@@ -124,6 +124,51 @@ public sealed class TallyGrain(
     public Task<string> SettingIsNull() => Task.FromResult(setting.State.Value is null ? "null" : setting.State.Value);
 }
 
+public interface IThroughGrain : IGrainWithStringKey
+{
+    Task Add(string tally, int number);
+
+    Task<string> Instance();
+}
+
+public sealed class ThroughGrain : Grain, IThroughGrain
+{
+    private readonly string _instance = Guid.NewGuid().ToString();
+
+    public Task Add(string tally, int number) => GrainFactory.GetGrain<ITallyGrain>(tally).Add(number);
+
+    public Task<string> Instance() => Task.FromResult(_instance);
+}
+
+public interface IEarlyGrain : IGrainWithStringKey
+{
+    Task<string> InConstructor();
+
+    Task ReplaceAndWrite(int count);
+}
+
+public sealed class EarlyGrain : Grain, IEarlyGrain
+{
+    private readonly IPersistentState<Tally> _tally;
+    private readonly string _seen;
+
+    public EarlyGrain([PersistentState("early", "store")] IPersistentState<Tally> tally)
+    {
+        _tally = tally;
+        _seen = tally.State is null ? "nothing" : "something";
+        Should.Throw<InvalidOperationException>(() => tally.RecordExists);
+        this.GetPrimaryKeyString().ShouldBe("a");
+    }
+
+    public Task<string> InConstructor() => Task.FromResult(_seen);
+
+    public Task ReplaceAndWrite(int count)
+    {
+        _tally.State = new Tally { Count = count };
+        return _tally.WriteStateAsync();
+    }
+}
+
 public interface INoStoreGrain : IGrainWithStringKey
 {
     Task Nothing();
@@ -189,6 +234,59 @@ public class StateTests
         await grain.Reload();
         (await grain.Count()).ShouldBe(100);
         silo.Journal.Entries.ShouldBe(["activated with 0"]);
+    }
+
+    [Fact]
+    public async Task A_conflict_that_passes_through_another_grain_leaves_that_one_alone()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        var through = silo.Grains.GetGrain<IThroughGrain>("t");
+        var instance = await through.Instance();
+        await through.Add("a", 1);
+        silo.Store.Overwrite("tally", Id, new Tally { Count = 100 });
+
+        await Should.ThrowAsync<InconsistentStateException>(() => through.Add("a", 1));
+
+        (await through.Instance()).ShouldBe(instance);
+        (await silo.Grains.GetGrain<ITallyGrain>("a").Count()).ShouldBe(100);
+    }
+
+    [Fact]
+    public async Task State_is_not_there_yet_in_the_constructor_and_may_be_replaced()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        var grain = silo.Grains.GetGrain<IEarlyGrain>("a");
+
+        (await grain.InConstructor()).ShouldBe("nothing");
+        await grain.ReplaceAndWrite(9);
+
+        ((Tally)silo.Store.Get("early", GrainId.Create("early", "a"))!).Count.ShouldBe(9);
+    }
+
+    [Fact]
+    public async Task An_exception_of_Orleans_from_the_storage_passes_as_it_is()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        var grain = silo.Grains.GetGrain<ITallyGrain>("a");
+        await grain.Count();
+        silo.Store.Failure = new BadProviderConfigException("as it is");
+
+        (await Should.ThrowAsync<BadProviderConfigException>(() => grain.Add(1))).ShouldBeSameAs(silo.Store.Failure);
+        silo.Store.Failure = null;
+    }
+
+    [Fact]
+    public async Task A_cleared_record_is_written_anew()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        var grain = silo.Grains.GetGrain<ITallyGrain>("a");
+        await grain.Add(3);
+        await grain.Clear();
+
+        await grain.Add(4);
+
+        (await grain.Count()).ShouldBe(4);
+        (await grain.Record()).Exists.ShouldBeTrue();
     }
 
     [Fact]

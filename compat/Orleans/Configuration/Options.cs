@@ -28,8 +28,6 @@ public abstract class MessagingOptions
     public bool DropExpiredMessages { get; set; } = true;
 
     public bool CancelRequestOnTimeout { get; set; }
-
-    public bool WaitForCancellationAcknowledgement { get; set; }
 }
 
 public class SiloMessagingOptions : MessagingOptions;
