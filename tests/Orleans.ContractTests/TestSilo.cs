@@ -74,3 +74,13 @@ public sealed class TestSilo : IAsyncDisposable
         return ports;
     }
 }
+
+/// <summary>One silo for the tests of a class.</summary>
+public sealed class SiloFixture : IAsyncLifetime
+{
+    public TestSilo Silo { get; private set; } = null!;
+
+    public async Task InitializeAsync() => Silo = await TestSilo.StartAsync();
+
+    public async Task DisposeAsync() => await Silo.DisposeAsync();
+}
