@@ -115,7 +115,9 @@ public sealed class CancellationTests
         await call.RequestStream.WriteAsync(new Part());
         call.Dispose();
 
-        (await failed.Task.WaitAsync(TimeSpan.FromSeconds(30))).ShouldBeAssignableTo<IOException>();
+        // The read that is waiting breaks; one that begins later is not allowed.
+        var exception = await failed.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        (exception is IOException or InvalidOperationException).ShouldBeTrue(exception.ToString());
         await Should.ThrowAsync<ObjectDisposedException>(() => call.RequestStream.WriteAsync(new Part()));
         await Should.ThrowAsync<ObjectDisposedException>(call.RequestStream.CompleteAsync);
     }

@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Net;
+using System.Net.Http.Headers;
 using Grpc.Core;
 using Grpc.Protocol;
 using Microsoft.Extensions.Logging;
@@ -138,12 +138,7 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
     }
 
     /// <summary>Sets the status that the response ends with.</summary>
-    public Status End(HttpResponseMessage response)
-    {
-        var status = ResponseParts.FinalStatus(response);
-        End(status, response.TrailingHeaders);
-        return status;
-    }
+    public void End(HttpResponseMessage response) => End(ResponseParts.FinalStatus(response), response.TrailingHeaders);
 
     public Exception ToException(Status status) =>
         ThrowsCancellation && status.StatusCode is StatusCode.DeadlineExceeded or StatusCode.Cancelled
@@ -197,12 +192,10 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
     {
         try
         {
-            using var request = CreateRequest();
+            using var request = ClientRequest.Create(
+                Channel, _method, Options, TimeLeft(), new RequestContent(Requests == null ? WriteRequestAsync : Requests.RunAsync));
             Arm();
-            if (Channel.SendsCallCredentials)
-            {
-                await AddCredentialsAsync(request);
-            }
+            await ClientRequest.AddCredentialsAsync(request, Channel, _method, Options, CancellationToken);
             CancellationToken.ThrowIfCancellationRequested();
             var response = Channel.Http is HttpClient client
                 ? await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, CancellationToken)
@@ -214,8 +207,15 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
                 {
                     early = new Status(StatusCode.Internal, "Failed to deserialize response message. The response has a status of OK and no message.");
                 }
-                End(early, response.Headers);
-                _http.TrySetResult(response);
+                try
+                {
+                    // Before a reader may look at the response.
+                    End(early, response.Headers);
+                }
+                finally
+                {
+                    _http.TrySetResult(response);
+                }
                 Fail(ToSingleException(early));
             }
             else
@@ -253,7 +253,6 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
             status = new Status(StatusCode.Internal, "Failed to deserialize response message.");
         }
         End(status, response.TrailingHeaders);
-        status = GetStatus();
         if (status.StatusCode == StatusCode.OK)
         {
             _response.TrySetResult(message!);
@@ -264,7 +263,7 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
         }
     }
 
-    private void End(Status status, System.Net.Http.Headers.HttpHeaders trailers)
+    private void End(Status status, HttpHeaders trailers)
     {
         try
         {
@@ -274,7 +273,10 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
         {
             Channel.Log.LogError(e, "The trailers of {Method} are not valid", _method.FullName);
         }
-        _status.TrySetResult(status);
+        if (!_status.TrySetResult(status))
+        {
+            throw new OperationCanceledException("The call was over before its response.");
+        }
         Requests?.Close();
     }
 
@@ -287,55 +289,11 @@ internal sealed class ClientCall<TRequest, TResponse> : IDisposable
         }
     }
 
-    private HttpRequestMessage CreateRequest()
-    {
-        var request = new HttpRequestMessage(HttpMethod.Post, new UriBuilder(Channel.Address) { Path = _method.FullName, Query = "" }.Uri)
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new RequestContent(Requests == null ? WriteRequestAsync : Requests.RunAsync),
-        };
-        request.Headers.TryAddWithoutValidation("User-Agent", "grpc-dotnet/2.85.0 (compat)");
-        request.Headers.TryAddWithoutValidation("TE", "trailers");
-        request.Headers.TryAddWithoutValidation(Wire.AcceptEncoding, "identity");
-        foreach (var entry in Options.Headers ?? Metadata.Empty)
-        {
-            if (entry.Key != Wire.Timeout)
-            {
-                request.Headers.TryAddWithoutValidation(entry.Key, entry.HeaderValue);
-            }
-        }
-        if (TimeLeft() is { } left)
-        {
-            request.Headers.TryAddWithoutValidation(Wire.Timeout, Wire.EncodeTimeout(left));
-        }
-        return request;
-    }
-
     private async Task WriteRequestAsync(Stream body)
     {
         var message = new ArrayBufferWriter<byte>();
         Serializer(_request!, new MessageWriter(message, Channel.Options.MaxSendMessageSize));
         await body.WriteAsync(message.WrittenMemory, CancellationToken);
-    }
-
-    private async Task AddCredentialsAsync(HttpRequestMessage request)
-    {
-        var metadata = new Metadata();
-        var service = $"{Channel.Address.GetLeftPart(UriPartial.Authority)}/{_method.ServiceName}";
-        var context = new AuthInterceptorContext(service, _method.Name, CancellationToken);
-        if (Options.Credentials != null)
-        {
-            await Options.Credentials.AddAsync(context, metadata);
-        }
-        foreach (var credentials in Channel.CallCredentials)
-        {
-            await credentials.AddAsync(context, metadata);
-        }
-        foreach (var entry in metadata)
-        {
-            request.Headers.TryAddWithoutValidation(entry.Key, entry.HeaderValue);
-        }
     }
 
     private TimeSpan? TimeLeft()
