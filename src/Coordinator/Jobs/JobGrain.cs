@@ -105,10 +105,9 @@ public sealed class JobGrain(
         try
         {
             var entries = stored.State.Outbox.RemoveAll(entry => entry.Sequence <= _appended);
-            if (!entries.IsEmpty)
-                await history.AppendAsync(view.JobId, entries, CancellationToken.None);
+            var appending = entries.IsEmpty ? Task.CompletedTask : history.AppendAsync(view.JobId, entries, CancellationToken.None);
+            await Task.WhenAll(appending, jobs.SaveAsync(view, CancellationToken.None));
             _appended = stored.State.HistorySequence;
-            await jobs.SaveAsync(view, CancellationToken.None);
             _behind = false;
         }
         catch (Exception exception)

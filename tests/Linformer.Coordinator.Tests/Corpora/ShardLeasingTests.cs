@@ -1,0 +1,228 @@
+using System.Collections.Immutable;
+using Linformer.Coordinator.Corpora;
+
+namespace Linformer.Coordinator.Tests.Corpora;
+
+public class ShardLeasingTests
+{
+    private static readonly CorpusTotals Totals = new(3, 1000, 261, 5);
+    private static readonly PlannedCorpus Plan = new("fingerprint", "cache/f", 5, 261, Existing: null);
+
+    [Fact]
+    public void A_round_plans_makes_shards_and_writes_the_manifest()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        var plan = state.Leases.ShouldHaveSingleItem().Lease;
+        (plan.Work, plan.Worker, plan.SettingsJson).ShouldBe((LeaseWork.Plan, "w1", "{}"));
+
+        state = Advance(state, Reports("w1", 2, Done(plan) with { Plan = Plan }));
+        state.Stage.ShouldBe(CorpusStage.Sharding);
+        var made = 0;
+        while (state.Stage == CorpusStage.Sharding)
+        {
+            var leases = state.Leases.Select(granted => granted.Lease).ToList();
+            leases.ShouldAllBe(lease => lease.Fingerprint == "fingerprint" && lease.Folder == "cache/f");
+            made += leases.Sum(lease => lease.ShardCount);
+            state = Advance(state, Reports("w1", 2, [.. leases.Select(Done)]));
+            ShardLeasing.View(state, null)!.ShardsDone.ShouldBe(made);
+        }
+        made.ShouldBe(5);
+        var manifest = state.Leases.ShouldHaveSingleItem().Lease;
+        manifest.Work.ShouldBe(LeaseWork.Manifest);
+
+        state = Advance(state, Reports("w1", 2, Done(manifest) with { Totals = Totals }));
+
+        var view = ShardLeasing.View(state, null)!;
+        (view.Stage, view.Totals, view.For("job/1")).ShouldBe((CorpusStage.Ready, Totals, CorpusOutcome.Ready));
+    }
+
+    [Fact]
+    public void A_corpus_that_was_made_before_is_ready_after_planning()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+
+        state = Advance(state, Reports("w1", 1, Done(state.Leases[0].Lease) with { Plan = Plan with { Existing = Totals } }));
+
+        ShardLeasing.View(state, null)!.For("job/1").ShouldBe(CorpusOutcome.Ready);
+        state.Leases.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_round_that_has_not_read_the_files_is_shared()
+    {
+        var state = Ensure(Ensured(), "other/1");
+
+        state.Asks.Select(ask => ask.Round).ShouldBe([1, 1]);
+    }
+
+    [Fact]
+    public void One_who_asks_while_files_are_read_gets_the_next_round()
+    {
+        var state = Ensure(Advance(Ensured(), Idle("w1")), "other/1");
+        state.Round.ShouldBe(1);
+
+        state = Advance(state, Reports("w1", 1, Done(state.Leases[0].Lease) with { Plan = Plan with { Existing = Totals } }));
+
+        // The first has its corpus although the second's round has begun.
+        var view = ShardLeasing.View(state, null)!;
+        (view.Round, view.Stage).ShouldBe((2, CorpusStage.Planning));
+        (view.For("job/1"), view.For("other/1"), view.For("nobody/1")).ShouldBe((CorpusOutcome.Ready, CorpusOutcome.UnderWay, CorpusOutcome.NotAsked));
+    }
+
+    [Fact]
+    public void Asking_again_changes_nothing_and_asking_anew_reads_the_files_again()
+    {
+        var ready = Ready();
+
+        Ensure(ready, "job/1").ShouldBeSameAs(ready);
+        var again = ShardLeasing.View(Ensure(ready, "job/2"), null)!;
+        (again.Round, again.Stage).ShouldBe((2, CorpusStage.Planning));
+        (again.For("job/1"), again.For("job/2")).ShouldBe((CorpusOutcome.Ready, CorpusOutcome.UnderWay));
+    }
+
+    [Fact]
+    public void The_lease_of_a_lost_worker_goes_to_another_with_a_new_id()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        var first = state.Leases[0].Lease;
+
+        state = Advance(state, Idle("w2"));
+
+        var second = state.Leases.ShouldHaveSingleItem().Lease;
+        second.Worker.ShouldBe("w2");
+        second.LeaseId.ShouldNotBe(first.LeaseId);
+        // What the lost one says later is of no interest.
+        Advance(state, Reports("w1", 0, Done(first) with { Plan = Plan }), Idle("w2")).ShouldBeSameAs(state);
+    }
+
+    [Fact]
+    public void A_lease_that_its_worker_does_not_have_goes_to_another()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+
+        state = Advance(state, Idle("w1") with { Capacity = 0, Missing = [state.Leases[0].Lease.LeaseId] }, Idle("w2"));
+
+        state.Leases.ShouldHaveSingleItem().Lease.Worker.ShouldBe("w2");
+    }
+
+    [Fact]
+    public void A_permanent_failure_fails_the_corpus()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+
+        state = Advance(state, Reports("w1", 1, Failed(state.Leases[0].Lease) with { Permanent = true }));
+
+        var view = ShardLeasing.View(state, null)!;
+        (view.Stage, view.Error, view.For("job/1")).ShouldBe((CorpusStage.Failed, "disk full", CorpusOutcome.Failed));
+    }
+
+    [Fact]
+    public void Another_failure_is_tried_three_times_elsewhere_if_that_is_possible()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        var tried = new List<string>();
+        while (state.UnderWay)
+        {
+            var lease = state.Leases.ShouldHaveSingleItem().Lease;
+            tried.Add(lease.Worker);
+            state = Advance(state, Reports("w1", 1, Failed(lease)), Reports("w2", 1, Failed(lease)));
+        }
+
+        tried.ShouldBe(["w1", "w2", "w1"]);
+        state.Error.ShouldBe("disk full (3 tries, the last on worker w1)");
+        ShardLeasing.View(Ensure(state, "job/2"), null)!.Stage.ShouldBe(CorpusStage.Planning);
+    }
+
+    [Fact]
+    public void Done_without_a_result_is_a_failure()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        for (var i = 0; i < 3; i++)
+            state = Advance(state, Reports("w1", 1, Done(state.Leases[0].Lease)));
+
+        state.Stage.ShouldBe(CorpusStage.Failed);
+        state.Error.ShouldStartWith("worker w1 says it is done without a result");
+    }
+
+    [Fact]
+    public void Nothing_new_changes_nothing()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+
+        Advance(state, Reports("w1", 2, Done(state.Leases[0].Lease) with { Condition = LeaseCondition.Working })).ShouldBeSameAs(state);
+    }
+
+    [Fact]
+    public void Every_shard_is_made_and_counted_once_whoever_is_lost_on_the_way() => Some.ForAllSeeds(random =>
+    {
+        var plan = Plan with { Shards = random.Next(0, 120) };
+        var state = Ensured();
+        var made = new List<int>();
+        var agents = Enumerable.Range(1, random.Next(1, 5)).ToDictionary(i => $"w{i}", _ => random.Next(1, 4));
+        var past = new List<AssignedLease>();
+        for (var round = 0; state.UnderWay; round++)
+        {
+            round.ShouldBeLessThan(5000);
+            CheckPartition(state, made, plan);
+            var takers = new List<LeaseTaker>();
+            foreach (var (worker, capacity) in agents)
+            {
+                // One in ten is lost for this round; the first never, so that somebody is there.
+                if (worker != "w1" && random.Next(10) == 0)
+                    continue;
+                var mine = state.Leases.Select(granted => granted.Lease).Where(lease => lease.Worker == worker).ToList();
+                var missing = mine.Where(_ => random.Next(15) == 0).Select(lease => lease.LeaseId).ToImmutableArray();
+                var done = mine.Where(lease => random.Next(2) == 0 && !missing.Contains(lease.LeaseId)).ToList();
+                made.AddRange(done.SelectMany(lease => Enumerable.Range(lease.FirstShard, lease.ShardCount)));
+                // And reports of leases that are no longer theirs.
+                var late = past.Where(lease => random.Next(20) == 0 && state.Leases.All(granted => granted.Lease.LeaseId != lease.LeaseId));
+                takers.Add(new LeaseTaker(worker, capacity, [.. done.Concat(late).Select(lease => Result(lease, plan))], missing));
+            }
+            past.AddRange(state.Leases.Select(granted => granted.Lease));
+            state = Advance(state, [.. takers]);
+            foreach (var held in state.Leases.GroupBy(granted => granted.Lease.Worker))
+                held.Count().ShouldBeLessThanOrEqualTo(agents[held.Key]);
+        }
+
+        state.Stage.ShouldBe(CorpusStage.Ready);
+        made.Order().ShouldBe(Enumerable.Range(0, plan.Shards));
+        past.Select(lease => lease.LeaseId).Distinct().Count().ShouldBe((int)state.Grants);
+    });
+
+    private static void CheckPartition(CorpusState state, List<int> made, PlannedCorpus plan)
+    {
+        if (state.Stage != CorpusStage.Sharding)
+            return;
+        var open = state.Waiting.SelectMany(work => Enumerable.Range(work.FirstShard, work.ShardCount))
+            .Concat(state.Leases.SelectMany(granted => Enumerable.Range(granted.Lease.FirstShard, granted.Lease.ShardCount)));
+        open.Concat(made).Order().ShouldBe(Enumerable.Range(0, plan.Shards));
+    }
+
+    private static CorpusState Ensured() => Ensure(new CorpusState(), "job/1");
+
+    private static CorpusState Ready()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        return Advance(state, Reports("w1", 1, Done(state.Leases[0].Lease) with { Plan = Plan with { Existing = Totals } }));
+    }
+
+    private static CorpusState Ensure(CorpusState state, string asker) => ShardLeasing.Ensure(state, "c0", asker, "{}", Some.Noon);
+
+    private static CorpusState Advance(CorpusState state, params ImmutableArray<LeaseTaker> workers) => ShardLeasing.Advance(state, workers, Some.Noon);
+
+    private static LeaseTaker Idle(string worker) => new(worker, 1, [], []);
+
+    private static LeaseTaker Reports(string worker, int capacity, params ImmutableArray<ReportedLease> leases) => new(worker, capacity, leases, []);
+
+    private static ReportedLease Done(AssignedLease lease) =>
+        new() { LeaseId = lease.LeaseId, CorpusId = lease.CorpusId, Condition = LeaseCondition.Done };
+
+    private static ReportedLease Failed(AssignedLease lease) => Done(lease) with { Condition = LeaseCondition.Failed, Error = "disk full" };
+
+    private static ReportedLease Result(AssignedLease lease, PlannedCorpus plan) => lease.Work switch
+    {
+        LeaseWork.Plan => Done(lease) with { Plan = plan },
+        LeaseWork.Manifest => Done(lease) with { Totals = Totals },
+        _ => Done(lease),
+    };
+}

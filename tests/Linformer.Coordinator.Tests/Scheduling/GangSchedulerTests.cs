@@ -1,0 +1,142 @@
+using Linformer.Coordinator.Scheduling;
+
+namespace Linformer.Coordinator.Tests.Scheduling;
+
+public class GangSchedulerTests
+{
+    [Fact]
+    public void Takes_as_many_ranks_as_are_free_up_to_the_most() => Place([Job("a", 1, 3)], ("w1", 2), ("w2", 4))
+        .ShouldBe("a: w2.0 w2.1 w2.2");
+
+    [Fact]
+    public void Takes_fewer_when_fewer_are_free() => Place([Job("a", 2, 8)], ("w1", 2), ("w2", 1)).ShouldBe("a: w1.0 w1.1 w2.0");
+
+    [Fact]
+    public void Prefers_the_worker_that_it_fills() => Place([Job("a", 2, 2)], ("w1", 4), ("w2", 2)).ShouldBe("a: w2.0 w2.1");
+
+    [Fact]
+    public void Fewer_than_the_least_is_none() => Place([Job("a", 3, 8)], [("w1", 2)], total: 4).ShouldBe("a: waits for 3 slots; 2 of 4 are free");
+
+    [Fact]
+    public void Higher_priority_first_then_age() => Place(
+            [Job("young", 1, 1, age: 1), Job("old", 1, 1, age: 9), Job("urgent", 1, 1, priority: 1)], ("w1", 2))
+        .ShouldBe("urgent: w1.0 | old: w1.1 | young: waits for 1 slot; 0 of 2 are free");
+
+    [Fact]
+    public void A_job_that_could_fit_keeps_smaller_later_ones_waiting() => Place([Job("big", 2, 2, age: 9), Job("small", 1, 1)], [("w1", 1)], total: 2)
+        .ShouldBe("big: waits for 2 slots; 1 of 2 is free | small: waits for its turn after job big");
+
+    [Fact]
+    public void A_job_larger_than_the_cluster_keeps_nobody_waiting() => Place([Job("huge", 3, 3, age: 9), Job("small", 1, 1)], ("w1", 2))
+        .ShouldBe("huge: needs at least 3 slots; the cluster has 2 | small: w1.0");
+
+    [Fact]
+    public void A_delayed_job_keeps_its_turn() => Place([Job("late", 1, 1, age: 9) with { Holds = "failed before" }, Job("small", 1, 1)], ("w1", 2))
+        .ShouldBe("late: failed before | small: waits for its turn after job late");
+
+    [Fact]
+    public void Slots_that_are_free_in_a_moment_are_waited_for_rather_than_started_without()
+    {
+        var workers = (WorkerCapacity[])[new("w1", [0], 0, 1), new("w2", [], 1, 1)];
+
+        GangScheduler.Place([Job("a", 1, 2)], workers).Single().Reason.ShouldBe("waits for slots whose ranks are ending");
+        GangScheduler.Place([Job("a", 1, 1)], workers).Single().Placements.ShouldHaveSingleItem().Worker.ShouldBe("w1");
+    }
+
+    [Fact]
+    public void Nothing_is_given_twice_by_halves_or_out_of_turn() => Some.ForAllSeeds(random =>
+    {
+        var workers = Enumerable.Range(1, random.Next(1, 6)).Select(i => Capacity($"w{i}", random)).ToList();
+        var jobs = Enumerable.Range(1, random.Next(1, 8)).Select(i => RandomJob($"j{i}", random)).ToList();
+
+        var decisions = GangScheduler.Place(jobs, workers);
+
+        decisions.Select(decision => decision.JobId).ShouldBe(jobs.Select(job => job.JobId), ignoreOrder: true);
+        var given = decisions.SelectMany(decision => decision.Placements).Select(placement => (placement.Worker, placement.Slot)).ToList();
+        given.ShouldBeUnique();
+        given.ShouldBeSubsetOf(workers.SelectMany(worker => worker.Free.Select(slot => (worker.Worker, slot))));
+        var total = workers.Sum(worker => worker.Total);
+        var free = workers.Sum(worker => worker.Free.Length);
+        var blocked = false;
+        foreach (var decision in decisions)
+        {
+            var job = jobs.Single(job => job.JobId == decision.JobId);
+            decision.Placements.Select(placement => placement.Rank).ShouldBe(Enumerable.Range(0, decision.Placements.Length));
+            if (decision.Placements.IsEmpty)
+            {
+                decision.Reason.ShouldNotBeEmpty();
+                blocked |= job.RanksMin <= total;
+                continue;
+            }
+            blocked.ShouldBeFalse();
+            job.Holds.ShouldBeEmpty();
+            decision.Placements.Length.ShouldBe(Math.Min(job.RanksMax, free));
+            decision.Placements.Length.ShouldBeGreaterThanOrEqualTo(job.RanksMin);
+            free -= decision.Placements.Length;
+        }
+        for (var i = 1; i < decisions.Length; i++)
+            Turn(jobs, decisions[i - 1]).CompareTo(Turn(jobs, decisions[i])).ShouldBeLessThan(0);
+        // The order in which they are listed decides nothing.
+        var again = GangScheduler.Place(Shuffled(jobs, random), Shuffled(workers, random));
+        again.Select(Text).ShouldBe(decisions.Select(Text));
+    });
+
+    [Fact]
+    public void Every_job_that_fits_gets_its_turn_however_many_come_after_it() => Some.ForAllSeeds(
+        random =>
+        {
+            const int Slots = 4;
+            var big = Job("big", Slots, Slots, age: 0);
+            var running = new List<(int Slots, int Until)> { (1, random.Next(1, 9)) };
+            for (var round = 0; round < 12; round++)
+            {
+                running.RemoveAll(job => job.Until <= round);
+                var used = running.Sum(job => job.Slots);
+                var newer = Enumerable.Range(0, 3).Select(i => Job($"n{round}-{i}", 1, 2, age: -1 - round));
+                var decisions = GangScheduler.Place([big, .. newer], [new WorkerCapacity("w1", [.. Enumerable.Range(used, Slots - used)], 0, Slots)]);
+                if (decisions.Single(decision => decision.JobId == "big").Placements.Length == Slots)
+                    return;
+                running.AddRange(decisions.Where(decision => !decision.Placements.IsEmpty).Select(decision => (decision.Placements.Length, round + random.Next(1, 9))));
+            }
+            Assert.Fail("The large job was never placed.");
+        },
+        runs: 50);
+
+    private static WaitingJob Job(string id, int min, int max, int priority = 0, int age = 0) =>
+        new(id, priority, Some.Noon.AddMinutes(-age), min, max);
+
+    private static WaitingJob RandomJob(string id, Random random)
+    {
+        var min = random.Next(1, 5);
+        return Job(id, min, min + random.Next(4), random.Next(3), random.Next(3)) with { Holds = random.Next(6) == 0 ? "held" : "" };
+    }
+
+    private static WorkerCapacity Capacity(string worker, Random random)
+    {
+        var slots = random.Next(0, 5);
+        return new WorkerCapacity(worker, [.. Enumerable.Range(0, slots).Where(_ => random.Next(2) == 0)], 0, slots);
+    }
+
+    private static (int, DateTimeOffset, string) Turn(List<WaitingJob> jobs, GangDecision decision)
+    {
+        var job = jobs.Single(job => job.JobId == decision.JobId);
+        return (-job.Priority, job.SubmittedAt, job.JobId);
+    }
+
+    private static T[] Shuffled<T>(IEnumerable<T> items, Random random)
+    {
+        var shuffled = items.ToArray();
+        random.Shuffle(shuffled);
+        return shuffled;
+    }
+
+    private static string Place(WaitingJob[] jobs, params (string Worker, int Free)[] workers) => Place(jobs, workers, total: null);
+
+    private static string Place(WaitingJob[] jobs, (string Worker, int Free)[] workers, int? total) => string.Join(" | ", GangScheduler
+        .Place(jobs, workers.Select(worker => new WorkerCapacity(worker.Worker, [.. Enumerable.Range(0, worker.Free)], 0, total ?? worker.Free)))
+        .Select(Text));
+
+    private static string Text(GangDecision decision) => $"{decision.JobId}: " + (decision.Placements.IsEmpty
+        ? decision.Reason
+        : string.Join(' ', decision.Placements.Select(placement => $"{placement.Worker}.{placement.Slot}")));
+}
