@@ -1,0 +1,180 @@
+using Linformer.Coordinator.Corpora;
+using Linformer.Coordinator.Jobs;
+
+namespace Linformer.Coordinator.Tests.Scheduling;
+
+/// <summary>The whole of the grains, with agents that do as they are told.</summary>
+public sealed class SchedulerGrainTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_job_is_prepared_runs_and_succeeds()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var one = await TestAgent.ConnectAsync(cluster, "w1");
+        await using var two = await TestAgent.ConnectAsync(cluster, "w2");
+        await cluster.SubmitAsync("a", min: 2, max: 2);
+
+        var running = await cluster.UntilAsync("a", JobPhase.Running);
+        running.Placements.Select(placement => placement.Worker).ShouldBe(["w1", "w2"]);
+        running.Corpus!.Folder.ShouldBe("cache/f");
+        await UntilAsync(() => one.Started.Count == 1 && two.Started.Count == 1);
+        await two.EndAsync("a", GroupCondition.Finished);
+        await one.EndAsync("a", GroupCondition.Finished);
+
+        (await cluster.UntilAsync("a", JobPhase.Succeeded)).Summary.ShouldBe("{}");
+        one.Leased.Concat(two.Leased).Where(lease => lease.Work == LeaseWork.Shards).Sum(lease => lease.ShardCount).ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Jobs_for_the_same_slots_run_in_order()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+        await cluster.UntilAsync("a", JobPhase.Running);
+        await cluster.SubmitAsync("b");
+        await cluster.SubmitAsync("c");
+        (await cluster.UntilAsync("c", view => view.Reason.Length > 0)).Reason.ShouldBe("waits for its turn after job b");
+
+        foreach (var job in (string[])["a", "b", "c"])
+        {
+            await cluster.UntilAsync(job, JobPhase.Running);
+            await UntilAsync(() => agent.Started.Contains((job, 1)));
+            await agent.EndAsync(job, GroupCondition.Finished);
+            await cluster.UntilAsync(job, JobPhase.Succeeded);
+        }
+
+        agent.Started.ShouldBe([("a", 1), ("b", 1), ("c", 1)]);
+    }
+
+    [Fact]
+    public async Task A_killed_rank_makes_a_new_generation()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+        await UntilAsync(() => agent.Started.Count == 1);
+
+        await agent.EndAsync("a", GroupCondition.Failed, Some.Failure());
+
+        await UntilAsync(() => agent.Started.Count == 2);
+        agent.Started.ShouldBe([("a", 1), ("a", 2)]);
+        (await cluster.UntilAsync("a", view => view.Generation == 2)).LastFailure!.Signal.ShouldBe("SIGKILL");
+    }
+
+    [Fact]
+    public async Task A_lost_workers_ranks_go_to_another()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path, leaseSeconds: 1);
+        var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+        await UntilAsync(() => agent.Started.Count == 1);
+        await using var other = await TestAgent.ConnectAsync(cluster, "w2");
+
+        await agent.DisposeAsync();
+
+        await UntilAsync(() => other.Started.Count == 1);
+        var view = await cluster.UntilAsync("a", view => view.Generation == 2);
+        view.Placements.ShouldHaveSingleItem().Worker.ShouldBe("w2");
+        (await cluster.History.ReadAfterAsync("a", 0, 100, default)).ShouldContain(entry => entry.Why == "worker w1 is lost");
+    }
+
+    [Fact]
+    public async Task A_restarted_coordinator_finds_the_ranks_alive_and_lets_them_train_on()
+    {
+        ReportedGroups held;
+        await using (var cluster = await TestCluster.StartAsync(_folder.Path))
+        {
+            await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
+            await cluster.SubmitAsync("a");
+            await UntilAsync(() => agent.Started.Count == 1);
+            held = new ReportedGroups(Some.Report((await cluster.Job("a").Get(default))!));
+        }
+
+        await using var again = await TestCluster.StartAsync(_folder.Path);
+        await using var back = await TestAgent.ConnectAsync(again, "w1", groups: [held.Group]);
+        await UntilAsync(async () => (await again.Worker("w1").Get(default))!.Assignment.Revision > 0);
+
+        (await again.Worker("w1").Get(default))!.Assignment.Groups.ShouldHaveSingleItem().Generation.ShouldBe(1);
+        back.Started.ShouldBeEmpty();
+        await back.EndAsync("a", GroupCondition.Finished);
+        (await again.UntilAsync("a", JobPhase.Succeeded)).Generation.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_worker_that_comes_back_without_its_ranks_gets_a_new_generation_never_the_old_one()
+    {
+        await using (var cluster = await TestCluster.StartAsync(_folder.Path, leaseSeconds: 1))
+        {
+            await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
+            await cluster.SubmitAsync("a");
+            await UntilAsync(() => agent.Started.Count == 1);
+        }
+
+        await using var again = await TestCluster.StartAsync(_folder.Path, leaseSeconds: 1);
+        await using var back = await TestAgent.ConnectAsync(again, "w1");
+
+        await UntilAsync(() => back.Started.Count == 1);
+        back.Started.ShouldBe([("a", 2)]);
+    }
+
+    [Fact]
+    public async Task A_job_pauses_with_a_stop_and_is_resumed_after_its_corpus_was_checked()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+        await UntilAsync(() => agent.Started.Count == 1);
+
+        await cluster.Job("a").Pause(Some.Ada, default);
+        await cluster.UntilAsync("a", JobPhase.Paused);
+        var plans = agent.Leased.Count(lease => lease.Work == LeaseWork.Plan);
+        await cluster.Job("a").Resume(Some.Ada, default);
+
+        await UntilAsync(() => agent.Started.Count == 2);
+        agent.Leased.Where(lease => lease.Work == LeaseWork.Plan).DistinctBy(lease => lease.LeaseId).Count().ShouldBe(2);
+        plans.ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public async Task A_worker_that_leaves_hands_over_to_another()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+        await UntilAsync(() => agent.Started.Count == 1);
+        await using var other = await TestAgent.ConnectAsync(cluster, "w2");
+
+        await agent.DrainAsync();
+
+        await UntilAsync(() => other.Started.Count == 1);
+        (await cluster.History.ReadAfterAsync("a", 0, 100, default)).Select(entry => entry.Why).ShouldContain("worker w1 leaves");
+    }
+
+    [Fact]
+    public async Task A_submission_whose_grain_never_came_to_be_is_found()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await cluster.Jobs.RecordSubmissionAsync("key", "sha", Some.Submission("a", min: 4, max: 4), default);
+
+        (await cluster.UntilAsync("a", view => view.Reason.Length > 0)).Reason.ShouldBe("needs at least 4 slots; the cluster has 0");
+    }
+
+    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!await condition())
+        {
+            patience.IsCancellationRequested.ShouldBeFalse("the agents were not told in time");
+            await Task.Delay(10, CancellationToken.None);
+        }
+    }
+
+    private sealed record ReportedGroups(Coordinator.Workers.ReportedGroup Group);
+}

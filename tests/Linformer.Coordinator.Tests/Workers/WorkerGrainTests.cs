@@ -1,0 +1,159 @@
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Workers;
+
+namespace Linformer.Coordinator.Tests.Workers;
+
+public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly SteppedTime _time = new();
+    private TestCluster _cluster = null!;
+
+    private IWorkerGrain Worker => _cluster.Worker("w1");
+
+    public async Task InitializeAsync() => _cluster = await StartAsync();
+
+    public async Task DisposeAsync() => await _cluster.DisposeAsync();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_worker_that_was_never_seen_is_none() => (await Worker.Get(default)).ShouldBeNull();
+
+    [Fact]
+    public async Task A_second_agent_of_the_name_is_refused_while_the_first_lives_and_accepted_after_its_lease()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+
+        var refused = await Should.ThrowAsync<WorkerRefusedException>(() => Worker.Connect(Some.Identity("w1", instance: "second"), default));
+        refused.Message.ShouldContain("'w1' belongs to a worker on host-of-w1, process 17");
+        refused.Message.ShouldContain("free in 10 s");
+        _time.Step(TimeSpan.FromSeconds(10));
+
+        (await Worker.Get(default))!.Alive.ShouldBeFalse();
+        await Worker.Connect(Some.Identity("w1", instance: "second"), default);
+        (await Worker.Get(default))!.Identity.InstanceId.ShouldBe("second");
+    }
+
+    [Fact]
+    public async Task The_same_agent_takes_its_own_place_and_the_older_session_ends()
+    {
+        var first = await Worker.Connect(Some.Identity("w1"), default);
+        await Worker.Report(first, new WorkerStatus { LostLogLines = 3 }, default);
+        var waiting = Worker.AssignmentAfter(first, 0, default);
+
+        var second = await Worker.Connect(Some.Identity("w1"), default);
+
+        await Should.ThrowAsync<WorkerRefusedException>(waiting);
+        (await Worker.Report(first, new WorkerStatus(), default)).ShouldBeFalse();
+        (await Worker.Report(second, new WorkerStatus(), default)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Reports_keep_it_alive()
+    {
+        var session = await Worker.Connect(Some.Identity("w1"), default);
+        for (var i = 0; i < 5; i++)
+        {
+            _time.Step(TimeSpan.FromSeconds(9));
+            await Worker.Report(session, new WorkerStatus(), default);
+        }
+
+        (await Worker.Get(default))!.Alive.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task After_a_restart_the_name_is_held_for_the_agent_of_before()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+        await RestartAsync();
+
+        var view = (await Worker.Get(default)).ShouldNotBeNull();
+        (view.Alive, view.Reported).ShouldBe((false, false));
+        await Should.ThrowAsync<WorkerRefusedException>(() => Worker.Connect(Some.Identity("w1", instance: "second"), default));
+        (await Worker.Connect(Some.Identity("w1"), default)).ShouldNotBe(0);
+    }
+
+    [Fact]
+    public async Task An_agent_that_leaves_with_nothing_left_to_do_frees_its_name_at_once()
+    {
+        var session = await Worker.Connect(Some.Identity("w1"), default);
+        await Worker.Report(session, new WorkerStatus { Draining = true }, default);
+
+        await Worker.Disconnect(session, default);
+
+        var view = (await Worker.Get(default))!;
+        (view.Alive, view.Left).ShouldBe((false, true));
+        await Worker.Connect(Some.Identity("w1", instance: "second"), default);
+        (await Worker.Get(default))!.Alive.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task An_agent_that_only_disconnects_keeps_its_name_for_its_lease()
+    {
+        var session = await Worker.Connect(Some.Identity("w1"), default);
+        var alive = new ReportedGroup { JobId = "j", Generation = 1, Condition = GroupCondition.Alive };
+        await Worker.Report(session, new WorkerStatus { Draining = true, Groups = [alive] }, default);
+
+        await Worker.Disconnect(session, default);
+
+        await Should.ThrowAsync<WorkerRefusedException>(() => Worker.Connect(Some.Identity("w1", instance: "second"), default));
+    }
+
+    [Fact]
+    public async Task An_assignment_comes_to_the_one_who_waits_and_revisions_grow()
+    {
+        var session = await Worker.Connect(Some.Identity("w1"), default);
+        var waiting = Worker.AssignmentAfter(session, 0, default);
+        await Worker.Assign(new WorkerAssignment(0, [], []), default);
+        var first = (await waiting).ShouldNotBeNull();
+        await Worker.Assign(new WorkerAssignment(0, [], []), default);
+        (await Worker.Get(default))!.Assignment.Revision.ShouldBe(first.Revision);
+
+        await Worker.Assign(new WorkerAssignment(0, [Group()], []), default);
+
+        var second = (await Worker.AssignmentAfter(session, first.Revision, default)).ShouldNotBeNull();
+        second.Revision.ShouldBeGreaterThan(first.Revision);
+        second.Groups.ShouldHaveSingleItem().JobId.ShouldBe("j");
+    }
+
+    [Fact]
+    public async Task What_was_taken_up_of_an_earlier_coordinator_does_not_count()
+    {
+        var session = await Worker.Connect(Some.Identity("w1"), default);
+        await Worker.Assign(new WorkerAssignment(0, [Group()], []), default);
+
+        await Worker.Report(session, new WorkerStatus { AssignmentRevision = long.MaxValue }, default);
+        (await Worker.Get(default))!.Status.AssignmentRevision.ShouldBe(0);
+
+        var taken = (await Worker.AssignmentAfter(session, 0, default))!;
+        await Worker.Report(session, new WorkerStatus { AssignmentRevision = taken.Revision }, default);
+        (await Worker.Get(default))!.Status.AssignmentRevision.ShouldBe(taken.Revision);
+    }
+
+    [Fact]
+    public async Task A_new_agent_gets_nothing_of_what_the_one_before_should_have_done()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+        await Worker.Assign(new WorkerAssignment(0, [Group()], []), default);
+        _time.Step(TimeSpan.FromSeconds(10));
+
+        var session = await Worker.Connect(Some.Identity("w1", instance: "second"), default);
+
+        var view = (await Worker.Get(default))!;
+        (view.Reported, view.Assignment.Groups.Length, view.Status.Groups.Length).ShouldBe((false, 0, 0));
+        using var impatient = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        await Should.ThrowAsync<OperationCanceledException>(() => Worker.AssignmentAfter(session, 0, impatient.Token));
+    }
+
+    private static AssignedGroup Group() => new() { JobId = "j", JobName = "j", Generation = 1, JobJson = "{}", CorpusFolder = "c" };
+
+    private Task<TestCluster> StartAsync() => TestCluster.StartAsync(
+        _folder.Path, scheduler: false, configure: services => services.AddTime(_time));
+
+    private async Task RestartAsync()
+    {
+        await _cluster.DisposeAsync();
+        _cluster = await StartAsync();
+    }
+}
