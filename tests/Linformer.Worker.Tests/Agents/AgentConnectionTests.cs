@@ -1,0 +1,149 @@
+using Grpc.Core;
+using Linformer.Worker.Agents;
+using V1 = Linformer.Protocol.V1;
+
+namespace Linformer.Worker.Tests.Agents;
+
+[Trait("Lane", "Processes")]
+public sealed class AgentConnectionTests : AgentFixture
+{
+    private const string Name = "worker-1";
+
+    [Fact]
+    public async Task TheAgentSaysWhoItIs()
+    {
+        Start(Options("train", slots: 3) with { Address = "10.1.2.3" });
+
+        var hello = (await Coordinator.WaitAsync(Name, peer => peer.Status is null ? null : peer)).Hellos[0];
+
+        (hello.ProtocolVersion, hello.Name, hello.Host, hello.ProcessId, hello.Address).ShouldBe((1, Name, Environment.MachineName, Environment.ProcessId, "10.1.2.3"));
+        hello.Slots.Select(slot => (slot.Number, slot.Device)).ShouldBe([(0, "cpu"), (1, "cpu"), (2, "cpu")]);
+        hello.Version.ShouldNotBeEmpty();
+        hello.InstanceId.ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task HeartbeatsComeWithoutAChange()
+    {
+        Start(Options("train"));
+        await Coordinator.WaitAsync(Name, peer => peer.Statuses.Count >= 4 ? peer : null);
+    }
+
+    [Fact]
+    public async Task AWrongTokenIsFinal()
+    {
+        var (_, running) = Start(Options("train") with { JoinToken = "another" });
+
+        (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldBe("The join token is wrong.");
+    }
+
+    [Theory]
+    [InlineData(StatusCode.AlreadyExists)]
+    [InlineData(StatusCode.FailedPrecondition)]
+    [InlineData(StatusCode.InvalidArgument)]
+    public async Task ARefusalIsFinalAndEndsTheRanks(StatusCode code)
+    {
+        var (_, running) = Start(Options("talks"));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        var group = await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+
+        Coordinator.Refuse = _ => new Status(code, "No, thanks.");
+        Coordinator.Drop(Name);
+
+        (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldBe("No, thanks.");
+        group.Ranks.ShouldAllBe(rank => IsGone(rank.ProcessId));
+    }
+
+    [Fact]
+    public async Task AFinalGoodbyeIsFinal()
+    {
+        var (_, running) = Start(Options("train"));
+        await Coordinator.WaitAsync(Name, peer => peer.Status);
+
+        Coordinator.Send(Name, new V1.CoordinatorMessage { Goodbye = new V1.Goodbye { Reason = "another worker has the name", Final = true } });
+
+        (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldBe("another worker has the name");
+    }
+
+    [Fact]
+    public async Task AfterAnotherGoodbyeItComesBack()
+    {
+        Start(Options("train"));
+        await Coordinator.WaitAsync(Name, peer => peer.Status);
+
+        Coordinator.Send(Name, new V1.CoordinatorMessage { Goodbye = new V1.Goodbye { Reason = "restarting" } });
+
+        await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count == 2 ? peer : null);
+    }
+
+    [Fact]
+    public async Task ACoordinatorThatIsNotThereYetIsWaitedFor()
+    {
+        await Coordinator.StopAsync();
+        var (leave, running) = Start(Options("train"));
+        await Task.Delay(700);
+        running.IsCompleted.ShouldBeFalse();
+
+        await Coordinator.StartAsync();
+
+        await Coordinator.WaitAsync(Name, peer => peer.Status);
+        await leave.CancelAsync();
+        await running;
+    }
+
+    [Fact]
+    public async Task OneThatHasNobodyToTellLeavesAtOnce()
+    {
+        await Coordinator.StopAsync();
+        var (leave, running) = Start(Options("train"));
+
+        await leave.CancelAsync();
+
+        await running.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
+    public async Task ACoordinatorOfALowerEpochIsNotObeyed()
+    {
+        Start(Options("talks"));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        var group = await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+
+        Coordinator.Epoch = 2;
+        Coordinator.Assign(Name, assignment => assignment.Groups.Clear());
+        Coordinator.Drop(Name);
+        await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count >= 3 ? peer : null);
+        group.Ranks.ShouldAllBe(rank => !IsGone(rank.ProcessId));
+
+        Coordinator.Epoch = 4;
+        await Coordinator.WaitAsync(Name, peer => peer.Status is { Groups.Count: 0 } status ? status : null);
+        group.Ranks.ShouldAllBe(rank => IsGone(rank.ProcessId));
+    }
+
+    [Fact]
+    public async Task AnOlderAssignmentIsIgnored()
+    {
+        Start(Options("talks"));
+        Coordinator.Assign(Name, _ => { });
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        var group = await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+
+        Coordinator.Send(Name, new V1.CoordinatorMessage { Assignment = new V1.Assignment { Epoch = Coordinator.Epoch, Revision = 1 } });
+        Coordinator.Send(Name, new V1.CoordinatorMessage { TelemetryAck = new V1.TelemetryAck { Sequence = long.MaxValue } });
+        Coordinator.Send(Name, new V1.CoordinatorMessage());
+        Coordinator.Send(Name, new V1.CoordinatorMessage { Rendezvous = new V1.RendezvousValues { Values = { new V1.RendezvousValue { JobId = "who" } } } });
+        await Task.Delay(500);
+
+        group.Ranks.ShouldAllBe(rank => !IsGone(rank.ProcessId));
+        Coordinator.Of(Name).Hellos.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task SettingsThatCannotBeAreNamed()
+    {
+        (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { Slots = 0 }).Running)).Message.ShouldContain("slots are 0");
+        (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { JoinToken = "a\nb" }).Running)).Message.ShouldContain("join token");
+        (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { StorageRoot = "/no/such" }).Running)).Message.ShouldContain("/no/such");
+        (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { Coordinator = new Uri("ftp://a") }).Running)).Message.ShouldContain("ftp://a");
+    }
+}
