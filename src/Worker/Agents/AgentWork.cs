@@ -178,7 +178,7 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
                 LostMetricPoints = Telemetry.LostMetricPoints,
                 LostLogLines = Telemetry.LostLogLines,
                 Draining = Draining,
-                AssignmentRevision = _assignment.Revision,
+                AssignmentRevision = _assignment.Epoch == Epoch ? _assignment.Revision : 0,
             };
             status.Groups.AddRange(_groups.Values.Select(group => group.Status()));
             status.Leases.AddRange(_leases.Values.Where(lease => lease.Held.Stage != LeaseStage.Cancelled).Select(lease => lease.Status()));

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Linformer.Data;
+using Linformer.Protocol.Wire;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
 using Serilog;
@@ -193,14 +194,22 @@ internal sealed class GroupRunner : IRankEvents, IDisposable
         _observer.Record(Key, rank, new V1.TelemetryItem { Log = new V1.LogText { Number = number, Text = line } });
     }
 
-    void IRankEvents.RendezvousSet(int rank, string key, byte[] value) => _observer.Published(new V1.RendezvousValue
+    void IRankEvents.RendezvousSet(int rank, string key, byte[] value)
     {
-        JobId = Key.JobId,
-        Lineage = Key.Lineage,
-        Generation = Key.Generation,
-        Key = key,
-        Value = ByteString.CopyFrom(value),
-    });
+        if (value.Length > WireLimits.MaxRendezvousBytes)
+        {
+            throw new RankProtocolException($"set the rendezvous key '{key}' to {value.Length} bytes; allowed between workers are {WireLimits.MaxRendezvousBytes}");
+        }
+
+        _observer.Published(new V1.RendezvousValue
+        {
+            JobId = Key.JobId,
+            Lineage = Key.Lineage,
+            Generation = Key.Generation,
+            Key = key,
+            Value = ByteString.CopyFrom(value),
+        });
+    }
 
     private V1.MetricPoint Metric(ProgressMessage progress)
     {

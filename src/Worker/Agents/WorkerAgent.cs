@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Linformer.Protocol.Wire;
 using Serilog;
 using V1 = Linformer.Protocol.V1;
 
@@ -14,8 +15,6 @@ namespace Linformer.Worker.Agents;
 /// <param name="logger">Gets what happens, with the properties JobId, Lineage, Generation, Rank and Step where they apply.</param>
 public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
 {
-    private const int MaximumMessageBytes = 64 << 20;
-
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(0.2);
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ComplaintInterval = TimeSpan.FromSeconds(30);
@@ -81,12 +80,12 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         var client = new V1.Agents.AgentsClient(channel);
         var backOff = FirstBackOff;
         var complained = 0L;
-        while (!work.HasSaidItsEnd)
+        while (!(work.HasSaidItsEnd && work.Telemetry.IsEmpty))
         {
             var session = new AgentSession(work, options, instanceId, logger);
             var reason = await TryAsync(session, client, cancellationToken);
             work.IsConnected = false;
-            if (cancellationToken.IsCancellationRequested || work.HasSaidItsEnd)
+            if (cancellationToken.IsCancellationRequested || (work.HasSaidItsEnd && work.Telemetry.IsEmpty))
             {
                 return;
             }
@@ -151,6 +150,6 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             UseProxy = false,
         },
         DisposeHttpClient = true,
-        MaxReceiveMessageSize = MaximumMessageBytes,
+        MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes,
     });
 }

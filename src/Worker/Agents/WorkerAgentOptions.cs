@@ -1,12 +1,11 @@
 using Linformer.Data;
+using Linformer.Protocol.Wire;
 
 namespace Linformer.Worker.Agents;
 
 /// <summary>Who a worker is, and whom it works for.</summary>
 public sealed record WorkerAgentOptions
 {
-    private const int MaximumSlots = 1024;
-
     /// <summary>Where the coordinator is, such as <c>http://10.0.0.1:7070</c>.</summary>
     public required Uri Coordinator { get; init; }
 
@@ -68,9 +67,9 @@ public sealed record WorkerAgentOptions
             throw new ArgumentException("The join token is empty, or has characters other than printable ASCII.");
         }
 
-        if (Slots is < 1 or > MaximumSlots)
+        if (Slots is < 1 or > WireLimits.MaxSlots)
         {
-            throw new ArgumentException($"The slots are {Slots}; allowed are 1 to {MaximumSlots}.");
+            throw new ArgumentException($"The slots are {Slots}; allowed are 1 to {WireLimits.MaxSlots}.");
         }
 
         ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));

@@ -57,7 +57,7 @@ public sealed class AgentCorpusTests : AgentFixture
     {
         var expected = PrepareAlone();
         Start(Options("x", "worker-1") with { ShardBytes = ShardBytes });
-        using var killed = StartProcess(Options("x", "worker-2") with { ShardBytes = ShardBytes });
+        var killed = StartProcess(Options("x", "worker-2") with { ShardBytes = ShardBytes });
         var plan = await PlanAsync("worker-1");
 
         Grant("worker-2", Lease(plan, V1.CorpusWork.Shards, 0, plan.Shards));

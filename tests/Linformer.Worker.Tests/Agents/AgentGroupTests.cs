@@ -276,7 +276,7 @@ public sealed class AgentGroupTests : AgentFixture
     [Fact]
     public async Task RanksEndWithTheirAgentWhichNeverLoadsTorch()
     {
-        using var agent = StartProcess(Options("talks"));
+        var agent = StartProcess(Options("talks"));
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
         var group = await Coordinator.WaitForGroupAsync(Name, group => group.Phase == V1.GroupPhase.Running && group.Ranks.Count == 2);
         File.ReadAllText($"/proc/{agent.Id}/maps").ShouldNotContain("libtorch");

@@ -88,7 +88,7 @@ public sealed class AgentTrainingTests : AgentFixture
             name: tiny
             corpus: { files: ["text.txt"], tokenizer: { vocabularySize: 300 }, separator: "", heldOut: 0.05 }
             model: { layers: 1, heads: 2, hidden: 16, feedForward: 32, sequenceLength: 32, projectedLength: 8 }
-            training: { steps: 100000, globalBatch: 4, microBatch: 2, evaluateEvery: 0, checkpointEvery: 0 }
+            training: { steps: 100000, globalBatch: 4, microBatch: 2, evaluateEvery: 1000000, checkpointEvery: 1000000 }
             ranks: { min: 2, max: 2 }
             """,
             "tiny.yaml").OrThrow();
