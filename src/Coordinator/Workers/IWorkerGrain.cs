@@ -18,7 +18,7 @@ public interface IWorkerGrain : IGrainWithStringKey
     [Alias("report")]
     Task<bool> Report(long session, WorkerStatus status, CancellationToken cancellationToken);
 
-    /// <summary>The agent's stream has ended. Its lease runs on; an agent that said it leaves, with nothing left to do, is gone at once.</summary>
+    /// <summary>The agent's stream has ended. Its lease runs on, and its name is free for an agent that is started in its place; one that said it leaves, with nothing left to do, is gone at once.</summary>
     [Alias("disconnect")]
     Task Disconnect(long session, CancellationToken cancellationToken);
 

@@ -33,7 +33,7 @@ public sealed class WorkerGrain(
     /// <inheritdoc/>
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        // The agent of before the restart may be about to come back: nobody else gets its name meanwhile.
+        // The agent of before the restart may be about to come back: no other machine gets its name meanwhile.
         _nameHeldUntil = stored.State is { Identity: not null, Left: false } ? Now + timing.Lease : DateTimeOffset.MinValue;
         _lastSeen = stored.State.ConnectedAt;
         return Task.CompletedTask;
@@ -79,11 +79,14 @@ public sealed class WorkerGrain(
     /// <inheritdoc/>
     public async Task Disconnect(long session, CancellationToken cancellationToken)
     {
+        if (session != _session)
+            return;
+        // Its lease runs on, but whoever was started in its place need not wait for the end of that.
+        _nameHeldUntil = DateTimeOffset.MinValue;
         var idle = _status.Groups.All(group => group.Condition != GroupCondition.Alive);
-        if (session != _session || !_status.Draining || !idle)
+        if (!_status.Draining || !idle)
             return;
         await WriteAsync(stored.State with { Left = true });
-        _nameHeldUntil = DateTimeOffset.MinValue;
         logger.LogInformation("Worker {Worker} has left", this.GetPrimaryKeyString());
     }
 
@@ -144,6 +147,9 @@ public sealed class WorkerGrain(
     private void RefuseWhileHeld(WorkerIdentity identity)
     {
         if (stored.State is not { Identity: { } holder, Left: false } || Now >= _nameHeldUntil)
+            return;
+        // After a restart of the coordinator: on the same machine it is the agent that was started again.
+        if (_session == 0 && holder.Host == identity.Host)
             return;
         var seconds = Math.Ceiling((_nameHeldUntil - Now).TotalSeconds);
         throw new WorkerRefusedException(

@@ -63,15 +63,25 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task After_a_restart_the_name_is_held_for_the_agent_of_before()
+    public async Task After_a_restart_the_name_is_held_against_other_machines_for_the_agent_of_before()
     {
         await Worker.Connect(Some.Identity("w1"), default);
         await RestartAsync();
 
         var view = (await Worker.Get(default)).ShouldNotBeNull();
         (view.Alive, view.Reported).ShouldBe((false, false));
-        await Should.ThrowAsync<WorkerRefusedException>(() => Worker.Connect(Some.Identity("w1", instance: "second"), default));
+        var elsewhere = Some.Identity("w1", instance: "second") with { Host = "another-machine" };
+        await Should.ThrowAsync<WorkerRefusedException>(() => Worker.Connect(elsewhere, default));
         (await Worker.Connect(Some.Identity("w1"), default)).ShouldNotBe(0);
+    }
+
+    [Fact]
+    public async Task After_a_restart_the_name_is_free_for_an_agent_that_was_started_again_on_its_machine()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+        await RestartAsync();
+
+        (await Worker.Connect(Some.Identity("w1", instance: "second"), default)).ShouldNotBe(0);
     }
 
     [Fact]
@@ -89,15 +99,18 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task An_agent_that_only_disconnects_keeps_its_name_for_its_lease()
+    public async Task An_agent_that_is_started_again_takes_the_place_of_the_one_whose_stream_has_ended()
     {
         var session = await Worker.Connect(Some.Identity("w1"), default);
         var alive = new ReportedGroup { JobId = "j", Generation = 1, Condition = GroupCondition.Alive };
-        await Worker.Report(session, new WorkerStatus { Draining = true, Groups = [alive] }, default);
+        await Worker.Report(session, new WorkerStatus { Groups = [alive] }, default);
 
         await Worker.Disconnect(session, default);
 
-        await Should.ThrowAsync<WorkerRefusedException>(() => Worker.Connect(Some.Identity("w1", instance: "second"), default));
+        (await Worker.Get(default))!.Alive.ShouldBeTrue(); // it may come back
+        await Worker.Connect(Some.Identity("w1", instance: "second"), default);
+        var view = (await Worker.Get(default))!;
+        (view.Identity.InstanceId, view.Reported, view.Status.Groups.Length).ShouldBe(("second", false, 0));
     }
 
     [Fact]
