@@ -40,6 +40,50 @@ public sealed class ChannelTests
             "http://localhost:1", new GrpcChannelOptions { HttpClient = client, HttpHandler = handler }));
     }
 
+    [Fact]
+    public async Task A_server_that_comes_back_is_found_again()
+    {
+        var handlers = new Handlers { Unary = (request, _) => Task.FromResult(request) };
+        var server = await TestServer.StartAsync(handlers);
+        var backoff = TimeSpan.FromMilliseconds(50);
+        using var channel = GrpcChannel.ForAddress(
+            server.Address, new GrpcChannelOptions { InitialReconnectBackoff = backoff, MaxReconnectBackoff = backoff });
+        var client = new Probe.ProbeClient(channel);
+        await client.UnaryAsync(new Part());
+        await server.DisposeAsync();
+        await Expect.StatusAsync(client.UnaryAsync(new Part()), StatusCode.Unavailable);
+
+        await using var again = await TestServer.StartAsync(handlers, port: server.Address.Port);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var answered = false;
+        while (!answered)
+        {
+            try
+            {
+                await client.UnaryAsync(new Part());
+                answered = true;
+            }
+            catch (RpcException e)
+            {
+                e.StatusCode.ShouldBe(StatusCode.Unavailable);
+                await Task.Delay(20, limit.Token);
+            }
+        }
+    }
+
+    [Fact]
+    public void Backoffs_are_positive()
+    {
+        var options = new GrpcChannelOptions();
+
+        options.InitialReconnectBackoff.ShouldBe(TimeSpan.FromSeconds(1));
+        options.MaxReconnectBackoff.ShouldBe(TimeSpan.FromMinutes(2));
+        Should.Throw<ArgumentException>(() => options.InitialReconnectBackoff = TimeSpan.Zero);
+        Should.Throw<ArgumentException>(() => options.MaxReconnectBackoff = TimeSpan.FromSeconds(-1));
+        options.MaxReconnectBackoff = null;
+        options.MaxReconnectBackoff.ShouldBeNull();
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Grpc.ContractTests;
 
-/// <summary>A server on a free port of the loopback interface, and a channel to it.</summary>
+/// <summary>A server on a port of the loopback interface, a free one unless told otherwise, and a channel to it.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -34,11 +34,12 @@ internal sealed class TestServer : IAsyncDisposable
         Action<GrpcServiceOptions>? options = null,
         GrpcChannelOptions? channel = null,
         Action<IServiceCollection>? services = null,
-        Action<WebApplication>? routes = null)
+        Action<WebApplication>? routes = null,
+        int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, port, l => l.Protocols = HttpProtocols.Http2));
         builder.Services.AddGrpc(options ?? (_ => { }));
         builder.Services.AddSingleton(handlers);
         services?.Invoke(builder.Services);

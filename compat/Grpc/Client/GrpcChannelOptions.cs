@@ -31,6 +31,23 @@ public sealed class GrpcChannelOptions
     /// <summary>Whether call credentials are sent without TLS too.</summary>
     public bool UnsafeUseInsecureChannelCallCredentials { get; set; }
 
+    /// <summary>The package's first wait after a failed connection attempt, 1 s unless set; here every call tries again at once.</summary>
+    public TimeSpan InitialReconnectBackoff
+    {
+        get;
+        set => field = Positive(value);
+    } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The package's longest wait between connection attempts, 2 minutes unless set; here every call tries again at once.</summary>
+    public TimeSpan? MaxReconnectBackoff
+    {
+        get;
+        set => field = value is { } wait ? Positive(wait) : null;
+    } = TimeSpan.FromMinutes(2);
+
     /// <summary>Gives a logger factory if none is set here.</summary>
     public IServiceProvider? ServiceProvider { get; set; }
+
+    private static TimeSpan Positive(TimeSpan backoff) =>
+        backoff > TimeSpan.Zero ? backoff : throw new ArgumentException($"A reconnect backoff is {backoff}; it has to be greater than zero.");
 }
