@@ -19,6 +19,9 @@ public static class CommandLineApp
             """)
         {
             DemoCommand.Create(),
+            UpCommand.Create(),
+            CoordinatorCommand.Create(),
+            WorkerCommand.Create(),
             SubmitCommand.Create(),
             JobsCommand.Create(),
             JobCommands.Show(),

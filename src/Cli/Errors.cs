@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Linformer.Coordinator.Storage;
 using Linformer.Data;
 using Linformer.Model;
 using Linformer.Model.SafeTensors;
@@ -24,6 +25,7 @@ internal static class Errors
         typeof(ModelFormatException),
         typeof(RankFailedException),
         typeof(SafeTensorsException),
+        typeof(StorageException),
         typeof(IOException),
         typeof(UnauthorizedAccessException),
     ];

@@ -39,6 +39,20 @@ internal sealed class ClientOptions
         command.Add(_tokenFile);
     }
 
+    /// <summary>Gives a command only the option that names the coordinator.</summary>
+    public void AddCoordinatorTo(Command command) => command.Add(_coordinator);
+
+    /// <summary>The coordinator that a command line, or else the environment, names.</summary>
+    public CoordinatorAddress Address(ParseResult parsed)
+    {
+        if (parsed.GetValue(_coordinator) is { } given)
+            return given;
+        if (Environment.GetEnvironmentVariable(CoordinatorVariable) is not { Length: > 0 } text)
+            return new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort);
+        return CoordinatorAddress.Parse(text)
+            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}.");
+    }
+
     /// <summary>An argument that names a job; the shell completes it from the coordinator's jobs.</summary>
     public Argument<string> JobArgument()
     {
@@ -80,16 +94,6 @@ internal sealed class ClientOptions
     // What was given on the command line is needed again; what the environment says is not.
     private static string Again<T>(ParseResult parsed, Option<T> option) =>
         parsed.GetResult(option) is { Implicit: false } ? $" {option.Name} {Shell.Quote($"{parsed.GetValue(option)}")}" : "";
-
-    private CoordinatorAddress Address(ParseResult parsed)
-    {
-        if (parsed.GetValue(_coordinator) is { } given)
-            return given;
-        if (Environment.GetEnvironmentVariable(CoordinatorVariable) is not { Length: > 0 } text)
-            return new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort);
-        return CoordinatorAddress.Parse(text)
-            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}.");
-    }
 
     private string? Token(ParseResult parsed) => parsed.GetValue(_tokenFile) is { } file
         ? TokenFile.Read(file)

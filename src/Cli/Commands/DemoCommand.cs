@@ -1,12 +1,11 @@
 using System.CommandLine;
 using Linformer.Cli.Demo;
-using Linformer.Protocol;
-using Linformer.Worker.Jobs;
-using Linformer.Worker.Local;
+using Linformer.Cli.Progress;
+using Linformer.Cli.Views;
 
 namespace Linformer.Cli.Commands;
 
-/// <summary><c>demo</c>: pretrains a tiny Linformer on real English text with two ranks.</summary>
+/// <summary><c>demo</c>: pretrains a tiny Linformer on real English text, through a coordinator and two workers.</summary>
 internal static class DemoCommand
 {
     private const string JobFile = "examples/tiny.yaml";
@@ -24,7 +23,7 @@ internal static class DemoCommand
     public static Command Create()
     {
         var data = StorageOption.Create();
-        var command = new Command("demo", "Pretrain a tiny Linformer on real English text with two ranks, in a few minutes") { data };
+        var command = new Command("demo", "Pretrain a tiny Linformer on real English text through a coordinator and two workers, in a few minutes") { data };
         command.SetAction((parsed, cancellation) => RunAsync(CommandContext.Of(parsed), parsed.GetValue(data)!, cancellation));
         return command;
     }
@@ -32,26 +31,32 @@ internal static class DemoCommand
     private static async Task<int> RunAsync(CommandContext context, string storageRoot, CancellationToken cancellation)
     {
         var root = RepositoryRoot();
-        var job = JobFileParser.Load(Path.Combine(root, JobFile)).OrThrow();
+        storageRoot = Path.GetFullPath(storageRoot);
         WriteCorpus(context, Path.Combine(root, Packages), Path.Combine(storageRoot, CorpusFolder), cancellation);
-        StartOver(storageRoot, job.Name);
-        var options = new LocalTrainingOptions { RankProgram = RankProcessCommand.Self(), StorageRoot = storageRoot };
-        var result = await TrainingRun.ExecuteAsync(context, options, job, cancellation);
-        if (result.Summary is not { } summary)
+        var outcome = await new DemoCluster(context, storageRoot).RunAsync(Path.Combine(root, JobFile), cancellation);
+        if (outcome is null)
         {
-            await context.Error.WriteLineAsync($"Stopped after step {result.Step}. Go on with: ./linformer train {JobFile} --data {Shell.Quote(storageRoot)} --resume");
+            context.Note(
+                $"Stopped. Go on with ./linformer demo --data {Shell.Quote(storageRoot)}, or with ./linformer up --data {Shell.Quote(storageRoot)} and, beside it, ./linformer watch tiny.");
             return ExitCodes.Cancelled;
         }
 
-        using var filler = MaskFiller.Load(summary.ModelFolder);
+        var job = outcome.Last.Job;
+        if (outcome.Last.Result is not { } result)
+            throw new CommandException($"{job.Id} has {Words.State(job)}: {job.Reason}");
+        var model = Path.Combine(storageRoot, result.ModelFolder);
+        using var filler = MaskFiller.Load(model);
         var filled = Sentences.SelectMany(sentence => filler.Fill(sentence, top: 5)).ToList();
         context.WriteResult(
-            new { summary, filled },
+            new { job = ProtoJson.Of(job), summary = ProtoJson.Of(result), firstStepSeconds = outcome.FirstStep?.TotalSeconds, model, filled },
             output =>
             {
-                TrainingRun.WriteSummary(output, summary);
+                Words.WriteResult(output, result);
+                output.WriteLine($"Model: {model}");
+                if (outcome.FirstStep is { } firstStep)
+                    output.WriteLine($"Submission to first step: {ProgressText.Duration(firstStep)}.");
                 WriteFilled(output, filled);
-                WriteNext(output, storageRoot, summary.ModelFolder);
+                WriteNext(output, storageRoot, model);
             });
         return ExitCodes.Success;
     }
@@ -62,17 +67,6 @@ internal static class DemoCommand
         using var phase = progress.StartPhase("Writing the demo's corpus", "documents");
         DemoCorpus.Write(packages, folder, (done, total) => phase.Report(done, total), cancellation);
         phase.Complete();
-    }
-
-    // The demo is the same every time; its corpus stays tokenized.
-    private static void StartOver(string storageRoot, string job)
-    {
-        var layout = new StorageLayout(storageRoot);
-        if (Directory.Exists(layout.Run(job)))
-        {
-            using var running = RunLock.Take(layout, job);
-            Directory.Delete(layout.Run(job), recursive: true);
-        }
     }
 
     private static void WriteFilled(TextWriter output, IReadOnlyList<FilledMask> masks)
@@ -91,7 +85,8 @@ internal static class DemoCommand
         output.WriteLine("Next:");
         output.WriteLine($"  ./linformer fill-mask {Shell.Quote(model)} \"A <mask> of your own.\"");
         output.WriteLine($"  ./linformer evaluate {Shell.Quote(model)} {Shell.Quote(Path.Combine(storageRoot, CorpusFolder, "moby-dick-chapter_1.txt"))}");
-        output.WriteLine($"  ./linformer train examples/small.yaml --data {Shell.Quote(storageRoot)}     a larger model on the Brown corpus");
+        output.WriteLine($"  ./linformer up --data {Shell.Quote(storageRoot)}     a coordinator and workers; beside it:");
+        output.WriteLine("  ./linformer submit examples/small.yaml --watch     a larger model on the Brown corpus");
         output.WriteLine("  docs/quick-start.md     to train on your own text");
     }
 

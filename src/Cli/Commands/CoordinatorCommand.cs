@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Linformer.Cli.Hosting;
+using Linformer.Coordinator;
+
+namespace Linformer.Cli.Commands;
+
+/// <summary><c>coordinator</c>: the coordinator of a cluster.</summary>
+internal static class CoordinatorCommand
+{
+    private static readonly CoordinatorOptions Defaults = new() { DataFolder = "" };
+
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var data = StorageOption.Create();
+        var listen = ListenOption.Create();
+        var lease = LeaseOption();
+        var format = HostLog.Option();
+        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, format };
+        command.WithExamples(
+            "coordinator --data /data/linformer                          # for this machine alone",
+            "coordinator --data /data/linformer --listen 0.0.0.0:7070 --log-format json");
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var context = CommandContext.Of(parsed);
+            var seconds = TimeSpan.FromSeconds(parsed.GetValue(lease));
+            var options = Defaults with
+            {
+                DataFolder = Path.GetFullPath(parsed.GetValue(data)!),
+                Listen = [.. parsed.GetValue(listen)!],
+                Lease = seconds,
+                HeartbeatInterval = seconds / 5,
+            };
+            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            await using var host = await CoordinatorStart.StartAsync(options, log, cancellation);
+            context.WriteResult(new { addresses = host.Addresses.Select(address => address.Authority), options.DataFolder }, output => Write(output, host, options));
+            try
+            {
+                await host.WaitForShutdownAsync(cancellation);
+                throw new CommandException("The coordinator has ended by itself; its log says why.");
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+            }
+
+            context.Note("Stopping; the ranks train on without a coordinator, and the jobs go on when it is back.");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static Option<double> LeaseOption()
+    {
+        var option = new Option<double>("--lease")
+        {
+            Description = "A worker that says nothing for so long is lost, 1 to 3600",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => Defaults.Lease.TotalSeconds,
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (>= 1 and <= 3600))
+                result.AddError("--lease must be from 1 to 3600.");
+        });
+        return option;
+    }
+
+    private static void Write(TextWriter output, CoordinatorHost host, CoordinatorOptions options)
+    {
+        var folder = Shell.Quote(options.DataFolder);
+        output.WriteLine($"The coordinator listens at {string.Join(", ", host.Addresses.Select(address => address.Authority))}.");
+        output.WriteLine($"Storage: {options.DataFolder}, which every worker mounts");
+        output.WriteLine($"Start workers: ./linformer worker --coordinator {host.Addresses[0].Authority} --data {folder} --join-token-file {Shell.Quote(Path.Combine(options.DataFolder, "coordinator", "join-token"))}");
+        output.Flush();
+    }
+}

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using Linformer.Cli.Cluster;
+using Linformer.Cli.Hosting;
+
+namespace Linformer.Cli.Commands;
+
+/// <summary><c>up</c>: a cluster on this machine, in one process.</summary>
+internal static class UpCommand
+{
+    private const int MostWorkers = 64;
+    private const int MostSlots = 1024;
+
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var workers = CountOption.Create("--workers", "Workers on this machine", 2, MostWorkers);
+        var slots = CountOption.Create("--slots", "Slots of each worker: ranks that run at the same time", 1, MostSlots);
+        var data = StorageOption.Create();
+        var listen = ListenOption.Create();
+        var format = HostLog.Option();
+        var command = new Command("up", "Run a coordinator and workers on this machine, until Ctrl-C") { workers, slots, data, listen, format };
+        command.WithExamples(
+            "up                                  # two workers with a slot each",
+            "up --workers 1 --slots 4 --data /data/linformer");
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var context = CommandContext.Of(parsed);
+            var options = new LocalClusterOptions
+            {
+                DataFolder = Path.GetFullPath(parsed.GetValue(data)!),
+                Listen = parsed.GetValue(listen)!,
+                Workers = parsed.GetValue(workers),
+                Slots = parsed.GetValue(slots),
+            };
+            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            await using var cluster = await LocalCluster.StartAsync(options, log, cancellation);
+            context.WriteResult(
+                new { coordinator = cluster.Address.ToString(), options.Workers, options.Slots, options.DataFolder },
+                output => Write(output, cluster.Address, options));
+            await cluster.WaitAsync(cancellation);
+            context.Note("Stopping: ranks write a checkpoint, and their jobs go on at the next start. A second Ctrl-C ends at once.");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static void Write(TextWriter output, CoordinatorAddress address, LocalClusterOptions options)
+    {
+        var elsewhere = address == new CoordinatorAddress("127.0.0.1", CoordinatorAddress.DefaultPort) || address == new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort)
+            ? ""
+            : $" --coordinator {address}";
+        output.WriteLine($"The coordinator listens at {address}, with {options.Workers} × {options.Slots} slots.");
+        output.WriteLine($"Storage: {options.DataFolder} (corpora, checkpoints, models; paths in job files are relative to it)");
+        output.WriteLine($"Submit a job: ./linformer submit FILE --watch{elsewhere}");
+        output.WriteLine("Ctrl-C stops; jobs go on at the next start.");
+        output.Flush();
+    }
+}

@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using Linformer.Cli.Cluster;
+using Linformer.Cli.Hosting;
+using Linformer.Worker.Agents;
+
+namespace Linformer.Cli.Commands;
+
+/// <summary><c>worker</c>: the agent of one machine.</summary>
+internal static class WorkerCommand
+{
+    private const string TokenVariable = "LINFORMER_JOIN_TOKEN";
+    private const int MostSlots = 1024;
+
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var client = new ClientOptions();
+        var data = StorageOption.Create();
+        var name = new Option<string?>("--name") { Description = "The worker's name in the cluster, a DNS label (default: the machine's)", HelpName = "N" };
+        var slots = CountOption.Create("--slots", "Ranks that run here at the same time", 1, MostSlots);
+        var address = new Option<string?>("--address")
+        {
+            Description = "The address under which other workers reach this one's ranks (default: the one that leads to the coordinator)",
+            HelpName = "IP",
+        };
+        var tokenFile = new Option<string?>("--join-token-file")
+        {
+            Description = $"A file with the join token; the coordinator keeps it in coordinator/join-token below its --data (default: the token in {TokenVariable})",
+            HelpName = "FILE",
+        };
+        var format = HostLog.Option();
+        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile, format };
+        client.AddCoordinatorTo(command);
+        command.WithExamples(
+            "worker --coordinator head:7070 --data /data/linformer --join-token-file join-token",
+            "worker --coordinator head:7070 --data /data/linformer --name gpu-3 --slots 4");
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var context = CommandContext.Of(parsed);
+            var coordinator = client.Address(parsed);
+            var options = new WorkerAgentOptions
+            {
+                Coordinator = coordinator.Uri,
+                JoinToken = JoinToken(parsed.GetValue(tokenFile)),
+                Name = parsed.GetValue(name) ?? MachineName(),
+                Slots = parsed.GetValue(slots),
+                Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinator, cancellation),
+                StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
+                RankProgram = RankProcessCommand.Self(),
+            };
+            return await RunAsync(context, options, coordinator, parsed.GetValue(format), cancellation);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        CommandContext context, WorkerAgentOptions options, CoordinatorAddress coordinator, LogFormat? format, CancellationToken cancellation)
+    {
+        await using var log = HostLog.Create(context, format);
+        context.WriteResult(
+            new { worker = options.Name, coordinator = coordinator.ToString(), options.Slots, options.Address, options.StorageRoot },
+            output => output.WriteLine($"Worker {options.Name} with {options.Slots} slots, reached at {options.Address}; coordinator {coordinator}, storage {options.StorageRoot}"));
+        await context.Output.FlushAsync(CancellationToken.None);
+        using var told = cancellation.Register(() => context.Note("Leaving: ranks write a checkpoint and stop. A second Ctrl-C ends at once."));
+        try
+        {
+            await new WorkerAgent(options, log.ForContext("Worker", options.Name)).RunAsync(cancellation);
+            return ExitCodes.Success;
+        }
+        catch (AgentRefusedException refused)
+        {
+            throw new CommandException($"The coordinator at {coordinator} refused this worker: {refused.Message}");
+        }
+        catch (ArgumentException wrong)
+        {
+            throw new CommandException(wrong.Message);
+        }
+    }
+
+    private static string JoinToken(string? file)
+    {
+        if (file is not null)
+            return TokenFile.Read(file);
+        return Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token
+            ? token.Trim()
+            : throw new CommandException($"A worker needs the join token: give --join-token-file FILE, or {TokenVariable}. The coordinator keeps it in the file coordinator/join-token below its --data folder.");
+    }
+
+    // "Box_7.example.org" becomes box-7: the agent's name is a DNS label.
+    private static string MachineName()
+    {
+        var label = new string([.. Environment.MachineName.Split('.')[0].ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]).Trim('-');
+        return label.Length > 0 ? label[..Math.Min(label.Length, 63)] : "worker";
+    }
+
+    // The system chooses the address from which the coordinator would be reached; nothing is sent.
+    private static async Task<string> OwnAddressAsync(CoordinatorAddress coordinator, CancellationToken cancellation)
+    {
+        try
+        {
+            var addresses = await Dns.GetHostAddressesAsync(coordinator.Host, cancellation);
+            var target = addresses.FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork) ?? addresses[0];
+            using var socket = new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+            await socket.ConnectAsync(target, coordinator.Port, cancellation);
+            return ((IPEndPoint)socket.LocalEndPoint!).Address.ToString();
+        }
+        catch (SocketException error)
+        {
+            throw new CommandException($"The way to the coordinator {coordinator} is not known ({error.Message}); give this machine's own address with --address IP.");
+        }
+    }
+}
