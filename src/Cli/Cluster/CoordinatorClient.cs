@@ -34,6 +34,9 @@ internal sealed class CoordinatorClient : IDisposable
         _channel = GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions
         {
             HttpHandler = _handler,
+            // By default a channel fails calls for ever longer after a connection that could not be made.
+            InitialReconnectBackoff = TimeSpan.FromMilliseconds(200),
+            MaxReconnectBackoff = TimeSpan.FromSeconds(2),
             MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes, // a long history, or a job file of a thousand globs
         });
         _headers = new Metadata { { MetadataNames.ProtocolVersion, $"{ProtocolVersion.Current}" } };

@@ -150,6 +150,9 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             UseProxy = false,
         },
         DisposeHttpClient = true,
+        // By default a channel fails calls for ever longer after a connection that could not be made.
+        InitialReconnectBackoff = FirstBackOff,
+        MaxReconnectBackoff = LongestBackOff,
         MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes,
     });
 }
