@@ -30,8 +30,13 @@ internal sealed class TestAgent : IAsyncDisposable
         _identity = identity;
     }
 
+    public string Name => _identity.Name;
+
     /// <summary>Every generation of a job whose ranks it has started.</summary>
     public List<(string Job, int Generation)> Started { get; } = [];
+
+    /// <summary>What it was asked to do and never should have been.</summary>
+    public List<string> Violations { get; } = [];
 
     /// <summary>Works of the leases that it has had.</summary>
     public List<AssignedLease> Leased { get; } = [];
@@ -111,10 +116,39 @@ internal sealed class TestAgent : IAsyncDisposable
                 }
                 groups[key] = group.Stop && known.Condition == GroupCondition.Alive ? known with { Condition = GroupCondition.Stopped } : known;
             }
+            Check(assignment, groups);
             _groups = groups;
             Leased.AddRange(assignment.Leases);
             _leases = [.. assignment.Leases.Select(Done)];
         }
+    }
+
+    private void Check(WorkerAssignment assignment, Dictionary<(string Job, int Generation), ReportedGroup> groups)
+    {
+        var alive = assignment.Groups.Where(group => groups[(group.JobId, group.Generation)].Condition == GroupCondition.Alive).ToList();
+        foreach (var slot in alive.SelectMany(group => group.Ranks).GroupBy(rank => rank.Slot).Where(ranks => ranks.Count() > 1))
+            Violations.Add($"slot {slot.Key} of {_identity.Name} has {slot.Count()} ranks");
+        foreach (var job in assignment.Groups.GroupBy(group => group.JobId).Where(generations => generations.Count() > 1))
+            Violations.Add($"job {job.Key} has {job.Count()} generations on {_identity.Name}");
+    }
+
+    /// <summary>Its ranks of some job end, if there are any.</summary>
+    public async Task EndAnyAsync(Random random, GroupCondition condition)
+    {
+        lock (_gate)
+        {
+            var alive = _groups.Values.Where(group => group.Condition == GroupCondition.Alive).ToArray();
+            if (alive.Length == 0)
+                return;
+            var group = alive[random.Next(alive.Length)];
+            _groups[(group.JobId, group.Generation)] = group with
+            {
+                Condition = condition,
+                Failures = condition == GroupCondition.Failed ? [Some.Failure(group.Generation)] : [],
+                Summary = "{}",
+            };
+        }
+        await ReportAsync();
     }
 
     private async Task ReportAsync()
