@@ -1,0 +1,106 @@
+using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Storage;
+using Orleans.Storage;
+
+namespace Linformer.Coordinator.Tests.Storage;
+
+public sealed class SqliteGrainStorageTests : IAsyncLifetime, IDisposable
+{
+    private static readonly GrainId Id = GrainId.Create("job", "a-aaaaa");
+
+    private readonly TemporaryFolder _folder = new();
+    private CoordinatorDatabase _database = null!;
+    private SqliteGrainStorage _storage = null!;
+
+    public Task InitializeAsync()
+    {
+        _database = CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(_folder.Path));
+        _storage = new SqliteGrainStorage(_database);
+        return Task.CompletedTask;
+    }
+
+    public async Task DisposeAsync() => await _database.DisposeAsync();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_state_comes_back_whole()
+    {
+        var written = new GrainState<JobState>(State("waits"));
+        await _storage.WriteStateAsync("state", Id, written);
+        written.RecordExists.ShouldBeTrue();
+
+        var read = await ReadAsync();
+        read.RecordExists.ShouldBeTrue();
+        read.ETag.ShouldBe(written.ETag);
+        read.State!.View!.Placements.ShouldBe(State("waits").View!.Placements);
+        read.State.Outbox.ShouldBe(State("waits").Outbox);
+        read.State.HistorySequence.ShouldBe(3);
+        // Another name and another grain have their own.
+        var other = new GrainState<JobState>();
+        await _storage.ReadStateAsync("other", Id, other);
+        other.RecordExists.ShouldBeFalse();
+        other.State.ShouldNotBeNull();
+        other.ETag.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_state_that_was_written_meanwhile_is_not_overwritten()
+    {
+        await _storage.WriteStateAsync("state", Id, new GrainState<JobState>(State("first")));
+        var mine = await ReadAsync();
+        var theirs = await ReadAsync();
+        theirs.State = State("theirs");
+        await _storage.WriteStateAsync("state", Id, theirs);
+
+        mine.State = State("mine");
+        var conflict = await Should.ThrowAsync<InconsistentStateException>(() => _storage.WriteStateAsync("state", Id, mine));
+        conflict.StoredEtag.ShouldBe(theirs.ETag);
+        conflict.CurrentEtag.ShouldBe(mine.ETag);
+        await Should.ThrowAsync<InconsistentStateException>(() => _storage.ClearStateAsync("state", Id, mine));
+        await Should.ThrowAsync<InconsistentStateException>(() => _storage.WriteStateAsync("state", Id, new GrainState<JobState>(State("new"))));
+        (await ReadAsync()).State!.View!.Reason.ShouldBe("theirs");
+    }
+
+    [Fact]
+    public async Task A_cleared_state_can_be_written_anew()
+    {
+        var state = new GrainState<JobState>(State("first"));
+        await _storage.WriteStateAsync("state", Id, state);
+        await _storage.ClearStateAsync("state", Id, state);
+        state.RecordExists.ShouldBeFalse();
+        state.State!.View.ShouldBeNull();
+        (await ReadAsync()).RecordExists.ShouldBeFalse();
+        state.State = State("second");
+        await _storage.WriteStateAsync("state", Id, state);
+        (await ReadAsync()).State!.View!.Reason.ShouldBe("second");
+    }
+
+    private async Task<GrainState<JobState>> ReadAsync()
+    {
+        var state = new GrainState<JobState>();
+        await _storage.ReadStateAsync("state", Id, state);
+        return state;
+    }
+
+    private static JobState State(string reason)
+    {
+        var noon = new DateTimeOffset(2026, 5, 4, 12, 0, 0, TimeSpan.Zero);
+        return new JobState
+        {
+            View = new JobView
+            {
+                JobId = "a-aaaaa",
+                Name = "a",
+                Phase = JobPhase.Queued,
+                Reason = reason,
+                JobJson = "{}",
+                Submitter = "person:ada",
+                SubmittedAt = noon,
+                Placements = [new Placement(0, "w1", 1), new Placement(1, "w2", 0)],
+            },
+            Outbox = [new JobHistoryEntry(3, noon, "coordinator", "placed", "", JobPhase.Queued, 0, 1, 0)],
+            HistorySequence = 3,
+        };
+    }
+}
