@@ -99,6 +99,13 @@ switch (modes[start.Rank % modes.Length])
     case "failed":
         control.ReportFailed("the loss is NaN at step 7");
         return 1;
+    case "failed-for-good":
+        control.ReportFailed("the corpus is too small", permanent: true);
+        return 1;
+    case "rendezvous-large":
+        control.RendezvousSet("large", new byte[100_000]);
+        Thread.Sleep(Timeout.Infinite);
+        return 0;
     case "peer-lost":
         control.RendezvousGet("alive", TimeSpan.FromSeconds(60));
         control.ReportFailed("the connection was closed", peerLost: true);
@@ -121,6 +128,15 @@ switch (modes[start.Rank % modes.Length])
 
         Thread.Sleep(300);
         control.ReportProgress(new ProgressMessage(7, 1000, 1, 1, 1));
+        control.StopRequested.WaitHandle.WaitOne();
+        return 0;
+    case "checkpoint-and-noise":
+        control.ReportCheckpointed("l0000-g0001-s00000001", start.RunFolder, 1, 2, ["l0000-g0001-s00000000"]);
+        for (var step = 2; step <= 50; step++)
+        {
+            control.ReportProgress(new ProgressMessage(step, 50, 1, 1, 1));
+        }
+
         control.StopRequested.WaitHandle.WaitOne();
         return 0;
     case "stops-with-others":

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Linformer.Worker.Agents;
 using Linformer.Worker.Tests.Local;
-using Serilog.Core;
+using Serilog;
 using V1 = Linformer.Protocol.V1;
 
 namespace Linformer.Worker.Tests.Agents;
@@ -50,7 +50,7 @@ public abstract class AgentFixture : LauncherFixture, IAsyncLifetime
     private protected (CancellationTokenSource Leave, Task Running) Start(WorkerAgentOptions options)
     {
         var leave = new CancellationTokenSource();
-        var running = new WorkerAgent(options, Logger.None).RunAsync(leave.Token);
+        var running = new WorkerAgent(options, new LoggerConfiguration().WriteTo.Sink(this).CreateLogger()).RunAsync(leave.Token);
         _agents.Add((leave, running));
         return (leave, running);
     }

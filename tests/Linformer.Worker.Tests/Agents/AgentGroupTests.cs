@@ -35,6 +35,22 @@ public sealed class AgentGroupTests : AgentFixture
     }
 
     [Fact]
+    public async Task LogEventsSayWhichRankOfWhichJobTheyAreAbout()
+    {
+        Start(Options("train"));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        await Coordinator.WaitForGroupAsync(Name, group => group.Phase == V1.GroupPhase.Ended);
+
+        lock (Events)
+        {
+            var started = Events.Where(e => e.MessageTemplate.Text.Contains("started as process", StringComparison.Ordinal)).ToList();
+            started.Select(e => e.Properties["Rank"].ToString()).ShouldBe(["0", "1"]);
+            started.ShouldAllBe(e => e.Properties["JobId"].ToString() == "\"brown-abcde\"" && e.Properties["Lineage"].ToString() == "0" && e.Properties["Generation"].ToString() == "7");
+            Events.ShouldContain(e => e.Properties.ContainsKey("Step") && e.Properties.ContainsKey("Rank") && e.Properties.ContainsKey("JobId"));
+        }
+    }
+
+    [Fact]
     public async Task ADroppedConnectionDisturbsNoRank()
     {
         Start(Options("talks"));
@@ -103,6 +119,38 @@ public sealed class AgentGroupTests : AgentFixture
         Coordinator.Drop(Name);
         var kept = await Coordinator.WaitAsync(Name, peer => peer.Logs.Any(item => item.Log.Number == 31) ? peer.Logs.ToList() : null);
         kept.Select(item => item.Log.Number).ShouldBe(Enumerable.Range(22, 10).Select(number => (long)number));
+    }
+
+    [Fact]
+    public async Task ACheckpointIsKeptWhenMetricsAreDropped()
+    {
+        Coordinator.Acknowledges = false;
+        Start(Options("checkpoint-and-noise") with { TelemetryItems = 5 });
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
+        await Coordinator.WaitAsync(Name, peer => peer.Status is { LostMetricPoints: 45, LostLogLines: 0 } status ? status : null);
+        lock (Coordinator.Of(Name))
+        {
+            Coordinator.Of(Name).Telemetry.Clear();
+        }
+
+        Coordinator.Drop(Name);
+
+        var kept = await Coordinator.WaitAsync(Name, peer => peer.Telemetry.Count == 5 ? peer.Telemetry.ToList() : null);
+        kept.Select(item => item.Key).ShouldBe([1, 47, 48, 49, 50]);
+        var checkpoint = kept[0].Value.Checkpoint;
+        (checkpoint.Name, checkpoint.Step, checkpoint.Bytes).ShouldBe(("l0000-g0001-s00000001", 1, 2));
+        checkpoint.Deleted.ShouldBe(["l0000-g0001-s00000000"]);
+    }
+
+    [Fact]
+    public async Task AValueTooLargeForOtherWorkersEndsItsRank()
+    {
+        Start(Options("rendezvous-large"));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
+
+        var ended = await Coordinator.WaitForGroupAsync(Name, group => group.Phase == V1.GroupPhase.Ended);
+
+        ended.Failures[0].Reason.ShouldContain("set the rendezvous key 'large' to 100000 bytes; allowed between workers are 65536");
     }
 
     [Fact]

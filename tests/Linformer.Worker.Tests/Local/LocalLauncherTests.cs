@@ -33,6 +33,20 @@ public sealed class LocalLauncherTests : LauncherFixture
     }
 
     [Fact]
+    public async Task OnlyTheRanksOfThisMachineAreStarted()
+    {
+        var recorder = new Recorder();
+
+        var result = await Launcher.RunAsync(
+            Run("train", 4) with { Ranks = [1, 3], ListenAddress = "0.0.0.0", AdvertisedAddress = "10.0.0.1", LogPrefix = "g0001-" }, recorder);
+
+        result.Summaries.Select(json => JsonSerializer.Deserialize<StartMessage>(json!)!).Select(start => (start.Rank, start.WorldSize, start.ListenAddress, start.AdvertisedAddress))
+            .ShouldBe([(1, 4, "0.0.0.0", "10.0.0.1"), (3, 4, "0.0.0.0", "10.0.0.1")]);
+        recorder.ProcessIds.Keys.Order().ShouldBe([1, 3]);
+        Directory.GetFiles(Path.Combine(Folder, "logs")).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["g0001-rank-1.log", "g0001-rank-3.log"]);
+    }
+
+    [Fact]
     public async Task TheEnvironmentIsSetBeforeTheRankStarts()
     {
         // Any library will do: one that this process has loaded.
@@ -185,6 +199,11 @@ public sealed class LocalLauncherTests : LauncherFixture
     {
         (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train", 0), new Recorder()))).Message.ShouldContain("world size is 0");
         (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { Threads = 0 }, new Recorder()))).Message.ShouldContain("threads are 0");
+        foreach (var ranks in new int[][] { [], [2], [-1], [1, 1] })
+        {
+            (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { Ranks = ranks }, new Recorder()))).Message.ShouldContain("different numbers from 0 to 1");
+        }
+
         (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { PreloadLibrary = "/no/such.so" }, new Recorder()))).Message.ShouldContain("/no/such.so");
         (await Should.ThrowAsync<IOException>(() => Launcher.RunAsync(Run("train") with { LogFolder = "/dev/null/logs" }, new Recorder()))).Message.ShouldContain("/dev/null");
         await Should.ThrowAsync<OperationCanceledException>(() => Launcher.RunAsync(Run("train"), new Recorder(), new CancellationToken(canceled: true)));

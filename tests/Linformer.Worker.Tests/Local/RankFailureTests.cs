@@ -86,6 +86,16 @@ public sealed class RankFailureTests : LauncherFixture
     }
 
     [Fact]
+    public async Task WhatAnotherTryWouldRepeatIsMarkedAmongTheRanksOfThisMachine()
+    {
+        var error = await Should.ThrowAsync<RankFailedException>(() =>
+            Launcher.RunAsync(Run("sleep,sleep,sleep,failed-for-good", 4) with { Ranks = [2, 3] }, new Recorder()));
+
+        (error.Failure.Rank, error.Failure.Permanent, error.Failure.PeerLost).ShouldBe((3, true, false));
+        (await FailAsync("failed", new Recorder(), worldSize: 1)).Failure.Permanent.ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task EndingBeforeTheJobIsDoneIsAFailure() =>
         (await FailAsync("unfinished,sleep", new Recorder())).Message.ShouldStartWith("Rank 0 exited with code 0 before the job was done.");
 
