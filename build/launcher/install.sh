@@ -15,12 +15,14 @@ debian_packages() { # cli|tests
     echo "python3-torch: the reference that tests compare with"
     echo "python3-grpcio: a gRPC client for the tests"
     echo "python3-protobuf: messages for that client"
+    echo "iproute2: network namespaces, the machines of the tests of a cluster"
   fi
 }
 
 is_there() {
   case $1 in
     g++ | cmake | make) command -v "$1" >/dev/null ;;
+    iproute2) command -v ip >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     npm) command -v npm >/dev/null ;;
     libopenblas0-pthread) has_fast_blas ;;
