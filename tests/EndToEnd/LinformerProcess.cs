@@ -19,10 +19,14 @@ internal sealed class LinformerProcess : IDisposable
 
     public static string Program => Path.Combine(AppContext.BaseDirectory, "Linformer.Cli");
 
-    public static LinformerProcess Start(params string[] arguments)
+    public static LinformerProcess Start(params string[] arguments) => StartOn([], arguments);
+
+    /// <summary>Starts the command behind a prefix that becomes it, such as <c>ip netns exec NAME</c>.</summary>
+    public static LinformerProcess StartOn(IReadOnlyList<string> prefix, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Program) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in arguments)
+        string[] line = [.. prefix, Program, .. arguments];
+        var start = new ProcessStartInfo(line[0]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in line[1..])
         {
             start.ArgumentList.Add(argument);
         }

@@ -30,7 +30,7 @@ internal sealed class Workspace : IDisposable
     public string Model(string job) => Path.Combine(Root, "models", job);
 
     /// <summary>Writes a job file of a model that trains in seconds.</summary>
-    public string Job(string name, int steps = 50, string corpus = "corpora/*.txt", string more = "")
+    public string Job(string name, int steps = 50, string corpus = "corpora/*.txt", string more = "", string ranks = "{ max: 2 }")
     {
         var path = Path.Combine(Root, name + ".yaml");
         File.WriteAllText(path, $$"""
@@ -48,7 +48,7 @@ internal sealed class Workspace : IDisposable
               warmupSteps: 5
               evaluateEvery: 25
               checkpointEvery: 10
-            ranks: { max: 2 }
+            ranks: {{ranks}}
             {{more}}
             """);
         return path;

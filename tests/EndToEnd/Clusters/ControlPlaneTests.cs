@@ -1,0 +1,140 @@
+namespace EndToEnd.Clusters;
+
+/// <summary>What people and workers do wrong with a coordinator, and what it answers.</summary>
+[Trait("Lane", "Processes")]
+public sealed class ControlPlaneTests : IDisposable
+{
+    private readonly Workspace _workspace = new();
+
+    public void Dispose() => _workspace.Dispose();
+
+    [Fact]
+    public async Task A_job_is_submitted_watched_and_exported()
+    {
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1", slots: 2);
+        await cluster.WaitForWorkersAsync(1);
+
+        var watched = await cluster.RunAsync("submit", _workspace.Job("good"), "--watch");
+
+        watched.ExitCode.ShouldBe(0, watched.Error);
+        watched.Output.ShouldContain("perplexity");
+        var to = Path.Combine(_workspace.Root, "exported");
+        (await cluster.RunAsync("export", "good", "--to", to)).ExitCode.ShouldBe(0);
+        var id = (await cluster.ShowAsync("good")).GetProperty("job").GetProperty("id").GetString()!;
+        foreach (var name in new[] { "model.safetensors", "config.json", "tokenizer.json" })
+        {
+            File.ReadAllBytes(Path.Combine(to, name)).ShouldBe(File.ReadAllBytes(Path.Combine(_workspace.Model(id), name)));
+        }
+
+        (await cluster.RunAsync("logs", "good", "--rank", "1")).Output.ShouldContain("Rank 1 of 2");
+        (await cluster.RunAsync("checkpoints", "good")).Output.ShouldContain("s00000050");
+
+        // The trained weights are those of the same job without a coordinator.
+        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("alone")));
+        _workspace.WeightsHash(id).ShouldBe(_workspace.WeightsHash("alone"));
+    }
+
+    [Fact]
+    public async Task The_same_submission_is_one_job_and_the_same_file_twice_are_two()
+    {
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        var file = _workspace.Job("twice");
+
+        var first = await cluster.SubmitAsync(file, "--key", "submission-1");
+        var again = await cluster.SubmitAsync(file, "--key", "submission-1");
+        var second = await cluster.SubmitAsync(file);
+        var conflict = await cluster.RunAsync("submit", _workspace.Job("other"), "--key", "submission-1");
+
+        again.ShouldBe(first);
+        second.ShouldNotBe(first);
+        (await cluster.JsonAsync("jobs")).GetProperty("jobs").GetArrayLength().ShouldBe(2);
+        conflict.ExitCode.ShouldBe(1);
+        conflict.Error.ShouldContain("submission-1");
+    }
+
+    [Fact]
+    public async Task A_job_larger_than_the_cluster_waits_and_says_so_and_others_go_on()
+    {
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1", slots: 1);
+        await cluster.WaitForWorkersAsync(1);
+
+        var large = await cluster.SubmitAsync(_workspace.Job("large", ranks: "{ min: 4, max: 6 }", more: "priority: 10"));
+        var small = await cluster.SubmitAsync(_workspace.Job("small", ranks: "{ max: 1 }"));
+        await cluster.WaitForStateAsync(small, "succeeded");
+
+        var job = (await cluster.ShowAsync(large)).GetProperty("job");
+        job.GetProperty("state").GetString().ShouldBe("queued");
+        job.GetProperty("reason").GetString()!.ShouldContain("4 slots");
+    }
+
+    [Fact]
+    public async Task A_worker_without_the_token_or_with_a_taken_name_is_told_why_and_ends()
+    {
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1");
+        await cluster.WaitForWorkersAsync(1);
+        var wrong = Path.Combine(_workspace.Root, "wrong-token");
+        await File.WriteAllTextAsync(wrong, "nonsense");
+        string[] worker = ["worker", "--coordinator", cluster.Endpoint, "--data", _workspace.Root];
+
+        var stranger = await LinformerProcess.RunAsync([.. worker, "--name", "w2", "--join-token-file", wrong]);
+        var twin = await LinformerProcess.RunAsync([.. worker, "--name", "w1", "--join-token-file", Path.Combine(_workspace.Root, "coordinator", "join-token")]);
+
+        stranger.ExitCode.ShouldBe(1);
+        stranger.Error.ShouldContain("token");
+        twin.ExitCode.ShouldBe(1);
+        twin.Error.ShouldContain("w1");
+        await cluster.WaitForWorkersAsync(1);
+    }
+
+    [Fact]
+    public async Task A_rank_killed_over_and_over_fails_the_job_with_its_signal_and_log()
+    {
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1", slots: 2);
+        await cluster.WaitForWorkersAsync(1);
+        var job = await cluster.SubmitAsync(_workspace.Job("killed", steps: 100_000));
+
+        // Before its first step, so that there is no progress between the failures.
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        while (await cluster.StateAsync(job) is not "failed")
+        {
+            foreach (var rank in cluster.Worker("w1").Children())
+            {
+                LinformerProcess.Signal(rank, "KILL");
+            }
+
+            await Task.Delay(50, limit.Token);
+        }
+
+        var shown = await cluster.ShowAsync(job);
+        shown.GetProperty("lastFailure").GetProperty("signal").GetString().ShouldBe("SIGKILL");
+        (await cluster.RunAsync("show", job)).Output.ShouldContain("SIGKILL");
+        (await cluster.HistoryAsync(job))[^1].ShouldEndWith("-> failed");
+    }
+
+    [Fact]
+    public async Task A_rank_that_is_killed_once_costs_the_steps_since_the_checkpoint_only()
+    {
+        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("whole", steps: 400)));
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1", slots: 2);
+        await cluster.WaitForWorkersAsync(1);
+        var job = await cluster.SubmitAsync(_workspace.Job("broken", steps: 400));
+        await cluster.WaitForStepAsync(job, 30);
+
+        LinformerProcess.Signal(cluster.Worker("w1").Children()[0], "KILL");
+        await cluster.WaitForStateAsync(job, "succeeded");
+
+        _workspace.WeightsHash(job).ShouldBe(_workspace.WeightsHash("whole"));
+        (await cluster.HistoryAsync(job)).ShouldContain(entry => entry.Contains("SIGKILL", StringComparison.Ordinal));
+    }
+}
