@@ -72,7 +72,7 @@ internal sealed class TestNetwork : IDisposable
 
     private static int Run(string arguments, out string error)
     {
-        using var ip = Process.Start(new ProcessStartInfo("ip", arguments) { RedirectStandardError = true })!;
+        using var ip = Process.Start(new ProcessStartInfo("ip", arguments) { UseShellExecute = false, RedirectStandardError = true })!;
         error = ip.StandardError.ReadToEnd();
         ip.WaitForExit();
         return ip.ExitCode;
