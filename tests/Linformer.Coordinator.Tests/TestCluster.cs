@@ -64,10 +64,10 @@ internal sealed class TestCluster : IAsyncDisposable
             var ports = FreePorts(2);
             silo.UseLocalhostClustering(ports[0], ports[1]);
         });
-        if (scheduler)
-            builder.Services.AddHostedService<SchedulerWatch>();
         var cluster = new TestCluster(builder.Build(), database);
         await cluster._host.StartAsync();
+        if (scheduler)
+            await cluster.Scheduler.Poke(CancellationToken.None);
         return cluster;
     }
 

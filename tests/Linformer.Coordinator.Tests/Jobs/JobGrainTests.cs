@@ -1,5 +1,6 @@
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 

@@ -1,5 +1,6 @@
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Tests.Storage;
 
 namespace Linformer.Coordinator.Tests.Scheduling;
 

@@ -1,4 +1,5 @@
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Tests.Storage;
 using Linformer.Coordinator.Workers;
 
 namespace Linformer.Coordinator.Tests.Workers;
