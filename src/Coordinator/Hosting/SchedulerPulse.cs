@@ -33,15 +33,28 @@ internal sealed class SchedulerPulse(IGrainFactory grains, IJobStore jobs, Sched
         {
             var unfinished = await jobs.UnfinishedAsync(cancellationToken);
             foreach (var submission in unfinished)
-                await grains.GetGrain<IJobGrain>(submission.JobId).Create(submission, cancellationToken);
+                await TouchAsync(submission, cancellationToken);
             if (unfinished.Count > 0)
                 logger.Information("{Jobs} unfinished jobs go on", unfinished.Count);
             return true;
         }
-        catch (Exception exception) when (exception is StorageException or TimeoutException or OrleansException)
+        catch (StorageException exception)
         {
-            logger.Error(exception, "The unfinished jobs could not be brought back; tried again in {RetryAfter}", RetryAfter);
+            logger.Error(exception, "The unfinished jobs could not be read; tried again in {RetryAfter}", RetryAfter);
             return false;
+        }
+    }
+
+    // One job that cannot be brought back must not keep the others; the scheduler's passes try it again.
+    private async Task TouchAsync(JobSubmission submission, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await grains.GetGrain<IJobGrain>(submission.JobId).Create(submission, cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.Error(exception, "Job {JobId} could not be brought back", submission.JobId);
         }
     }
 }

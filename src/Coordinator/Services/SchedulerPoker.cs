@@ -13,7 +13,7 @@ internal sealed class SchedulerPoker(IGrainFactory grains, ILogger logger)
         {
             await grains.GetGrain<ISchedulerGrain>(0).Poke(cancellationToken);
         }
-        catch (Exception exception) when (exception is TimeoutException or OrleansException)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             logger.Warning("The scheduler could not be told of a change ({Reason}); it sees it with its next pass", exception.Message);
         }

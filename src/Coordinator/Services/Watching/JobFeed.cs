@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Grpc.Core;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Mapping;
 using Linformer.Coordinator.Storage;
@@ -60,7 +59,7 @@ internal sealed class JobFeed(string jobId, JobReader reader, IHistoryStore hist
             {
                 await RefreshAsync(cancellationToken);
             }
-            catch (Exception exception) when (exception is StorageException or TimeoutException or OrleansException or RpcException)
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
                 logger.Warning("Job {JobId} could not be read for its watchers: {Reason}", jobId, exception.Message);
                 pause = RetryAfter;
