@@ -5,6 +5,7 @@ using Linformer.Model;
 using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
 using Linformer.Training.Checkpoints;
+using Linformer.Worker.Agents;
 using Linformer.Worker.Local;
 
 namespace Linformer.Cli;
@@ -18,6 +19,7 @@ internal static class Errors
     /// </summary>
     private static readonly Type[] Expected =
     [
+        typeof(AgentRefusedException),
         typeof(BadDataException),
         typeof(CheckpointException),
         typeof(CommandException),

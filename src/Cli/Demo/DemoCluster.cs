@@ -108,7 +108,7 @@ internal sealed class DemoCluster(CommandContext context, string storageRoot)
         var check = new SubmitRequest(request) { DryRun = true };
         var settings = (await client.SubmitAsync(check, _ => { }, cancellation)).ResolvedJob;
         var list = new ListJobsRequest { States = { JobState.Queued, JobState.Preparing, JobState.Running, JobState.Paused } };
-        foreach (var job in (await client.Jobs.ListAsync(list, client.Call(cancellation))).Jobs.Where(job => job.Submitter == Submitter))
+        foreach (var job in (await client.Jobs.ListAsync(list, client.Call(cancellation))).Jobs.Where(job => Words.Person(job.Submitter) == Submitter))
         {
             var details = await client.Jobs.ShowAsync(new ShowJobRequest { Job = job.Id }, client.Call(cancellation));
             if (details.JobFile == settings)

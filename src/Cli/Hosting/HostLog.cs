@@ -4,6 +4,7 @@ using Serilog;
 using Serilog.Core;
 using Serilog.Events;
 using Serilog.Formatting;
+using Serilog.Formatting.Display;
 using Serilog.Formatting.Json;
 
 namespace Linformer.Cli.Hosting;
@@ -90,13 +91,16 @@ internal static class HostLog
         private static readonly (string Property, string Prefix)[] Parts =
             [("Worker", "worker "), ("JobId", ""), ("Lineage", "l"), ("Generation", "g"), ("Rank", "r"), ("Step", "s")];
 
+        private readonly MessageTemplateTextFormatter _message = new("{Message:lj}", CultureInfo.InvariantCulture);
+
         public void Format(LogEvent logEvent, TextWriter output)
         {
             var place = Parts.Where(part => logEvent.Properties.ContainsKey(part.Property))
                 .Select(part => part.Prefix + logEvent.Properties[part.Property].ToString("l", CultureInfo.InvariantCulture))
                 .ToArray();
             output.Write($"{logEvent.Timestamp:yyyy-MM-dd HH:mm:ss} {Level(logEvent.Level)} {(place.Length > 0 ? $"[{string.Join(' ', place)}] " : "")}");
-            output.WriteLine(logEvent.RenderMessage(CultureInfo.InvariantCulture));
+            _message.Format(logEvent, output);
+            output.WriteLine();
             if (logEvent.Exception is not null)
                 output.WriteLine(logEvent.Exception);
         }

@@ -26,6 +26,9 @@ internal sealed record LocalClusterOptions
 /// <summary>A coordinator and workers in this process. Only the ranks are processes of their own.</summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
+    private const int MostAttempts = 20;
+    private static readonly TimeSpan RefusedDelay = TimeSpan.FromSeconds(1);
+
     private readonly CoordinatorHost _coordinator;
     private readonly CancellationTokenSource _leave = new();
     private readonly Task[] _workers;
@@ -73,7 +76,8 @@ internal sealed class LocalCluster : IAsyncDisposable
         _leave.Dispose();
     }
 
-    private Task RunWorkerAsync(int number, LocalClusterOptions options, ILogger logger)
+    // After a crash, the names of the workers before are free only when their leases have run out.
+    private async Task RunWorkerAsync(int number, LocalClusterOptions options, ILogger logger)
     {
         var name = $"local-{number}";
         var agent = new WorkerAgent(
@@ -87,7 +91,19 @@ internal sealed class LocalCluster : IAsyncDisposable
                 RankProgram = RankProcessCommand.Self(),
             },
             logger.ForContext("Worker", name));
-        return agent.RunAsync(_leave.Token);
+        for (var attempt = 1; !_leave.IsCancellationRequested; attempt++)
+        {
+            try
+            {
+                await agent.RunAsync(_leave.Token);
+                return;
+            }
+            catch (AgentRefusedException refused) when (attempt < MostAttempts)
+            {
+                logger.Information("Worker {Name} waits: {Reason}", name, refused.Message);
+                await Task.Delay(RefusedDelay, _leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
     }
 
     // One that listens everywhere answers on loopback, too.

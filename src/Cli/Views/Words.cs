@@ -19,6 +19,9 @@ internal static class Words
     /// <summary>Whether nothing more will happen to a job.</summary>
     public static bool HasEnded(JobState state) => state is JobState.Succeeded or JobState.Failed or JobState.Cancelled;
 
+    /// <summary>The name of a person: "ada" of "person:ada".</summary>
+    public static string Person(string who) => who.StartsWith("person:", StringComparison.Ordinal) ? who["person:".Length..] : who;
+
     /// <summary>"120/1,500".</summary>
     public static string Steps(Job job) => $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}";
 
