@@ -51,6 +51,8 @@ internal static class HostLog
         return new LoggerConfiguration()
             .MinimumLevel.Is(context.Verbose ? LogEventLevel.Debug : LogEventLevel.Information)
             .MinimumLevel.Override("Microsoft", context.Verbose ? LogEventLevel.Information : LogEventLevel.Warning)
+            // A start that fails is told by the command.
+            .MinimumLevel.Override("Microsoft.Extensions.Hosting", context.Verbose ? LogEventLevel.Information : LogEventLevel.Fatal)
             .MinimumLevel.Override("Orleans", context.Verbose ? LogEventLevel.Information : LogEventLevel.Warning)
             .MinimumLevel.Override("Grpc", context.Verbose ? LogEventLevel.Information : LogEventLevel.Warning)
             .Enrich.FromLogContext()
