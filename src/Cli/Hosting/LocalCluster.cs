@@ -26,9 +26,6 @@ internal sealed record LocalClusterOptions
 /// <summary>A coordinator and workers in this process. Only the ranks are processes of their own.</summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
-    private const int MostAttempts = 20;
-    private static readonly TimeSpan RefusedDelay = TimeSpan.FromSeconds(1);
-
     private readonly CoordinatorHost _coordinator;
     private readonly CancellationTokenSource _leave = new();
     private readonly Task[] _workers;
@@ -76,8 +73,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         _leave.Dispose();
     }
 
-    // After a crash, the names of the workers before are free only when their leases have run out.
-    private async Task RunWorkerAsync(int number, LocalClusterOptions options, ILogger logger)
+    private Task RunWorkerAsync(int number, LocalClusterOptions options, ILogger logger)
     {
         var name = $"local-{number}";
         var agent = new WorkerAgent(
@@ -91,19 +87,7 @@ internal sealed class LocalCluster : IAsyncDisposable
                 RankProgram = RankProcessCommand.Self(),
             },
             logger.ForContext("Worker", name));
-        for (var attempt = 1; !_leave.IsCancellationRequested; attempt++)
-        {
-            try
-            {
-                await agent.RunAsync(_leave.Token);
-                return;
-            }
-            catch (AgentRefusedException refused) when (attempt < MostAttempts)
-            {
-                logger.Information("Worker {Name} waits: {Reason}", name, refused.Message);
-                await Task.Delay(RefusedDelay, _leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
+        return agent.RunAsync(_leave.Token);
     }
 
     // One that listens everywhere answers on loopback, too.
