@@ -40,6 +40,7 @@ internal static class CoordinatorApp
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, listen));
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.StopPatience);
+        builder.Services.AddSingleton<IHostLifetime, OwnersLifetime>();
         AddStorage(builder.Services, database);
         AddServices(builder.Services, options, tokens, logger);
         AddSilo(builder, options);

@@ -82,6 +82,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         var complained = 0L;
         while (!(work.HasSaidItsEnd && work.Telemetry.IsEmpty))
         {
+            var started = Stopwatch.GetTimestamp();
             var session = new AgentSession(work, options, instanceId, logger);
             var reason = await TryAsync(session, client, cancellationToken);
             work.IsConnected = false;
@@ -90,7 +91,8 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
                 return;
             }
 
-            if (session.Welcomed)
+            // A coordinator that welcomes and hangs up at once is not asked ten times a second.
+            if (session.Welcomed && Stopwatch.GetElapsedTime(started) > LongestBackOff)
             {
                 (backOff, complained) = (FirstBackOff, 0);
             }

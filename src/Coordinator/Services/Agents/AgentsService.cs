@@ -25,6 +25,8 @@ internal sealed class AgentsService(
     public override async Task Connect(
         IAsyncStreamReader<Proto.AgentMessage> requestStream, IServerStreamWriter<Proto.CoordinatorMessage> responseStream, ServerCallContext context)
     {
+        if (lifetime.ApplicationStopping.IsCancellationRequested)
+            throw Refusal.Unavailable("The coordinator is stopping; it may come back.");
         var hello = await ReadHelloAsync(requestStream, context.CancellationToken);
         var identity = HelloCheck.Check(hello, database.Epoch);
         var grain = grains.GetGrain<IWorkerGrain>(identity.Name);
