@@ -98,7 +98,7 @@ internal static class HostLog
         public void Format(LogEvent logEvent, TextWriter output)
         {
             var place = Parts.Where(part => logEvent.Properties.ContainsKey(part.Property))
-                .Select(part => part.Prefix + logEvent.Properties[part.Property].ToString("l", CultureInfo.InvariantCulture))
+                .Select(part => part.Prefix + Plain(logEvent.Properties[part.Property]))
                 .ToArray();
             output.Write($"{logEvent.Timestamp:yyyy-MM-dd HH:mm:ss} {Level(logEvent.Level)} {(place.Length > 0 ? $"[{string.Join(' ', place)}] " : "")}");
             _message.Format(logEvent, output);
@@ -106,6 +106,10 @@ internal static class HostLog
             if (logEvent.Exception is not null)
                 output.WriteLine(logEvent.Exception);
         }
+
+        // Without the quotes that a text has elsewhere.
+        private static string Plain(LogEventPropertyValue value) =>
+            value is ScalarValue { Value: string text } ? text : value.ToString(format: null, CultureInfo.InvariantCulture);
 
         private static string Level(LogEventLevel level) => level switch
         {

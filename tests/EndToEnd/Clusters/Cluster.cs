@@ -31,12 +31,13 @@ internal sealed class Cluster : IAsyncDisposable
         await UntilAsync(async () => (await RunAsync("jobs")).ExitCode == 0, "the coordinator answers");
     }
 
-    public void StartWorker(string name, int machine = 0, int slots = 1)
+    public void StartWorker(string name, int machine = 0, int slots = 1, params string[] more)
     {
         var address = _network is null ? "127.0.0.1" : TestNetwork.Address(machine);
         _workers[name] = LinformerProcess.StartOn(
-            On(machine), "worker", "--coordinator", Endpoint, "--data", Workspace.Root, "--name", name, "--slots", $"{slots}",
-            "--address", address, "--join-token-file", Secret("join-token"));
+            On(machine),
+            ["worker", "--coordinator", Endpoint, "--data", Workspace.Root, "--name", name, "--slots", $"{slots}", "--address", address,
+                "--join-token-file", Secret("join-token"), .. more]);
     }
 
     public LinformerProcess Worker(string name) => _workers[name];

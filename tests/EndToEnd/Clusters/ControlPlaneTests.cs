@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace EndToEnd.Clusters;
 
 /// <summary>What people and workers do wrong with a coordinator, and what it answers.</summary>
@@ -34,6 +36,39 @@ public sealed class ControlPlaneTests : IDisposable
         // The trained weights are those of the same job without a coordinator.
         await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("alone")));
         _workspace.WeightsHash(id).ShouldBe(_workspace.WeightsHash("alone"));
+    }
+
+    [Fact]
+    public async Task Coordinator_and_workers_log_with_properties_for_people_and_for_programs()
+    {
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1");
+        cluster.StartWorker("w2", more: ["--log-format", "json"]);
+        await cluster.WaitForWorkersAsync(2);
+        var job = await cluster.SubmitAsync(_workspace.Job("logged", steps: 10));
+        await cluster.WaitForStateAsync(job, "succeeded");
+
+        var text = await StopAsync(cluster.Worker("w1"));
+        var json = await StopAsync(cluster.Worker("w2"));
+        var coordinator = await StopAsync(cluster.Coordinator);
+
+        text.ShouldMatch($@"\[.*{job} l0 g1 r\d.*\] Rank \d of 2 started");
+        coordinator.ShouldMatch($@"\[.*{job} l0 g1.*\] Job {job}: generation 1 started with 2 ranks");
+        json.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("Properties"))
+            .Any(properties => properties.TryGetProperty("JobId", out var id) && id.GetString() == job
+                && properties.TryGetProperty("Generation", out var generation) && generation.GetInt32() == 1
+                && properties.TryGetProperty("Rank", out _))
+            .ShouldBeTrue(json);
+
+        static async Task<string> StopAsync(LinformerProcess process)
+        {
+            process.Signal("TERM");
+            var result = await process.WaitAsync();
+            result.ExitCode.ShouldBe(0, result.Error);
+            return result.Error;
+        }
     }
 
     [Fact]
