@@ -1,0 +1,61 @@
+using Microsoft.Data.Sqlite;
+
+namespace EndToEnd.Clusters;
+
+/// <summary>A coordinator that is killed again and again loses no job, no step and no metric.</summary>
+[Trait("Lane", "Processes")]
+[Trait("Speed", "Slow")]
+public sealed class CoordinatorKillTests : IDisposable
+{
+    private const int Kills = 8;
+    private const int Steps = 600;
+
+    private readonly Workspace _workspace = new();
+
+    public void Dispose() => _workspace.Dispose();
+
+    [Fact]
+    public async Task Jobs_go_on_whenever_the_coordinator_is_killed()
+    {
+        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("whole", steps: Steps)));
+        await using var cluster = new Cluster(_workspace);
+        await cluster.StartCoordinatorAsync();
+        cluster.StartWorker("w1");
+        cluster.StartWorker("w2");
+        await cluster.WaitForWorkersAsync(2);
+        var random = new Random(11);
+
+        // From the moment of submission on: while the corpus is prepared, ranks start, steps are taken, and the next job waits.
+        var jobs = new List<string>
+        {
+            await cluster.SubmitAsync(_workspace.Job("first", steps: Steps, ranks: "{ min: 2, max: 2 }")),
+            await cluster.SubmitAsync(_workspace.Job("second", steps: Steps, ranks: "{ min: 2, max: 2 }")),
+        };
+        for (var kill = 0; kill < Kills; kill++)
+        {
+            await Task.Delay(random.Next(2500));
+            cluster.Coordinator.Signal("KILL");
+            await cluster.Coordinator.WaitAsync();
+            await cluster.StartCoordinatorAsync();
+        }
+
+        foreach (var job in jobs)
+        {
+            await cluster.WaitForStateAsync(job, "succeeded");
+            _workspace.WeightsHash(job).ShouldBe(_workspace.WeightsHash("whole"));
+            Recorded(job).ShouldBe(Steps);
+            var generation = (await cluster.ShowAsync(job)).GetProperty("job").GetProperty("generation").GetInt32();
+            generation.ShouldBe(1, string.Join('\n', await cluster.HistoryAsync(job))); // no rank was lost, so none was started again
+        }
+    }
+
+    private long Recorded(string job)
+    {
+        using var database = new SqliteConnection($"Data Source={Path.Combine(_workspace.Root, "coordinator", "linformer.db")};Mode=ReadOnly");
+        database.Open();
+        using var count = database.CreateCommand();
+        count.CommandText = "SELECT count(DISTINCT step) FROM metrics WHERE job_id = $job";
+        count.Parameters.AddWithValue("$job", job);
+        return (long)count.ExecuteScalar()!;
+    }
+}
