@@ -86,13 +86,18 @@ internal sealed class CoordinatorClient : IDisposable
             OnRetry = attempt =>
             {
                 if (attempt.AttemptNumber == 0)
-                    note($"No coordinator answers at {Address}; trying again …");
+                    note($"{Refusal(attempt.Outcome.Exception)}; trying again …");
                 return ValueTask.CompletedTask;
             },
         };
         return await new ResiliencePipelineBuilder<SubmitResponse>().AddRetry(retry).Build().ExecuteAsync(
             async token => await Jobs.SubmitAsync(request, Call(token)), cancellation);
     }
+
+    // An exception behind the status means that it was made on this side of the wire.
+    private string Refusal(Exception? error) => error is RpcException { Status: { DebugException: null, Detail.Length: > 0 } status }
+        ? status.Detail.TrimEnd('.', ' ')
+        : $"No coordinator answers at {Address}";
 
     /// <inheritdoc/>
     public void Dispose()

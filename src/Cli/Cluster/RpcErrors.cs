@@ -21,6 +21,8 @@ internal static class RpcErrors
             StatusCode.DeadlineExceeded => $"The coordinator at {address} did not answer in time; try again.",
             StatusCode.Unimplemented =>
                 $"What answers at {address} does not know this call: it is no coordinator, or one of another version.",
+            StatusCode.Unknown or StatusCode.Internal when error.Status.DebugException is HttpRequestException =>
+                $"What answers at {address} is no coordinator: it does not speak gRPC.\nName the coordinator with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
             StatusCode.Unknown or StatusCode.Internal or StatusCode.DataLoss =>
                 $"The coordinator at {address} failed: {Or(detail, "it does not say why")}\nIts log may say more.",
             _ => Or(detail, $"The coordinator at {address} refused the call ({error.StatusCode})."),

@@ -22,7 +22,7 @@ internal static class BenchCommand
         };
         ranks.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 2 or > MostRanks)
+            if (result.TryGet<int>(out var value) && value is < 2 or > MostRanks)
             {
                 result.AddError($"--ranks must be from 2 to {MostRanks}.");
             }
@@ -36,7 +36,7 @@ internal static class BenchCommand
         };
         sizes.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<long[]>() is { } values && Array.Exists(values, value => value <= 0 || value % 4 != 0))
+            if (result.TryGet<long[]>(out var values) && values is not null && Array.Exists(values, value => value <= 0 || value % 4 != 0))
             {
                 result.AddError("--sizes must be positive multiples of 4.");
             }

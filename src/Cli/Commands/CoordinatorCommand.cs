@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using Linformer.Cli.Hosting;
 using Linformer.Coordinator;
 
@@ -59,18 +60,24 @@ internal static class CoordinatorCommand
         };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (>= 1 and <= 3600))
+            if (result.TryGet<double>(out var value) && value is not (>= 1 and <= 3600))
                 result.AddError("--lease must be from 1 to 3600.");
         });
         return option;
     }
+
+    // An address that listens everywhere leads nowhere from elsewhere.
+    private static string Reachable(Uri address) =>
+        IPAddress.TryParse(address.DnsSafeHost, out var ip) && (ip.Equals(IPAddress.Any) || ip.Equals(IPAddress.IPv6Any))
+            ? $"{Dns.GetHostName()}:{address.Port}"
+            : address.Authority;
 
     private static void Write(TextWriter output, CoordinatorHost host, CoordinatorOptions options)
     {
         var folder = Shell.Quote(options.DataFolder);
         output.WriteLine($"The coordinator listens at {string.Join(", ", host.Addresses.Select(address => address.Authority))}.");
         output.WriteLine($"Storage: {options.DataFolder}, which every worker mounts");
-        output.WriteLine($"Start workers: ./linformer worker --coordinator {host.Addresses[0].Authority} --data {folder} --join-token-file {Shell.Quote(Path.Combine(options.DataFolder, "coordinator", "join-token"))}");
+        output.WriteLine($"Start workers: ./linformer worker --coordinator {Reachable(host.Addresses[0])} --data {folder} --join-token-file {Shell.Quote(Path.Combine(options.DataFolder, "coordinator", "join-token"))}");
         output.Flush();
     }
 }

@@ -15,8 +15,7 @@ internal static class CountOption
         var option = new Option<int>(name) { Description = $"{description}, 1 to {most}", HelpName = "N", DefaultValueFactory = _ => standard };
         option.Validators.Add(result =>
         {
-            var value = result.GetValueOrDefault<int>();
-            if (value < 1 || value > most)
+            if (result.TryGet<int>(out var value) && (value < 1 || value > most))
                 result.AddError($"{name} is {value}; allowed are 1 to {most}.");
         });
         return option;

@@ -37,13 +37,13 @@ internal static class DemoCommand
         if (outcome is null)
         {
             context.Note(
-                $"Stopped. Go on with ./linformer demo --data {Shell.Quote(storageRoot)}, or with ./linformer up --data {Shell.Quote(storageRoot)} and, beside it, ./linformer watch tiny.");
+                $"Stopped. Go on with ./linformer demo --data {Shell.Quote(storageRoot)}, or with ./linformer up --data {Shell.Quote(storageRoot)} and, beside it, ./linformer watch tiny");
             return ExitCodes.Cancelled;
         }
 
         var job = outcome.Last.Job;
         if (outcome.Last.Result is not { } result)
-            throw new CommandException($"{job.Id} has {Words.State(job)}: {job.Reason}");
+            throw new CommandException($"{job.Id}: {Words.StateAndReason(job)}");
         var model = Path.Combine(storageRoot, result.ModelFolder);
         using var filler = MaskFiller.Load(model);
         var filled = Sentences.SelectMany(sentence => filler.Fill(sentence, top: 5)).ToList();

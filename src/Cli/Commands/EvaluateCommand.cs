@@ -26,7 +26,7 @@ internal static class EvaluateCommand
         };
         mask.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 1))
+            if (result.TryGet<double>(out var value) && value is not (> 0 and <= 1))
             {
                 result.AddError("--mask-probability must be above 0 and at most 1.");
             }

@@ -14,7 +14,7 @@ internal static class FillMaskCommand
         var top = new Option<int>("--top") { Description = "Tokens to show for each mask", HelpName = "N", DefaultValueFactory = _ => 5 };
         top.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 1000)
+            if (result.TryGet<int>(out var value) && value is < 1 or > 1000)
             {
                 result.AddError("--top must be from 1 to 1000.");
             }

@@ -19,7 +19,7 @@ internal static class JobsCommand
         var limit = new Option<int>("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => DefaultLimit };
         limit.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() < 1)
+            if (result.TryGet<int>(out var value) && value < 1)
                 result.AddError("--limit must be 1 or more.");
         });
         var page = new Option<string?>("--page") { Description = "Go on where an earlier list ended", HelpName = "TOKEN" };
@@ -34,7 +34,8 @@ internal static class JobsCommand
             var request = new ListJobsRequest { NameContains = session.Parsed.GetValue(name) ?? "", PageToken = session.Parsed.GetValue(page) ?? "" };
             request.States.AddRange(session.Parsed.GetValue(states));
             var jobs = await ListAsync(session.Client, request, session.Parsed.GetValue(limit), cancellation);
-            session.Context.WriteMessage(jobs, output => Write(output, session, jobs));
+            var filtered = request.States.Count > 0 || request.NameContains.Length > 0;
+            session.Context.WriteMessage(jobs, output => Write(output, session, jobs, filtered));
             return ExitCodes.Success;
         });
         return command;
@@ -73,11 +74,11 @@ internal static class JobsCommand
         return all;
     }
 
-    private static void Write(TextWriter output, ClientSession session, ListJobsResponse jobs)
+    private static void Write(TextWriter output, ClientSession session, ListJobsResponse jobs, bool filtered)
     {
         if (jobs.Jobs.Count == 0)
         {
-            session.Context.Note($"No jobs. Submit one with {session.Command("submit FILE")}");
+            session.Context.Note(filtered ? "No job matches." : $"No jobs. Submit one with {session.Command("submit FILE")}");
             return;
         }
 

@@ -17,12 +17,12 @@ internal static class LogsCommand
         var tail = new Option<int>("--tail") { Description = "Begin with the last so many lines (default: all)", HelpName = "N" };
         rank.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() < 0)
+            if (result.TryGet<int?>(out var value) && value < 0)
                 result.AddError("--rank must be 0 or more.");
         });
         tail.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() < 1)
+            if (result.TryGet<int>(out var value) && value < 1)
                 result.AddError("--tail must be 1 or more.");
         });
         var command = new Command("logs", "Print the log lines of a job's ranks") { job, follow, rank, tail };
@@ -32,8 +32,15 @@ internal static class LogsCommand
             var request = new LogsRequest { Job = session.Parsed.GetValue(job), Tail = session.Parsed.GetValue(tail), Follow = session.Parsed.GetValue(follow) };
             if (session.Parsed.GetValue(rank) is { } only)
                 request.Rank = only;
+            var any = false;
             await foreach (var line in LinesAsync(session, request, cancellation))
+            {
+                any = true;
                 session.Context.WriteMessage(line, output => output.WriteLine($"g{line.Generation} r{line.Rank} | {line.Text}"));
+            }
+
+            if (!any)
+                session.Context.Note("There are no such log lines yet.");
             return ExitCodes.Success;
         });
         return command;

@@ -36,7 +36,7 @@ internal static class SubmitCommand
                 IdempotencyKey = session.Parsed.GetValue(key) ?? $"{Guid.NewGuid()}",
                 DryRun = session.Parsed.GetValue(dryRun),
                 Submitter = Environment.UserName,
-                Source = session.Parsed.GetValue(file)!,
+                Source = Path.GetFileName(session.Parsed.GetValue(file)!),
             };
             var response = await session.Client.SubmitAsync(request, session.Context.Note, cancellation);
             foreach (var notice in response.Notices)

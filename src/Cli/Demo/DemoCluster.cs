@@ -49,8 +49,8 @@ internal sealed class DemoCluster(CommandContext context, string storageRoot)
     private static async Task<DemoOutcome> RunAsync(CoordinatorClient client, IProgressReporter progress, string jobFile, CancellationToken cancellation)
     {
         await WaitForWorkersAsync(client, cancellation);
-        var (job, isNew) = await FindOrSubmitAsync(client, progress, jobFile, cancellation);
         var submitted = Stopwatch.GetTimestamp();
+        var (job, isNew) = await FindOrSubmitAsync(client, progress, jobFile, cancellation);
         TimeSpan? firstStep = null;
         WatchEvent? last = null;
         using var display = new WatchDisplay(progress);
@@ -87,7 +87,7 @@ internal sealed class DemoCluster(CommandContext context, string storageRoot)
             JobFile = ByteString.CopyFrom(await File.ReadAllBytesAsync(jobFile, cancellation)),
             IdempotencyKey = $"{Guid.NewGuid()}",
             Submitter = Submitter,
-            Source = jobFile,
+            Source = Path.GetFileName(jobFile),
         };
         if (await FindStoppedAsync(client, request, cancellation) is { } stopped)
         {

@@ -84,8 +84,9 @@ public sealed class TerminalProgress : IProgressReporter
             notes = [.. _notes];
             _notes.Clear();
         }
+        var width = _console.Profile.Width;
         foreach (var note in notes)
-            _console.WriteLine(note.PadRight(_console.Profile.Width - 1)); // over what the bars left there
+            _console.WriteLine(note.PadRight((((note.Length / width) + 1) * width) - 1)); // over what the bars left there
         live.UpdateTarget(Render());
     }
 

@@ -17,9 +17,9 @@ internal static class JobView
     {
         var job = details.Job;
         Field(output, "Job", job.Name == job.Id ? job.Id : $"{job.Id} (name {job.Name})");
-        Field(output, "State", job.Reason.Length > 0 ? $"{Words.State(job)}: {job.Reason}" : Words.State(job));
+        Field(output, "State", Words.StateAndReason(job));
         Field(output, "Step", $"{job.AppliedStep:#,0} of {job.TotalSteps:#,0}, committed {job.CommittedStep:#,0} (lineage {job.Lineage}, generation {job.Generation})");
-        Field(output, "Ranks", $"{job.WorldSize} now, {job.RanksMin} to {job.RanksMax} asked for; priority {job.Priority}");
+        Field(output, "Ranks", $"{(job.State == JobState.Running ? $"{job.WorldSize} now, " : "")}{Words.Range(job.RanksMin, job.RanksMax)} asked for; priority {job.Priority}");
         Field(output, "Submitted", $"{Words.Time(job.SubmittedAt)}{(job.Submitter.Length > 0 ? $" by {Words.Person(job.Submitter)}" : "")}");
         if (job.StartedAt is not null)
             Field(output, "Started", Words.Time(job.StartedAt));

@@ -10,7 +10,7 @@ internal static class Lists
     {
         var table = new TextTable("JOB", "STATE", ">STEP", ">RANKS", ">AGE", "REASON");
         foreach (var job in jobs)
-            table.Add(job.Id, Words.State(job), Words.Steps(job), $"{job.WorldSize}", Words.Age(job.SubmittedAt, now), job.Reason);
+            table.Add(job.Id, Words.State(job), Words.Steps(job), job.State == JobState.Running ? $"{job.WorldSize}" : "-", Words.Age(job.SubmittedAt, now), job.Reason);
         return table;
     }
 
@@ -28,7 +28,7 @@ internal static class Lists
             };
             var busy = worker.Slots.Where(slot => slot.JobId.Length > 0).ToList();
             table.Add(
-                worker.Name, state, $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), $"{worker.Slots.Count - busy.Count}", worker.Address,
+                worker.Name, state, $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), worker.Alive ? $"{worker.Slots.Count - busy.Count}" : "-", worker.Address,
                 Words.Age(worker.LastSeen, now), string.Join(", ", busy.Select(slot => $"{slot.JobId} r{slot.Rank}")));
         }
 

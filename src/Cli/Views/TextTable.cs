@@ -3,11 +3,16 @@ using Spectre.Console.Rendering;
 
 namespace Linformer.Cli.Views;
 
-/// <summary>A table for people: as wide as the terminal at most; where it is not a terminal, a line per row.</summary>
+/// <summary>
+/// A table for people: as wide as the terminal at most; where it is not a terminal, or a narrow one, a line per row, which the
+/// terminal wraps.
+/// </summary>
 /// <param name="headings">Of the columns; one that begins with &gt; is aligned to the right. The last column may wrap.</param>
 internal sealed class TextTable(params string[] headings)
 {
     private const int NoLimit = 1_000_000;
+    private const int NarrowestLastColumn = 16;
+    private const int Gap = 2;
 
     private readonly List<string[]> _rows = [];
 
@@ -28,14 +33,23 @@ internal sealed class TextTable(params string[] headings)
             {
                 NoWrap = index < headings.Length - 1,
                 Alignment = right ? Justify.Right : Justify.Left,
-                Padding = new Padding(0, 0, index < headings.Length - 1 ? 2 : 0, 0),
+                Padding = new Padding(0, 0, index < headings.Length - 1 ? Gap : 0, 0),
             };
             table.AddColumn(column);
         }
 
         foreach (var row in _rows)
             table.AddRow(row.Select(cell => (IRenderable)new Text(cell)));
-        WriteTrimmed(table, output, width);
+        WriteTrimmed(table, output, Fits(width) ? width : null);
+    }
+
+    // All columns but the last one keep their widths.
+    private bool Fits(int? width)
+    {
+        var fixedWidth = headings.SkipLast(1).Index().Sum(
+            column => _rows.Select(row => row[column.Index].Length).Append(column.Item.TrimStart('>').Length).Max() + Gap);
+        var last = _rows.Select(row => row[^1].Length).Append(headings[^1].Length).Max();
+        return fixedWidth + Math.Min(last, NarrowestLastColumn) <= width;
     }
 
     // Cells are padded to the width of their column, the last ones too.

@@ -11,21 +11,25 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
     private string _phaseName = "";
     private IProgressPhase? _phase;
     private double? _perplexity;
+    private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(20);
+
+    private readonly Queue<(long Time, long Step)> _recent = new();
     private (int Lineage, int Generation)? _counted;
-    private long _firstStep;
-    private long _started;
+    private string _waitsFor = "";
+    private long? _phaseTotal;
 
     /// <summary>Shows what has changed.</summary>
     public void Show(WatchEvent change)
     {
+        if (change.Job.State != JobState.Preparing)
+            EndPhase(done: change.Job.State == JobState.Running);
         foreach (var entry in change.History)
             progress.Note($"{entry.At?.ToDateTime().ToLocalTime():HH:mm:ss} {Words.History(entry)}");
         if (change.LastFailure is { } failure && change.History.Count > 0)
             ShowFailure(failure);
         if (change.Corpus is { Phase.Length: > 0 } corpus && change.Job.State == JobState.Preparing)
             ShowPhase(corpus);
-        else if (change.Job.State != JobState.Preparing)
-            EndPhase();
+        ShowWait(change.Job);
         if (change.HasHeldOutLoss)
             _perplexity = Math.Exp(change.HeldOutLoss);
         if (change.Metrics is { } metrics)
@@ -47,32 +51,52 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
         var total = corpus.Total > 0 ? corpus.Total : (long?)null;
         if (_phase is null || corpus.Phase != _phaseName)
         {
-            _phase?.Complete();
-            (_phaseName, _phase) = (corpus.Phase, progress.StartPhase(corpus.Phase, corpus.Unit, total));
+            EndPhase(done: true);
+            (_phaseName, _phase) = (corpus.Phase, progress.StartPhase(Sentence(corpus.Phase), corpus.Unit, total));
         }
 
-        _phase.Report(corpus.Done, total);
+        _phaseTotal = total;
+        _phase!.Report(corpus.Done, total);
     }
 
-    private void EndPhase()
+    // What was seen last of a phase is seldom its end.
+    private void EndPhase(bool done)
     {
-        _phase?.Complete();
-        _phase = null;
+        if (_phase is null)
+            return;
+        if (done && _phaseTotal is { } total)
+            _phase.Report(total, total);
+        if (done)
+            _phase.Complete();
+        else
+            _phase.Dispose();
+        (_phase, _phaseTotal) = (null, null);
     }
 
-    // The time left is told from the second step of a generation on: before the first, processes start and libraries tune.
+    private void ShowWait(Job job)
+    {
+        var waitsFor = job.State == JobState.Queued ? job.Reason : "";
+        if (waitsFor.Length > 0 && waitsFor != _waitsFor)
+            progress.Note($"queued: {waitsFor}");
+        _waitsFor = waitsFor;
+    }
+
+    private static string Sentence(string phase) => char.ToUpperInvariant(phase[0]) + phase[1..];
+
+    // From the steps of the last seconds: a generation that starts, or a coordinator that was away, makes steps slow for a while.
     private void ShowStep(MetricPoint metrics, long steps)
     {
-        TimeSpan? left = null;
         if (_counted != (metrics.Lineage, metrics.Generation))
         {
-            (_counted, _started, _firstStep) = ((metrics.Lineage, metrics.Generation), Stopwatch.GetTimestamp(), metrics.Step);
-        }
-        else if (metrics.Step > _firstStep)
-        {
-            left = Stopwatch.GetElapsedTime(_started) / (metrics.Step - _firstStep) * (steps - metrics.Step);
+            _recent.Clear();
+            _counted = (metrics.Lineage, metrics.Generation);
         }
 
+        _recent.Enqueue((Stopwatch.GetTimestamp(), metrics.Step));
+        while (_recent.Count > 2 && Stopwatch.GetElapsedTime(_recent.Peek().Time) > RateWindow)
+            _recent.Dequeue();
+        var (since, from) = _recent.Peek();
+        var left = metrics.Step > from ? Stopwatch.GetElapsedTime(since) / (metrics.Step - from) * (steps - metrics.Step) : (TimeSpan?)null;
         if (metrics.HasHeldOutLoss)
             _perplexity = Math.Exp(metrics.HeldOutLoss);
         progress.ReportTraining(new TrainingProgress(metrics.Step, steps, metrics.Loss, _perplexity, metrics.TokensPerSecond, left));

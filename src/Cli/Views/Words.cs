@@ -22,6 +22,14 @@ internal static class Words
     /// <summary>The name of a person: "ada" of "person:ada".</summary>
     public static string Person(string who) => who.StartsWith("person:", StringComparison.Ordinal) ? who["person:".Length..] : who;
 
+    /// <summary>"running: its ranks stop", or the reason alone where it tells the state.</summary>
+    public static string StateAndReason(Job job) => job.Reason.StartsWith(State(job.State), StringComparison.Ordinal)
+        ? job.Reason
+        : job.Reason.Length > 0 ? $"{State(job)}: {job.Reason}" : State(job);
+
+    /// <summary>"1 to 2", or "2" where that is all that is allowed.</summary>
+    public static string Range(int least, int most) => least == most ? $"{least}" : $"{least} to {most}";
+
     /// <summary>"120/1,500".</summary>
     public static string Steps(Job job) => $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}";
 
@@ -66,8 +74,7 @@ internal static class Words
     public static string Failure(RankFailure failure)
     {
         var how = failure.Signal.Length > 0 ? $"was ended by {failure.Signal}" : $"ended with exit code {failure.ExitCode}";
-        var why = failure.Reason.Length > 0 ? $": {failure.Reason}" : "";
-        return $"rank {failure.Rank} on worker {failure.Worker} {how} (generation {failure.Generation}){why}";
+        return $"rank {failure.Rank} on worker {failure.Worker} (generation {failure.Generation}) {(failure.Reason.Length > 0 ? failure.Reason : how)}";
     }
 
     /// <summary>What came of a job, in a few lines.</summary>

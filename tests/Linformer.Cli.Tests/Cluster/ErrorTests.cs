@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Grpc.Core;
 
 namespace Linformer.Cli.Tests.Cluster;
@@ -14,6 +16,52 @@ public sealed class ErrorTests : ClusterTest
         Error.ToString().ShouldBe(
             $"error: No coordinator answers at {Coordinator.Address}.\n" +
             "error: Start one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).\n");
+    }
+
+    [Fact]
+    public async Task A_web_server_at_the_port_is_told_from_a_coordinator()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var answering = AnswerAsHttp1Async(listener);
+        var address = $"127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
+
+        var code = await CommandLineApp.RunAsync(
+            CommandLineApp.CreateRoot(), ["jobs", "--coordinator", address], Output, Error, CancellationToken.None);
+
+        code.ShouldBe(1);
+        Error.ToString().ShouldContain($"What answers at {address} is no coordinator");
+        listener.Stop();
+        await answering;
+    }
+
+    [Theory]
+    [InlineData("jobs", "--limit")]
+    [InlineData("logs x", "--tail")]
+    [InlineData("logs x", "--rank")]
+    [InlineData("coordinator", "--lease")]
+    [InlineData("up", "--slots")]
+    public void What_is_no_number_is_a_usage_error(string command, string option)
+    {
+        var parsed = CommandLineApp.CreateRoot().Parse([.. command.Split(' '), option, "abc"]);
+
+        parsed.Errors.ShouldContain(error => error.Message.Contains("abc", StringComparison.Ordinal) && error.Message.Contains(option, StringComparison.Ordinal));
+    }
+
+    private static async Task AnswerAsHttp1Async(TcpListener listener)
+    {
+        try
+        {
+            while (true)
+            {
+                using var client = await listener.AcceptTcpClientAsync();
+                await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray());
+            }
+        }
+        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
     }
 
     [Theory]

@@ -22,7 +22,7 @@ public sealed class ListTests : ClusterTest
         Output.ToString().ShouldBe(
             $"""
             JOB                       STATE                     STEP  RANKS    AGE  REASON
-            a-much-longer-name-abcde  queued             1,200/1,500      2  5 min  {reason}
+            a-much-longer-name-abcde  queued             1,200/1,500      -  5 min  {reason}
             tiny-abcde                running (pausing)  1,200/1,500      2    3 h
 
             """);
@@ -101,7 +101,7 @@ public sealed class ListTests : ClusterTest
             """
             WORKER   STATE   SLOTS  FREE  ADDRESS    SEEN  RUNS
             local-1  alive   2 cpu     1  127.0.0.1   0 s  tiny-abcde r1
-            b        lost   1 cuda     1  10.0.0.7      -
+            b        lost   1 cuda     -  10.0.0.7      -
 
             """);
     }

@@ -28,7 +28,7 @@ public sealed class ShowTests : ClusterTest
                0  local-1     0  1,200   77  running
                1  local-2     0      0    -  starting
 
-            Last failure: rank 1 on worker local-2 was ended by SIGKILL (generation 1): the process is gone
+            Last failure: rank 1 on worker local-2 (generation 1) was ended by SIGKILL (exit code 137)
               | first line
               | last line
 
@@ -102,7 +102,7 @@ public sealed class ShowTests : ClusterTest
                 new Rank { Rank_ = 1, Worker = "local-2", State = "starting" },
             },
             LastMetrics = new MetricPoint { Step = 1200, Loss = 5.25, LearningRate = 1e-3, TokensPerSecond = 12345, HeldOutLoss = 1 },
-            LastFailure = new RankFailure { Generation = 1, Rank = 1, Worker = "local-2", ExitCode = 137, Signal = "SIGKILL", Reason = "the process is gone", LastLogLines = { "first line", "last line" } },
+            LastFailure = new RankFailure { Generation = 1, Rank = 1, Worker = "local-2", ExitCode = 137, Signal = "SIGKILL", Reason = "was ended by SIGKILL (exit code 137)", LastLogLines = { "first line", "last line" } },
             History = { Entry(1, "submitted"), Entry(2, "generation 2 started with 2 ranks", "rank 1 was lost") },
         };
     }

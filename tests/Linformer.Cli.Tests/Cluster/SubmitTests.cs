@@ -18,7 +18,7 @@ public sealed class SubmitTests : ClusterTest
         request.JobFile.ToStringUtf8().ShouldBe(await File.ReadAllTextAsync(file));
         request.IdempotencyKey.ShouldMatch("^[A-Za-z0-9._-]{8,128}$");
         request.Submitter.ShouldBe(Environment.UserName);
-        request.Source.ShouldBe(file);
+        request.Source.ShouldBe(Path.GetFileName(file));
         Output.ToString().ShouldBe($"Submitted tiny-abcde (queued: waits for slots).\nWatch it: ./linformer watch tiny-abcde --coordinator {Coordinator.Address}\n");
         Error.ToString().ShouldBe("note: needs 4 slots; the cluster has 2\n");
     }
