@@ -1,10 +1,12 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Data.Sqlite;
 
 namespace Linformer.Coordinator.Storage;
 
 /// <summary>Metrics, logs and checkpoints in SQLite.</summary>
 /// <param name="database">The database.</param>
-public sealed class SqliteTelemetryStore(CoordinatorDatabase database) : ITelemetryStore
+public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) : ITelemetryStore
 {
     private const string MetricColumns =
         """
@@ -132,15 +134,41 @@ public sealed class SqliteTelemetryStore(CoordinatorDatabase database) : ITeleme
         foreach (var checkpoint in batch.Checkpoints)
         {
             session.Execute(
-                "INSERT OR IGNORE INTO checkpoints VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                """
+                INSERT INTO checkpoints VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                ON CONFLICT (job_id, name) DO UPDATE SET at = excluded.at, bytes = excluded.bytes
+                """,
                 batch.JobId, checkpoint.Name, checkpoint.Lineage, checkpoint.Generation, checkpoint.Step,
                 checkpoint.At.ToColumn(), checkpoint.Bytes, checkpoint.Kept ? 1 : 0);
             // A step whose metrics were lost is known to be taken by its checkpoint.
             Advance(session, batch.JobId, checkpoint.Lineage, checkpoint.Generation, checkpoint.Step);
         }
         foreach (var name in batch.DeletedCheckpoints)
-            session.Execute("UPDATE checkpoints SET kept = 0 WHERE job_id = $1 AND name = $2", batch.JobId, name);
+            Delete(session, batch.JobId, name);
     }
+
+    // The deletion may come before the checkpoint, from another worker: its row is made then, and says when and how large later.
+    private static void Delete(Session session, string jobId, string name)
+    {
+        if (CheckpointName().Match(name) is not { Success: true } match
+            || !int.TryParse(match.Groups["lineage"].Value, CultureInfo.InvariantCulture, out var lineage)
+            || !int.TryParse(match.Groups["generation"].Value, CultureInfo.InvariantCulture, out var generation)
+            || !long.TryParse(match.Groups["step"].Value, CultureInfo.InvariantCulture, out var step))
+        {
+            session.Execute("UPDATE checkpoints SET kept = 0 WHERE job_id = $1 AND name = $2", jobId, name);
+            return;
+        }
+        session.Execute(
+            """
+            INSERT INTO checkpoints VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
+            ON CONFLICT (job_id, name) DO UPDATE SET kept = 0
+            """,
+            jobId, name, lineage, generation, step, DateTimeOffset.UtcNow.ToColumn());
+    }
+
+    // As Linformer.Training's CheckpointId writes it.
+    [GeneratedRegex("^l(?<lineage>[0-9]{4,10})-g(?<generation>[0-9]{4,10})-s(?<step>[0-9]{8,19})\\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex CheckpointName();
 
     private static void Advance(Session session, string jobId, int lineage, int generation, long step) =>
         session.Execute(

@@ -139,6 +139,18 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_deletion_that_comes_before_its_checkpoint_stays()
+    {
+        var late = new CheckpointRow("l0001-g0002-s00000100", 1, 2, 100, Noon, 5000, Kept: true);
+        await _telemetry.RecordAsync([new TelemetryBatch("a", "w2", [], [], [], [late.Name, "no-such-name"])], None);
+        var deleted = (await _telemetry.CheckpointsAsync("a", None)).ShouldHaveSingleItem();
+        (deleted.Lineage, deleted.Generation, deleted.Step, deleted.Kept).ShouldBe((1, 2, 100, false));
+
+        await _telemetry.RecordAsync([new TelemetryBatch("a", "w1", [], [], [late], [])], None);
+        (await _telemetry.CheckpointsAsync("a", None)).ShouldBe([late with { Kept = false }]);
+    }
+
+    [Fact]
     public async Task Metrics_are_those_of_the_newest_generation_and_keep_what_is_no_number()
     {
         await _telemetry.BeginGenerationAsync("a", 0, 2, None);
