@@ -16,6 +16,7 @@ internal sealed class AgentsService(
     ITelemetryStore telemetry,
     SchedulerPoker scheduler,
     CoordinatorDatabase database,
+    StorageId storage,
     CoordinatorOptions options,
     IHostApplicationLifetime lifetime,
     ILogger logger) : Proto.Agents.AgentsBase
@@ -71,6 +72,7 @@ internal sealed class AgentsService(
             Epoch = database.Epoch,
             HeartbeatMilliseconds = (int)options.HeartbeatInterval.TotalMilliseconds,
             LeaseMilliseconds = (int)options.Lease.TotalMilliseconds,
+            StorageId = storage.Value,
         },
     };
 
@@ -84,7 +86,7 @@ internal sealed class AgentsService(
         catch (Exception exception)
         {
             // Its lease runs out anyhow.
-            logger.Debug(exception, "The end of worker {Worker}'s stream could not be told", name);
+            logger.Debug(exception, "The end of worker {Worker:l}'s stream could not be told", name);
         }
     }
 }
