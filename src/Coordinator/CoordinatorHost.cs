@@ -29,7 +29,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         Addresses = [.. app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(address => new Uri(address))];
         _fenced = database.Fenced.Register(() =>
         {
-            logger.Fatal("Another coordinator has taken the lease of {Database}; this one ends", database.Path);
+            logger.Fatal("Another coordinator has taken the lease of {Database:l}; this one ends", database.Path);
             app.Lifetime.StopApplication();
         });
     }
@@ -59,6 +59,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
     {
         Check(options);
         var listen = options.Listen.Select(ListenAddress.Parse).ToList();
+        // Before the lease is taken, which would make agents obey a coordinator that cannot serve them.
+        ListenAddress.CheckFree(listen);
+        logger = CalmLog.Over(logger, TimeProvider.System);
         // The lease first: a silo of a coordinator that may not write must never start.
         var database = CoordinatorDatabase.Open(
             new CoordinatorDatabaseOptions(options.CoordinatorFolder) { MaximumBytes = options.MaximumDatabaseBytes });
@@ -66,10 +69,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
         try
         {
             var tokens = CoordinatorTokens.LoadOrCreate(options.CoordinatorFolder);
-            app = CoordinatorApp.Build(options, listen, database, tokens, logger);
+            app = CoordinatorApp.Build(options, listen, database, tokens, StorageId.LoadOrCreate(options.DataFolder), logger);
             await app.StartAsync(cancellationToken);
             var host = new CoordinatorHost(app, database, tokens, logger);
-            logger.Information("Coordinator of epoch {Epoch} serves {DataFolder} at {Addresses}", database.Epoch, options.DataFolder, host.Addresses);
+            logger.Information("Coordinator of epoch {Epoch} serves {DataFolder:l} at {Addresses:l}", database.Epoch, options.DataFolder, string.Join(", ", host.Addresses));
             return host;
         }
         catch

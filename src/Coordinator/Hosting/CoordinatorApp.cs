@@ -28,7 +28,7 @@ internal static class CoordinatorApp
 
     /// <summary>The application, not started.</summary>
     public static WebApplication Build(
-        CoordinatorOptions options, IReadOnlyList<ListenAddress> listen, CoordinatorDatabase database, CoordinatorTokens tokens, ILogger logger)
+        CoordinatorOptions options, IReadOnlyList<ListenAddress> listen, CoordinatorDatabase database, CoordinatorTokens tokens, StorageId storage, ILogger logger)
     {
         // Empty: neither files of the current folder nor environment variables of ASP.NET change what is served.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Linformer.Coordinator" });
@@ -41,10 +41,9 @@ internal static class CoordinatorApp
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.StopPatience);
         builder.Services.AddSingleton<IHostLifetime, OwnersLifetime>();
-        AddStorage(builder.Services, database);
+        AddStorage(builder.Services, database, storage);
         AddServices(builder.Services, options, tokens, logger);
         AddSilo(builder, options);
-        // After the silo: it starts once grains can be called.
         builder.Services.AddHostedService<SchedulerPulse>();
         var app = builder.Build();
         app.UseRouting();
@@ -83,9 +82,10 @@ internal static class CoordinatorApp
         return next(connection);
     }
 
-    private static void AddStorage(IServiceCollection services, CoordinatorDatabase database)
+    private static void AddStorage(IServiceCollection services, CoordinatorDatabase database, StorageId storage)
     {
         services.AddSingleton(database);
+        services.AddSingleton(storage);
         services.AddSingleton<IJobStore, SqliteJobStore>();
         services.AddSingleton<IHistoryStore, SqliteHistoryStore>();
         services.AddSingleton<ITelemetryStore, SqliteTelemetryStore>();

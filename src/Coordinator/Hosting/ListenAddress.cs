@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 
 namespace Linformer.Coordinator.Hosting;
 
@@ -34,6 +35,51 @@ public sealed record ListenAddress(IPAddress Address, int Port)
                 new ListenAddress(address, port),
             _ => throw Wrong(text),
         };
+    }
+
+    /// <summary>Checks that all can be listened on at this moment, together.</summary>
+    /// <exception cref="IOException">One cannot; the message names it and says why.</exception>
+    public static void CheckFree(IReadOnlyList<ListenAddress> addresses)
+    {
+        var sockets = new List<Socket>();
+        try
+        {
+            foreach (var address in addresses)
+            {
+                var socket = new Socket(address.Address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+                sockets.Add(socket);
+                if (address.Address.Equals(IPAddress.IPv6Any))
+                    socket.DualMode = true;
+                address.Bind(socket);
+            }
+        }
+        finally
+        {
+            sockets.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => new IPEndPoint(Address, Port).ToString();
+
+    private void Bind(Socket socket)
+    {
+        try
+        {
+            socket.Bind(new IPEndPoint(Address, Port));
+            socket.Listen(1);
+        }
+        catch (SocketException exception)
+        {
+            var why = exception.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => "another program listens there. Stop that one, or choose another port.",
+                SocketError.AddressNotAvailable => "this machine has no such address. Choose one that it has, or '*' for all.",
+                SocketError.AccessDenied => "the system does not allow it. Choose a port from 1024 on.",
+                _ => exception.Message,
+            };
+            throw new IOException($"The coordinator cannot listen on {this}: {why}", exception);
+        }
     }
 
     private static FormatException Wrong(string text) => new(

@@ -8,23 +8,37 @@ namespace Linformer.Coordinator.Hosting;
 
 /// <summary>
 /// Brings back what was unfinished: touches every unfinished job, whose grain then makes up what a kill cut off, and wakes the
-/// scheduler. Wakes it again now and then, since nothing else would if its activation were lost.
+/// scheduler, once the coordinator serves: agents that come back must find it. Wakes it again now and then, since nothing else would if its activation were lost.
 /// </summary>
-internal sealed class SchedulerPulse(IGrainFactory grains, IJobStore jobs, SchedulerPoker scheduler, ILogger logger) : BackgroundService
+internal sealed class SchedulerPulse(IGrainFactory grains, IJobStore jobs, SchedulerPoker scheduler, IHostApplicationLifetime lifetime, ILogger logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await Task.Yield();
-        while (!await TryTouchAsync(stoppingToken))
-            await Task.Delay(RetryAfter, stoppingToken);
-        while (true)
+        try
         {
-            await scheduler.PokeAsync(stoppingToken);
-            await Task.Delay(Interval, stoppingToken);
+            await StartedAsync(stoppingToken);
+            while (!await TryTouchAsync(stoppingToken))
+                await Task.Delay(RetryAfter, stoppingToken);
+            while (true)
+            {
+                await scheduler.PokeAsync(stoppingToken);
+                await Task.Delay(Interval, stoppingToken);
+            }
         }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The host would log a stop during its start as a failure.
+        }
+    }
+
+    private async Task StartedAsync(CancellationToken cancellationToken)
+    {
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = lifetime.ApplicationStarted.Register(() => started.TrySetResult());
+        await started.Task.WaitAsync(cancellationToken);
     }
 
     private async Task<bool> TryTouchAsync(CancellationToken cancellationToken)

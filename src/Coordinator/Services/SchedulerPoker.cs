@@ -15,7 +15,7 @@ internal sealed class SchedulerPoker(IGrainFactory grains, ILogger logger)
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            logger.Warning("The scheduler could not be told of a change ({Reason}); it sees it with its next pass", exception.Message);
+            logger.Warning("The scheduler could not be told of a change ({Reason:l}); it sees it with its next pass", exception.Message);
         }
     }
 }

@@ -115,4 +115,32 @@ public sealed class GuardTests
             () => TestCoordinator.StartAsync(change: options => options with { Listen = [$"localhost:{port}"] }));
         refusal.Message.ShouldContain(port.ToString());
     }
+
+    [Fact]
+    public async Task A_start_at_a_port_that_is_taken_leaves_nothing_behind_and_logs_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        await using (var first = await TestCoordinator.StartAsync(folder))
+            first.Host.Epoch.ShouldBe(1);
+        using (var taken = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0))
+        {
+            taken.Start();
+            var address = $"localhost:{((IPEndPoint)taken.LocalEndpoint).Port}";
+            var log = new LogCollector();
+            var refusal = await Should.ThrowAsync<IOException>(
+                () => TestCoordinator.StartAsync(folder, options => options with { Listen = ["localhost:0", address] }, log.Logger));
+            refusal.InnerException.ShouldBeOfType<System.Net.Sockets.SocketException>();
+            log.Lines.ShouldBeEmpty();
+        }
+        await using var second = await TestCoordinator.StartAsync(folder);
+        second.Host.Epoch.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task An_address_of_another_machine_is_named()
+    {
+        var refusal = await Should.ThrowAsync<IOException>(() => TestCoordinator.StartAsync(change: options => options with { Listen = ["192.0.2.1:0"] }));
+        refusal.Message.ShouldContain("192.0.2.1");
+        refusal.Message.ShouldContain("no such address");
+    }
 }

@@ -62,7 +62,7 @@ internal sealed class CallGuard(CoordinatorTokens tokens, IHostApplicationLifeti
         var (error, own) = CallErrors.Map(
             exception, context.CancellationToken.IsCancellationRequested, lifetime.ApplicationStopping.IsCancellationRequested);
         if (own)
-            logger.Error(exception, "{Method} from {Peer} failed", context.Method, context.Peer);
+            logger.Error(exception, "{Method:l} from {Peer:l} failed", context.Method, context.Peer);
         else
             logger.Debug("{Method} from {Peer} was answered with {Status}", context.Method, context.Peer, error.Status);
         return error;

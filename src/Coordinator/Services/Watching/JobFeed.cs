@@ -61,7 +61,7 @@ internal sealed class JobFeed(string jobId, JobReader reader, IHistoryStore hist
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
-                logger.Warning("Job {JobId} could not be read for its watchers: {Reason}", jobId, exception.Message);
+                logger.Warning("Job {JobId:l} could not be read for its watchers: {Reason:l}", jobId, exception.Message);
                 pause = RetryAfter;
             }
             await Task.Delay(pause, cancellationToken);
