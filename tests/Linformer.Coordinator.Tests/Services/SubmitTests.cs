@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Linformer.Coordinator.Tests.Storage;
 using Linformer.Protocol;
+using Microsoft.Data.Sqlite;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Tests.Services;
@@ -92,6 +93,48 @@ public sealed class SubmitTests : IAsyncLifetime
         large.JobFile = ByteString.CopyFrom(new byte[5 << 20]);
         await Refused.With(StatusCode.ResourceExhausted, async () => await _coordinator.Jobs.SubmitAsync(large));
         (await _coordinator.Jobs.ListAsync(new Proto.ListJobsRequest())).Jobs.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_file_may_have_any_name()
+    {
+        var request = TestCoordinator.Request();
+        request.Source = new string('d', 9_000) + "/\r\nmine.yaml";
+        (await _coordinator.Jobs.SubmitAsync(request)).Job.Id.ShouldNotBeEmpty();
+
+        request.JobFile = ByteString.CopyFromUtf8("name: Not A Label\ncorpus: { files: [a.txt] }\n");
+        var refusal = await Refused.With(StatusCode.InvalidArgument, async () => await _coordinator.Jobs.SubmitAsync(request));
+        refusal.Status.Detail.ShouldStartWith("…ddd");
+        refusal.Status.Detail.ShouldContain("ddd/??mine.yaml:1:");
+        refusal.Status.Detail.Length.ShouldBeLessThan(1_000);
+    }
+
+    [Fact]
+    public async Task A_worker_whose_state_is_damaged_stops_neither_submissions_nor_the_list()
+    {
+        using var folder = new TemporaryFolder();
+        await using (var first = await TestCoordinator.StartAsync(folder))
+        {
+            using var lost = new FakeAgent(first);
+            await lost.JoinAsync("w1");
+        }
+        await using (var database = new SqliteConnection($"Data Source={folder.File("coordinator/linformer.db")};Pooling=False"))
+        {
+            await database.OpenAsync();
+            await using var damage = database.CreateCommand();
+            damage.CommandText = "UPDATE grains SET state = '{\"Identity\": 5' WHERE state_name = 'worker'";
+            (await damage.ExecuteNonQueryAsync()).ShouldBe(1);
+        }
+        var log = new LogCollector();
+        await using var second = await TestCoordinator.StartAsync(folder, logger: log.Logger);
+        using var agent = new FakeAgent(second);
+        await agent.JoinAsync("w2");
+
+        (await second.Workers.ListAsync(new Proto.ListWorkersRequest())).Workers.ShouldHaveSingleItem().Name.ShouldBe("w2");
+        var response = await second.Jobs.SubmitAsync(TestCoordinator.Request());
+        response.Job.State.ShouldBe(Proto.JobState.Queued);
+        response.Notices.ShouldBeEmpty();
+        log.Lines.ShouldContain(line => line.Contains("Worker w1 cannot be read"));
     }
 
     [Fact]

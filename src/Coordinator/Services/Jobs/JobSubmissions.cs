@@ -6,6 +6,7 @@ using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
 using Linformer.Coordinator.Storage;
 using Linformer.Protocol;
+using Serilog;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Services.Jobs;
@@ -14,7 +15,8 @@ namespace Linformer.Coordinator.Services.Jobs;
 /// Takes job files. The submission is recorded under its key first, and its grain made then: whatever happens in between, a
 /// second try with the key finds the same job, and so does the coordinator's next start.
 /// </summary>
-internal sealed partial class JobSubmissions(IGrainFactory grains, IJobStore jobs, ClusterReader cluster, SchedulerPoker scheduler, TimeProvider time)
+internal sealed partial class JobSubmissions(
+    IGrainFactory grains, IJobStore jobs, ClusterReader cluster, SchedulerPoker scheduler, TimeProvider time, ILogger logger)
 {
     private const int IdTries = 10;
     private const int MaxName = 128;
@@ -24,13 +26,13 @@ internal sealed partial class JobSubmissions(IGrainFactory grains, IJobStore job
     public async Task<Proto.SubmitResponse> SubmitAsync(Proto.SubmitRequest request, CancellationToken cancellationToken)
     {
         Check(request);
-        var source = request.Source.Length == 0 ? "job.yaml" : request.Source;
+        var source = request.Source.Length == 0 ? "job.yaml" : Source(request.Source);
         var file = JobFileParser.Parse(request.JobFile.Span, source, cuda: true).OrThrow();
         var json = file.ToJson();
         if (Encoding.UTF8.GetByteCount(json) > JobFileParser.MaxBytes)
             throw Refusal.Invalid($"{source}: with all settings written out, it is larger than {JobFileParser.MaxBytes:#,0} bytes. Use globs for the corpus files.");
         var response = new Proto.SubmitResponse { ResolvedJob = json };
-        response.Notices.AddRange(await NoticesAsync(file, cancellationToken));
+        response.Notices.AddRange(await TryNoticesAsync(file, cancellationToken));
         if (request.DryRun)
         {
             response.Job = Draft(file);
@@ -52,7 +54,13 @@ internal sealed partial class JobSubmissions(IGrainFactory grains, IJobStore job
         if (!request.DryRun && !KeyPattern().IsMatch(request.IdempotencyKey))
             throw Refusal.Invalid($"idempotency_key {Refusal.Show(request.IdempotencyKey)} is not 8 to 128 characters of A-Z a-z 0-9 - _ .");
         Refusal.CheckText("submitter", request.Submitter, MaxName);
-        Refusal.CheckText("source", request.Source, MaxSource);
+    }
+
+    // Only messages show it, so no name of a file is wrong; the end of a long one tells most.
+    private static string Source(string source)
+    {
+        var shown = source.Length > MaxSource ? "…" + source[^(MaxSource - 1)..] : source;
+        return string.Concat(shown.Select(character => char.IsControl(character) ? '?' : character));
     }
 
     private async Task<RecordedSubmission> RecordAsync(
@@ -70,6 +78,20 @@ internal sealed partial class JobSubmissions(IGrainFactory grains, IJobStore job
             {
                 // Another id is as good.
             }
+        }
+    }
+
+    // What a job waits for is told as a help: a job is not refused because that is not known.
+    private async Task<IReadOnlyList<string>> TryNoticesAsync(JobFile file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await NoticesAsync(file, cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.Warning(exception, "The workers could not be read for a submission's notices");
+            return [];
         }
     }
 
