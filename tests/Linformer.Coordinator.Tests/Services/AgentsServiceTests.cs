@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.Data.Sqlite;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Tests.Services;
@@ -119,6 +120,58 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         (await agent.ReadUntilAsync(message => message.TelemetryAck is not null)).TelemetryAck.Sequence.ShouldBe(7);
         using var metrics = _coordinator.Jobs.Metrics(new Proto.MetricsRequest { Job = job.Id });
         (await metrics.ResponseStream.MoveNext(CancellationToken.None)).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task An_agent_is_told_the_id_of_the_storage()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        var welcome = await agent.JoinAsync();
+        welcome.StorageId.ShouldNotBeEmpty();
+        welcome.StorageId.ShouldBe((await File.ReadAllTextAsync(Path.Combine(_coordinator.DataFolder, "storage-id"))).Trim());
+    }
+
+    [Fact]
+    public async Task What_an_agent_had_to_drop_is_shown()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        await agent.JoinAsync();
+        await agent.SendAsync(new Proto.Status { LostMetricPoints = 3, LostLogLines = 4 });
+        // The acknowledgement tells that the status before it was read.
+        await agent.SendAsync(new Proto.Telemetry { Sequence = 1 });
+        await agent.ReadUntilAsync(message => message.TelemetryAck is not null);
+        var worker = (await _coordinator.Workers.ListAsync(new Proto.ListWorkersRequest())).Workers.ShouldHaveSingleItem();
+        worker.LostMetricPoints.ShouldBe(3);
+        worker.LostLogLines.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Telemetry_waits_for_a_locked_database_and_statuses_do_not()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        await agent.JoinAsync(slots: 2);
+        await _coordinator.SubmitAsync();
+        await PrepareAsync(agent);
+        var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
+        await agent.SendAsync(Running(assignment, Proto.GroupPhase.Running));
+        await using (var other = new SqliteConnection($"Data Source={Path.Combine(_coordinator.DataFolder, "coordinator", "linformer.db")};Pooling=False"))
+        {
+            await other.OpenAsync();
+            await using var locking = other.CreateCommand();
+            locking.CommandText = "BEGIN IMMEDIATE";
+            await locking.ExecuteNonQueryAsync();
+            for (var step = 1; step <= 16; step++)
+                await agent.SendAsync(Steps(assignment.Groups[0], step, step));
+            var told = Running(assignment, Proto.GroupPhase.Running);
+            told.LostLogLines = 77;
+            await agent.SendAsync(told);
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            while ((await _coordinator.Workers.ListAsync(new Proto.ListWorkersRequest(), cancellationToken: patience.Token)).Workers[0].LostLogLines != 77)
+                await Task.Delay(20, patience.Token);
+            locking.CommandText = "ROLLBACK";
+            await locking.ExecuteNonQueryAsync();
+        }
+        await agent.ReadUntilAsync(message => message.TelemetryAck is { Sequence: 16 });
     }
 
     [Fact]

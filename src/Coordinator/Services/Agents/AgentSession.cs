@@ -31,6 +31,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
     private readonly IWorkerGrain _grain = coordinator.Grains.GetGrain<IWorkerGrain>(worker);
     private readonly Channel<Proto.CoordinatorMessage> _outgoing = Channel.CreateBounded<Proto.CoordinatorMessage>(QueuedMessages);
     private readonly Channel<Proto.Telemetry> _telemetry = Channel.CreateBounded<Proto.Telemetry>(QueuedTelemetry);
+    private readonly TelemetryLosses _losses = new(worker, TimeProvider.System, coordinator.Logger);
     private readonly GenerationFeeds _rendezvous = new(coordinator.Grains, worker);
 
     /// <summary>Serves the agent until it goes, another session takes its place, or the coordinator stops.</summary>
@@ -100,6 +101,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
     {
         if (!await _grain.Report(session, status.ToStatus(worker), cancellationToken))
             throw new WorkerRefusedException($"Another session of worker {worker} has taken this one's place.");
+        _losses.Log(status);
         if (before is null || !SameShape(status, before))
             await coordinator.Scheduler.PokeAsync(cancellationToken);
     }
@@ -112,6 +114,8 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
         var shape = status.Clone();
         foreach (var rank in shape.Groups.SelectMany(group => group.Ranks))
             rank.AppliedStep = 0;
+        shape.LostMetricPoints = 0;
+        shape.LostLogLines = 0;
         return shape;
     }
 
@@ -137,7 +141,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
                 }
                 catch (StorageException exception) when (exception is not FencedException)
                 {
-                    coordinator.Logger.Error("Telemetry of worker {Worker} waits: {Reason}", worker, exception.Message);
+                    coordinator.Logger.Error("Telemetry of worker {Worker:l} waits: {Reason:l}", worker, exception.Message);
                     await Task.Delay(TelemetryRetry, cancellationToken);
                 }
             }
@@ -156,7 +160,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
         if (await known.FindAsync(value.JobId, value.Lineage, value.Generation, cancellationToken) is null)
         {
             coordinator.Logger.Warning(
-                "Worker {Worker} published for job {JobId}, lineage {Lineage}, generation {Generation}, which does not exist",
+                "Worker {Worker:l} published for job {JobId:l}, lineage {Lineage}, generation {Generation}, which does not exist",
                 worker, Refusal.Show(value.JobId), value.Lineage, value.Generation);
             return;
         }

@@ -15,6 +15,8 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
 {
     private const int MaxRank = 1 << 20;
 
+    private long _refused;
+
     /// <summary>Records a message's items in one transaction. Returns once they are committed.</summary>
     /// <exception cref="StorageException">They were not recorded.</exception>
     public async Task RecordAsync(Proto.Telemetry message, CancellationToken cancellationToken)
@@ -35,7 +37,12 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
             Add(batch, item);
         }
         if (refused > 0)
-            logger.Warning("{Refused} telemetry items of worker {Worker} were refused; the last one because {Reason}", refused, worker, reason);
+        {
+            _refused += refused;
+            logger.Warning(
+                "{Refused} telemetry items of worker {Worker:l} were refused, {RefusedInAll} since it connected; the last one because {Reason:l}",
+                refused, worker, _refused, reason);
+        }
         if (batches.Count > 0)
             await telemetry.RecordAsync([.. batches.Select(pair => pair.Value.ToRecord(pair.Key, worker))], cancellationToken);
     }
@@ -85,7 +92,7 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
                 break;
             default:
                 logger.Warning(
-                    "Job {JobId}, lineage {Lineage}, generation {Generation}, rank {Rank} on {Worker}: {Warning}",
+                    "Job {JobId:l}, lineage {Lineage}, generation {Generation}, rank {Rank} on {Worker:l}: {Warning:l}",
                     item.JobId, item.Lineage, item.Generation, item.Rank, worker, item.Warning);
                 break;
         }

@@ -22,6 +22,8 @@ internal static class ClusterMapping
             ConnectedAt = view.ConnectedAt.ToTimestamp(),
             LastSeen = view.LastSeen.ToTimestamp(),
             Draining = view.Status.Draining,
+            LostMetricPoints = view.Status.LostMetricPoints,
+            LostLogLines = view.Status.LostLogLines,
         };
         var ranks = view.Assignment.Groups
             .SelectMany(group => group.Ranks.Select(place => (group.JobId, place)))

@@ -30,8 +30,8 @@ internal static class StatusMapping
             Leases = [.. status.Leases.Select(ToLease)],
             Draining = status.Draining,
             AssignmentRevision = status.AssignmentRevision,
-            LostMetricPoints = status.LostMetricPoints,
-            LostLogLines = status.LostLogLines,
+            LostMetricPoints = Math.Max(0, status.LostMetricPoints),
+            LostLogLines = Math.Max(0, status.LostLogLines),
         };
     }
 
