@@ -175,6 +175,31 @@ public sealed class AgentsServiceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_agent_that_sends_on_while_telemetry_waits_is_sent_away()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        await agent.JoinAsync(slots: 2);
+        await _coordinator.SubmitAsync();
+        await PrepareAsync(agent);
+        var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
+        await using var other = new SqliteConnection($"Data Source={Path.Combine(_coordinator.DataFolder, "coordinator", "linformer.db")};Pooling=False");
+        await other.OpenAsync();
+        await using var locking = other.CreateCommand();
+        locking.CommandText = "BEGIN IMMEDIATE";
+        await locking.ExecuteNonQueryAsync();
+        try
+        {
+            for (var step = 1; step <= 40; step++)
+                await agent.SendAsync(Steps(assignment.Groups[0], step, step));
+        }
+        catch (RpcException)
+        {
+            // The coordinator may hang up before all are sent; the stream tells why.
+        }
+        (await Refused.With(StatusCode.ResourceExhausted, agent.ReadToEndAsync)).Status.Detail.ShouldContain("16 telemetry messages wait");
+    }
+
+    [Fact]
     public async Task A_job_goes_through_its_states_on_an_agent()
     {
         using var agent = new FakeAgent(_coordinator);
