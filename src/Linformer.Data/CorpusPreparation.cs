@@ -34,7 +34,7 @@ public static class CorpusPreparation
     /// <param name="cancellationToken">Stops the preparation. Finished shards stay and are used by the next attempt.</param>
     /// <returns>The prepared corpus.</returns>
     /// <exception cref="BadDataException">A file, the tokenizer or a setting is bad, or a shard made before is damaged.</exception>
-    /// <exception cref="IOException">The cache folder cannot be written, for example because the disk is full.</exception>
+    /// <exception cref="IOException">The system cannot read a file, or write the cache folder, for example because the disk is full.</exception>
     /// <exception cref="OperationCanceledException">The preparation was cancelled.</exception>
     public static PreparedCorpus Prepare(
         CorpusSettings settings, string root, string cacheFolder, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -60,7 +60,7 @@ public static class CorpusPreparation
     /// <param name="cancellationToken">Stops the work.</param>
     /// <returns>The plan: the same whoever makes it.</returns>
     /// <exception cref="BadDataException">A file, the tokenizer or a setting is bad, or a shard made before is damaged.</exception>
-    /// <exception cref="IOException">The cache folder cannot be written, for example because the disk is full.</exception>
+    /// <exception cref="IOException">The system cannot read a file, or write the cache folder, for example because the disk is full.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public static PlannedCorpus Plan(
         CorpusSettings settings, string root, string cacheFolder, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -100,7 +100,7 @@ public static class CorpusPreparation
     /// <param name="cancellationToken">Stops the work. Finished shards stay.</param>
     /// <returns>The shards, in order: the same whoever makes them, and when they had been made before.</returns>
     /// <exception cref="BadDataException">A file of the corpus is bad or not what it was; the plan is damaged or of another corpus; it has no such shards.</exception>
-    /// <exception cref="IOException">There is no plan, or a shard cannot be written.</exception>
+    /// <exception cref="IOException">There is no plan, the system cannot read a file, or a shard cannot be written.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public static IReadOnlyList<ShardInfo> MakeShards(
         string folder, string fingerprint, string root, int first, int count, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -153,7 +153,7 @@ public static class CorpusPreparation
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                throw new BadDataException($"{file.Path}: cannot be read: {e.Message}", e);
+                throw Unreadable.As($"{file.Path}: cannot be read: {e.Message}", e);
             }
         }
 

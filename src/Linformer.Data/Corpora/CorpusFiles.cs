@@ -32,8 +32,9 @@ public static class CorpusFiles
     /// <returns>Each file once, in ordinal order of the paths.</returns>
     /// <exception cref="BadDataException">
     /// A pattern is absolute, has <c>..</c>, or matches nothing; a file leaves the root through a symbolic link, has a name
-    /// that is not understood, or cannot be read; or all files are empty.
+    /// that is not understood, is no regular file, or may not be read; or all files are empty.
     /// </exception>
+    /// <exception cref="IOException">The system cannot search a folder or read a file now.</exception>
     public static IReadOnlyList<CorpusFile> Resolve(string root, IReadOnlyList<string> patterns)
     {
         ArgumentNullException.ThrowIfNull(patterns);
@@ -75,7 +76,7 @@ public static class CorpusFiles
     /// <param name="path">The file's path relative to the root.</param>
     /// <param name="setting">The setting that names it, for messages.</param>
     /// <returns>Where the file lies.</returns>
-    /// <exception cref="BadDataException">There is no such file, or it lies outside the root.</exception>
+    /// <exception cref="BadDataException">There is no such file, it is no regular one, or it lies outside the root.</exception>
     public static string ResolveOne(string root, string path, string setting)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -87,6 +88,7 @@ public static class CorpusFiles
         }
 
         RequireNoWayOut(path, full, RealPath(Path.GetFullPath(root)));
+        RequireRegular($"{setting}: \"{path}\"", full);
         return full;
     }
 
@@ -127,7 +129,7 @@ public static class CorpusFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadDataException($"corpus.files: \"{pattern}\" cannot be searched: {e.Message}", e);
+            throw Unreadable.As($"corpus.files: \"{pattern}\" cannot be searched: {e.Message}", e);
         }
 
         return found;
@@ -173,12 +175,13 @@ public static class CorpusFiles
         try
         {
             RequireNoWayOut(relative, path, realRoot);
+            RequireRegular(relative, path);
             using var handle = File.OpenHandle(path);
             return Describe(relative, path, RandomAccess.GetLength(handle));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new BadDataException($"{relative}: cannot be read: {e.Message}", e);
+            throw Unreadable.As($"{relative}: cannot be read: {e.Message}", e);
         }
     }
 
@@ -196,6 +199,15 @@ public static class CorpusFiles
         if (!RealPath(path).StartsWith(inside, StringComparison.Ordinal))
         {
             throw new BadDataException($"{relative}: a symbolic link leads out of the storage root.");
+        }
+    }
+
+    // Whoever opens a named pipe waits until somebody writes to it, and a device may never end.
+    private static void RequireRegular(string name, string path)
+    {
+        if (FileKind.Of(path) is { } kind && kind != FileKind.Regular)
+        {
+            throw new BadDataException($"{name}: this is a {kind}; a regular file is needed.");
         }
     }
 

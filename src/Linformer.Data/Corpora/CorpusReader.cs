@@ -71,7 +71,7 @@ public static class CorpusReader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadDataException($"{file.Path}: cannot be read: {e.Message}", e);
+            throw Unreadable.As($"{file.Path}: cannot be read: {e.Message}", e);
         }
     }
 

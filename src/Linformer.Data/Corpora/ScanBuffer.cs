@@ -77,7 +77,7 @@ internal sealed class ScanBuffer : IDisposable
         }
         catch (IOException e)
         {
-            throw new BadDataException($"{_file.Path}: cannot be read at byte {Offset + (_end - _start)}: {e.Message}", e);
+            throw Unreadable.As($"{_file.Path}: cannot be read at byte {Offset + (_end - _start)}: {e.Message}", e);
         }
 
         _end += read;

@@ -83,7 +83,7 @@ internal static class SegmentBounds
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadDataException($"{file.Path}: cannot be read: {e.Message}", e);
+            throw Unreadable.As($"{file.Path}: cannot be read: {e.Message}", e);
         }
     }
 

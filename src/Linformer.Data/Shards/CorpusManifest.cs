@@ -63,6 +63,7 @@ public sealed record CorpusManifest(
     /// <param name="folder">The folder.</param>
     /// <returns>The manifest.</returns>
     /// <exception cref="BadDataException">There is none, or it is damaged.</exception>
+    /// <exception cref="IOException">The system cannot read it now.</exception>
     public static CorpusManifest Load(string folder)
     {
         var path = Path.Combine(folder, FileName);
@@ -89,7 +90,7 @@ public sealed record CorpusManifest(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadDataException($"The manifest {path} cannot be read: {e.Message}", e);
+            throw Unreadable.As($"The manifest {path} cannot be read: {e.Message}", e);
         }
     }
 

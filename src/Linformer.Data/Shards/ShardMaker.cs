@@ -94,8 +94,9 @@ public static class ShardMaker
             reader.Verify();
             return reader.Info(name);
         }
-        catch (BadDataException)
+        catch (Exception e) when (e is BadDataException or IOException)
         {
+            // It is made again.
             return null;
         }
     }

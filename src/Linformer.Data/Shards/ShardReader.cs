@@ -64,7 +64,8 @@ internal sealed class ShardReader : IDisposable
     public string Sha256 { get; }
 
     /// <summary>Opens a shard and checks its size and counts.</summary>
-    /// <exception cref="BadDataException">It cannot be read or is damaged.</exception>
+    /// <exception cref="BadDataException">There is none, or it is damaged.</exception>
+    /// <exception cref="IOException">The system cannot read it now.</exception>
     public static ShardReader Open(string path, int vocabularySize)
     {
         SafeFileHandle? handle = null;
@@ -78,7 +79,7 @@ internal sealed class ShardReader : IDisposable
             handle?.Dispose();
             if (e is IOException or UnauthorizedAccessException)
             {
-                throw new BadDataException($"The shard {path} cannot be read: {e.Message}", e);
+                throw Unreadable.As($"The shard {path} cannot be read: {e.Message}", e);
             }
 
             throw;
@@ -86,7 +87,8 @@ internal sealed class ShardReader : IDisposable
     }
 
     /// <summary>Opens a shard that a manifest lists.</summary>
-    /// <exception cref="BadDataException">It cannot be read, is damaged, or is not the listed one.</exception>
+    /// <exception cref="BadDataException">There is none, or it is damaged or not the listed one.</exception>
+    /// <exception cref="IOException">The system cannot read it now.</exception>
     public static ShardReader Open(string folder, ShardInfo expected, int vocabularySize)
     {
         var reader = Open(Path.Combine(folder, expected.File), vocabularySize);
@@ -195,7 +197,7 @@ internal sealed class ShardReader : IDisposable
             }
             catch (IOException e)
             {
-                throw Damaged($"byte {position} cannot be read: {e.Message}", e);
+                throw new IOException($"The shard {_path} cannot be read at byte {position}: {e.Message}", e);
             }
 
             if (read == 0)
@@ -208,6 +210,6 @@ internal sealed class ShardReader : IDisposable
         }
     }
 
-    private BadDataException Damaged(string what, Exception? inner = null) =>
-        new($"The shard {_path} is damaged: {what}. Delete its folder to have the shards made again.", inner);
+    private BadDataException Damaged(string what) =>
+        new($"The shard {_path} is damaged: {what}. Delete its folder to have the shards made again.");
 }

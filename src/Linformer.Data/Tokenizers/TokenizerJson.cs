@@ -16,7 +16,7 @@ internal static class TokenizerJson
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadDataException($"The tokenizer file {path} cannot be read: {e.Message}", e);
+            throw Unreadable.As($"The tokenizer file {path} cannot be read: {e.Message}", e);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Net.Sockets;
 using Linformer.Data.Corpora;
 
 namespace Linformer.Data.Tests.Corpora;
@@ -99,6 +101,40 @@ public sealed class CorpusFilesTests : IDisposable
         _root.Write("a.txt", "text");
         File.CreateSymbolicLink(_root.At("broken.txt"), "nothing.txt");
         Should.Throw<BadDataException>(() => Paths("*.txt")).Message.ShouldContain("broken.txt: cannot be read");
+    }
+
+    [Fact]
+    [Trait("Lane", "Processes")]
+    public void What_is_no_regular_file_is_refused_and_not_opened()
+    {
+        using (var mkfifo = Process.Start("mkfifo", _root.At("pipe.txt")))
+        {
+            mkfifo.WaitForExit();
+            mkfifo.ExitCode.ShouldBe(0);
+        }
+
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(_root.At("socket.txt")));
+        File.CreateSymbolicLink(_root.At("link.txt"), "pipe.txt");
+        _root.Write("a.txt", "text");
+
+        Should.Throw<BadDataException>(() => Paths("pipe.txt")).Message.ShouldBe("pipe.txt: this is a named pipe; a regular file is needed.");
+        Should.Throw<BadDataException>(() => Paths("link.txt")).Message.ShouldBe("link.txt: this is a named pipe; a regular file is needed.");
+        Should.Throw<BadDataException>(() => Paths("socket.txt")).Message.ShouldBe("socket.txt: this is a socket; a regular file is needed.");
+        Should.Throw<BadDataException>(() => CorpusFiles.Resolve("/dev", ["null"])).Message.ShouldBe("null: this is a device; a regular file is needed.");
+        Should.Throw<BadDataException>(() => CorpusFiles.ResolveOne(_root.Path, "pipe.txt", "corpus.tokenizer.file"))
+            .Message.ShouldBe("corpus.tokenizer.file: \"pipe.txt\": this is a named pipe; a regular file is needed.");
+        Paths("a.txt").ShouldBe(["a.txt"]);
+    }
+
+    [Fact]
+    public void What_the_system_cannot_read_now_is_no_bad_data()
+    {
+        // Links in a circle: neither missing nor forbidden, so the same error as of a disk to the caller.
+        _root.Write("a.txt", "text");
+        Directory.CreateSymbolicLink(_root.At("one"), "two");
+        Directory.CreateSymbolicLink(_root.At("two"), "one");
+        Should.Throw<IOException>(() => Paths("one")).Message.ShouldStartWith("one: cannot be read: ");
     }
 
     private List<string> Paths(params string[] patterns) => [.. CorpusFiles.Resolve(_root.Path, patterns).Select(file => file.Path)];
