@@ -10,7 +10,7 @@ namespace Linformer.Worker.Ranks;
 internal static class RankLog
 {
     private const string Template =
-        "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} [{JobId} l{Lineage} g{Generation} r{Rank} s{Step}] {Message:lj}{NewLine}{Exception}";
+        "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} [{JobId} l{Lineage} g{Generation} r{Rank}{AtStep}] {Message:lj}{NewLine}{Exception}";
 
     /// <summary>The log, with the properties that name this rank.</summary>
     /// <param name="start">What the launcher said.</param>
@@ -20,6 +20,14 @@ internal static class RankLog
         .Enrich.WithProperty("Generation", start.Generation)
         .Enrich.WithProperty("Rank", start.Rank)
         .Enrich.FromLogContext()
+        .Enrich.With(new AtStep())
         .WriteTo.Console(outputTemplate: Template, standardErrorFromLevel: LogEventLevel.Verbose, formatProvider: CultureInfo.InvariantCulture)
         .CreateLogger();
+
+    // Most events belong to no step.
+    private sealed class AtStep : ILogEventEnricher
+    {
+        public void Enrich(LogEvent logEvent, ILogEventPropertyFactory propertyFactory) =>
+            logEvent.AddPropertyIfAbsent(propertyFactory.CreateProperty(nameof(AtStep), logEvent.Properties.TryGetValue("Step", out var step) ? $" s{step}" : ""));
+    }
 }

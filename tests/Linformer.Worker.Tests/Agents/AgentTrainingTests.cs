@@ -36,6 +36,8 @@ public sealed class AgentTrainingTests : AgentFixture
         var again = await Coordinator.WaitAsync("worker-1", peer => peer.Metrics.Where(item => item.Generation == 2).ToList() is { Count: >= 2 } metrics ? metrics : null);
         again.Select(item => item.Metric.Step).ShouldBe([checkpoint.Step + 1, checkpoint.Step + 2]);
         File.Exists(Path.Combine(Folder, "models/tiny-abcde/model.safetensors")).ShouldBeTrue();
+        File.ReadAllText(Path.Combine(Folder, "jobs/tiny-abcde/logs/g0002-rank-0.log"))
+            .ShouldContain($" [tiny-abcde l0 g2 r0 s{checkpoint.Step + 2}] Done after step {checkpoint.Step + 2}");
     }
 
     [Fact]
@@ -49,6 +51,7 @@ public sealed class AgentTrainingTests : AgentFixture
 
         ended.Failures.ShouldHaveSingleItem().Permanent.ShouldBeTrue();
         ended.Failures[0].Reason.ShouldContain("steps");
+        File.ReadAllText(Path.Combine(Folder, "jobs/tiny-abcde/logs/g0001-rank-0.log")).ShouldContain(" [tiny-abcde l0 g1 r0] Training failed: ");
     }
 
     private static V1.RankGroup OneOf(int generation, string job, string corpus, int rank, int worldSize)
