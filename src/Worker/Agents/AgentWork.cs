@@ -98,9 +98,10 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
 
             Epoch = assignment.Epoch;
             _assignment = assignment;
+            // Under the same lock: no status may name an assignment whose groups it does not have yet.
+            Reconcile();
         }
 
-        Reconcile();
         Changed(urgent: true);
     }
 
@@ -110,9 +111,9 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
         lock (_gate)
         {
             Draining = true;
+            Reconcile();
         }
 
-        Reconcile();
         Changed(urgent: true);
     }
 
