@@ -13,6 +13,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     private const int TelemetryItems = 1000;
     private const long TelemetryBytes = 1 << 20;
     private const long TelemetryWindow = 8 << 20;
+    private const int UnacknowledgedMessages = 8;
     private const int DefaultHeartbeatMilliseconds = 2000;
     private const int MaximumHeartbeatMilliseconds = 60_000;
 
@@ -21,6 +22,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TelemetryInterval = TimeSpan.FromMilliseconds(50);
 
+    private readonly Queue<long> _unacknowledged = new();
     private TimeSpan _heartbeat = TimeSpan.FromMilliseconds(DefaultHeartbeatMilliseconds);
 
     /// <summary>Whether a coordinator has welcomed this agent.</summary>
@@ -30,7 +32,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     /// <param name="client">The coordinator.</param>
     /// <param name="cancellationToken">Hangs up.</param>
     /// <exception cref="RpcException">The connection could not be made, or broke.</exception>
-    /// <exception cref="AgentRefusedException">The coordinator said a final goodbye.</exception>
+    /// <exception cref="AgentRefusedException">The coordinator said a final goodbye, or has another storage.</exception>
     /// <exception cref="AgentProtocolException">The other side is no coordinator of this version, or one that is out of date.</exception>
     public async Task RunAsync(V1.Agents.AgentsClient client, CancellationToken cancellationToken)
     {
@@ -90,7 +92,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             End(goodbye);
         }
 
-        Take(call.ResponseStream.Current.Welcome ?? throw new AgentProtocolException("the first message is no welcome"));
+        await TakeAsync(call.ResponseStream.Current.Welcome ?? throw new AgentProtocolException("the first message is no welcome"), cancellationToken);
     }
 
     private V1.Hello Hello()
@@ -110,7 +112,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
         return hello;
     }
 
-    private void Take(V1.Welcome welcome)
+    private async Task TakeAsync(V1.Welcome welcome, CancellationToken cancellationToken)
     {
         if (welcome.ProtocolVersion != ProtocolVersion.Current)
         {
@@ -122,6 +124,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             throw new AgentProtocolException($"the coordinator is out of date: its epoch is {welcome.Epoch}, and one of epoch {work.Epoch} has been obeyed");
         }
 
+        await StorageId.CheckAsync(options.StorageRoot, welcome.StorageId, cancellationToken);
         if (welcome.HeartbeatMilliseconds is > 0 and <= MaximumHeartbeatMilliseconds)
         {
             _heartbeat = TimeSpan.FromMilliseconds(welcome.HeartbeatMilliseconds);
@@ -181,10 +184,11 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             }
 
             var telemetryWait = TelemetryInterval - Stopwatch.GetElapsedTime(lastTelemetry);
-            while (telemetryWait <= TimeSpan.Zero && work.Telemetry.Next(telemetry, TelemetryItems, TelemetryBytes, TelemetryWindow) is { } batch)
+            while (telemetryWait <= TimeSpan.Zero && MaySendTelemetry() && work.Telemetry.Next(telemetry, TelemetryItems, TelemetryBytes, TelemetryWindow) is { } batch)
             {
                 await stream.WriteAsync(new V1.AgentMessage { Telemetry = batch }, cancellationToken);
                 telemetry = batch.Sequence;
+                _unacknowledged.Enqueue(telemetry);
                 lastTelemetry = Stopwatch.GetTimestamp();
             }
 
@@ -207,6 +211,17 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             var moreTelemetry = telemetryWait > TimeSpan.Zero && telemetryWait < statusWait;
             await work.Signal.WaitAsync(moreTelemetry ? telemetryWait : statusWait, cancellationToken);
         }
+    }
+
+    // A coordinator that is slow to record is not sent so much that it has to hang up. An acknowledgement wakes the sender.
+    private bool MaySendTelemetry()
+    {
+        while (_unacknowledged.TryPeek(out var sequence) && sequence <= work.Telemetry.Acknowledged)
+        {
+            _unacknowledged.Dequeue();
+        }
+
+        return _unacknowledged.Count < UnacknowledgedMessages;
     }
 }
 

@@ -17,12 +17,25 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
     private long _bytes;
     private long _newest;
     private long _sent;
+    private long _acknowledged;
 
     /// <summary>Metric points that were dropped.</summary>
     public long LostMetricPoints { get; private set; }
 
     /// <summary>Log lines that were dropped.</summary>
     public long LostLogLines { get; private set; }
+
+    /// <summary>The highest number that was acknowledged.</summary>
+    public long Acknowledged
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _acknowledged;
+            }
+        }
+    }
 
     /// <summary>Whether all was acknowledged.</summary>
     public bool IsEmpty
@@ -107,6 +120,7 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
                 return;
             }
 
+            _acknowledged = Math.Max(_acknowledged, sequence);
             while (_entries.First is { } first && first.Value.Sequence <= sequence)
             {
                 Remove(first);

@@ -10,6 +10,9 @@ public sealed record StorageLayout(string Root)
     /// <summary>The folder of logs in the folder of a job.</summary>
     public const string LogsName = "logs";
 
+    /// <summary>The file in a cluster's storage root that says which storage it is.</summary>
+    public const string StorageIdName = "storage-id";
+
     /// <summary>Trained tokenizers and token shards, by fingerprint; safe to delete, they are made again.</summary>
     public string Cache => Path.Combine(Root, "cache");
 

@@ -139,6 +139,38 @@ public sealed class AgentConnectionTests : AgentFixture
     }
 
     [Fact]
+    public async Task TheStorageOfTheCoordinatorIsRecognised()
+    {
+        Coordinator.StorageId = "0123";
+        await File.WriteAllTextAsync(Path.Combine(Folder, "storage-id"), "0123\n");
+        Start(Options("train"));
+
+        await Coordinator.WaitAsync(Name, peer => peer.Status);
+    }
+
+    [Theory]
+    [InlineData(null, "its file storage-id is not there")]
+    [InlineData("", "its file storage-id has the id '', and the coordinator's has '0123'")]
+    [InlineData("4567\n", "its file storage-id has the id '4567', and the coordinator's has '0123'")]
+    public async Task AFolderThatIsNotTheCoordinatorsStorageIsRefused(string? content, string reason)
+    {
+        Coordinator.StorageId = "0123";
+        if (content is not null)
+        {
+            await File.WriteAllTextAsync(Path.Combine(Folder, "storage-id"), content);
+        }
+
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        var (_, running) = Start(Options("train"));
+
+        (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldBe(
+            $"The folder {Folder} of this worker is not the coordinator's storage root: {reason}. "
+            + "Mount the storage that the coordinator uses, and start the worker with that folder as --data.");
+        Coordinator.Of(Name).Statuses.ShouldBeEmpty();
+        Directory.Exists(Path.Combine(Folder, "jobs")).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task SettingsThatCannotBeAreNamed()
     {
         (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { Slots = 0 }).Running)).Message.ShouldContain("slots are 0");

@@ -30,6 +30,8 @@ internal sealed class FakeCoordinator : IAsyncDisposable
 
     public bool Acknowledges { get; set; } = true;
 
+    public string StorageId { get; set; } = "";
+
     /// <summary>Says why an agent is not wanted.</summary>
     public Func<V1.Hello, Status?>? Refuse { get; set; }
 
@@ -188,7 +190,7 @@ internal sealed class FakeCoordinator : IAsyncDisposable
             (peer.Outbox, peer.Connection) = (outbox, connection);
             outbox.Writer.TryWrite(new V1.CoordinatorMessage
             {
-                Welcome = new V1.Welcome { ProtocolVersion = 1, Epoch = Epoch, HeartbeatMilliseconds = 200, LeaseMilliseconds = 1000 },
+                Welcome = new V1.Welcome { ProtocolVersion = 1, Epoch = Epoch, HeartbeatMilliseconds = 200, LeaseMilliseconds = 1000, StorageId = StorageId },
             });
             outbox.Writer.TryWrite(new V1.CoordinatorMessage { Assignment = Stamped(peer.Assignment) });
         }
@@ -212,6 +214,7 @@ internal sealed class FakeCoordinator : IAsyncDisposable
                     peer.Statuses.Add(message.Status);
                     break;
                 case V1.AgentMessage.KindOneofCase.Telemetry:
+                    peer.TelemetryMessages++;
                     peer.Add(message.Telemetry);
                     if (Acknowledges)
                     {
@@ -261,6 +264,8 @@ internal sealed class FakeCoordinator : IAsyncDisposable
 
         /// <summary>By sequence number.</summary>
         public SortedDictionary<long, V1.TelemetryItem> Telemetry { get; } = [];
+
+        public int TelemetryMessages { get; set; }
 
         /// <summary>Items that came more than once.</summary>
         public int Repeated { get; private set; }
