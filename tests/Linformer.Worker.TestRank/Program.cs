@@ -106,6 +106,22 @@ switch (modes[start.Rank % modes.Length])
         control.RendezvousSet("large", new byte[100_000]);
         Thread.Sleep(Timeout.Infinite);
         return 0;
+    case "failed-with-long-lines":
+        for (var line = 1; line <= 30; line++)
+        {
+            Console.Error.WriteLine("😀" + new string('x', 3000));
+        }
+
+        control.ReportFailed(new string('é', 10_000));
+        return 1;
+    case "steps-for-long":
+        for (var step = 1; !control.StopRequested.IsCancellationRequested; step++)
+        {
+            control.ReportProgress(new ProgressMessage(step, 1_000_000, 1, 1, 1));
+            Thread.Sleep(5);
+        }
+
+        return 0;
     case "peer-lost":
         control.RendezvousGet("alive", TimeSpan.FromSeconds(60));
         control.ReportFailed("the connection was closed", peerLost: true);

@@ -18,6 +18,7 @@ internal static class AssignmentReader
 
     /// <summary>A rank group as the launcher needs it.</summary>
     /// <exception cref="BadDataException">It is not possible; the message says why.</exception>
+    /// <exception cref="SlotMismatchException">This worker does not have the slots.</exception>
     public static LocalRun Read(V1.RankGroup group, WorkerAgentOptions options)
     {
         Require(StorageLayout.IsFolderName(group.JobId), $"The job id '{group.JobId}' is not a folder's name.");
@@ -92,9 +93,10 @@ internal static class AssignmentReader
         Require(
             ranks.Distinct().Count() == ranks.Count && ranks.TrueForAll(rank => rank >= 0 && rank < group.WorldSize),
             $"The ranks {Shown(ranks)} are not different numbers from 0 to {group.WorldSize - 1}.");
-        Require(
-            slots.Distinct().Count() == slots.Count && slots.TrueForAll(slot => slot >= 0 && slot < options.Slots),
-            $"The slots {Shown(slots)} are not different ones of this worker's, 0 to {options.Slots - 1}.");
+        if (slots.Distinct().Count() != slots.Count || slots.Exists(slot => slot < 0 || slot >= options.Slots))
+        {
+            throw new SlotMismatchException($"The slots {Shown(slots)} are not different ones of this worker's, 0 to {options.Slots - 1}.");
+        }
     }
 
     private static string? ResumeFrom(V1.StateSource? source)
@@ -136,3 +138,6 @@ internal static class AssignmentReader
         }
     }
 }
+
+/// <summary>A group was given slots that its worker does not have, as after a restart with fewer. Elsewhere it can run.</summary>
+internal sealed class SlotMismatchException(string message) : Exception(message);

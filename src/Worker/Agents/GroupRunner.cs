@@ -65,6 +65,17 @@ internal sealed class GroupRunner : IRankEvents, IDisposable
         }
     }
 
+    private bool HasStarted
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _ranks.Count > 0;
+            }
+        }
+    }
+
     public static ImmutableArray<int> SlotsOf(V1.RankGroup group) => [.. group.Ranks.Select(place => place.Slot)];
 
     /// <summary>Starts the ranks.</summary>
@@ -264,12 +275,18 @@ internal sealed class GroupRunner : IRankEvents, IDisposable
         }
         catch (RankFailedException e)
         {
-            End(V1.GroupOutcome.Failed, [.. e.Others.Prepend(e.Failure).Select(Failure)]);
+            End(V1.GroupOutcome.Failed, FailureReport.Of(e, Key.Generation, _options.Name));
+        }
+        catch (TimeoutException e)
+        {
+            _logger.Error("The ranks of {Job} were ended: {Reason}", _assigned.JobName, e.Message);
+            End(V1.GroupOutcome.Failed, Failure($"did not stop within {_options.StopTimeout.TotalSeconds} s and was killed", permanent: false));
         }
         catch (Exception e)
         {
             _logger.Error(e, "The ranks of {Job} could not be run", _assigned.JobName);
-            End(V1.GroupOutcome.Failed, Failure(e.Message, permanent: e is BadDataException or ArgumentException));
+            var reason = HasStarted ? $"was ended: {e.Message}" : $"could not be started: {e.Message}";
+            End(V1.GroupOutcome.Failed, Failure(reason, permanent: e is BadDataException or ArgumentException));
         }
     }
 
@@ -369,29 +386,6 @@ internal sealed class GroupRunner : IRankEvents, IDisposable
         _observer.Changed(urgent: true);
     }
 
-    private V1.RankFailure Failure(string reason, bool permanent) => new()
-    {
-        Generation = Key.Generation,
-        Rank = _assigned.Ranks.Count > 0 ? _assigned.Ranks[0].Rank : 0,
-        Worker = _options.Name,
-        Reason = reason,
-        Permanent = permanent,
-    };
-
-    private V1.RankFailure Failure(RankFailure failure)
-    {
-        var told = new V1.RankFailure
-        {
-            Generation = Key.Generation,
-            Rank = failure.Rank,
-            Worker = _options.Name,
-            ExitCode = failure.ExitCode,
-            Signal = failure.Signal ?? "",
-            Reason = failure.Reason,
-            Permanent = failure.Permanent,
-            PeerLost = failure.PeerLost,
-        };
-        told.LastLogLines.AddRange(failure.LastLogLines);
-        return told;
-    }
+    private V1.RankFailure Failure(string reason, bool permanent) =>
+        FailureReport.Of(_assigned.Ranks.Count > 0 ? _assigned.Ranks[0].Rank : 0, reason, permanent, Key.Generation, _options.Name);
 }

@@ -270,7 +270,6 @@ public sealed class AgentGroupTests : AgentFixture
         { "generation", "-7", "generation -7" },
         { "stateSource", "{\"survivors\":true}", "cannot take a generation's state" },
         { "stateSource", "{\"checkpoint\":\"../l0\"}", "is not a checkpoint's name" },
-        { "ranks", "[{\"rank\":0,\"slot\":9}]", "The slots 9" },
         { "ranks", "[{\"rank\":5,\"slot\":0}]", "The ranks 5" },
         { "ranks", "[{\"rank\":1,\"slot\":0},{\"rank\":1,\"slot\":1}]", "The ranks 1, 1" },
         { "ranks", "[]", "no rank for this worker" },
@@ -289,9 +288,92 @@ public sealed class AgentGroupTests : AgentFixture
         var ended = await Coordinator.WaitForGroupAsync(Name, status => status.Phase == V1.GroupPhase.Ended);
 
         ended.Outcome.ShouldBe(V1.GroupOutcome.Failed);
-        ended.Failures.ShouldHaveSingleItem().Reason.ShouldContain(reason);
+        ended.Failures.ShouldHaveSingleItem().Reason.ShouldStartWith("could not be started: ");
+        ended.Failures[0].Reason.ShouldContain(reason);
         ended.Failures[0].Permanent.ShouldBeTrue();
         Directory.GetFileSystemEntries(Folder).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task SlotsThatTheWorkerDoesNotHaveAreNoFaultOfTheJob()
+    {
+        Start(Options("train", slots: 1));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+
+        var ended = await Coordinator.WaitForGroupAsync(Name, status => status.Phase == V1.GroupPhase.Ended);
+
+        var failure = ended.Failures.ShouldHaveSingleItem();
+        failure.Reason.ShouldBe("could not be started: The slots 0, 1 are not different ones of this worker's, 0 to 0.");
+        failure.Permanent.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task RanksThatAreKilledBecauseTheyDoNotStopAreAPredicate()
+    {
+        Start(Options("sleep") with { StopTimeout = TimeSpan.FromMilliseconds(200) });
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+
+        Coordinator.Assign(Name, assignment => assignment.Groups[0].Goal = V1.GroupGoal.Stop);
+
+        var ended = await Coordinator.WaitForGroupAsync(Name, status => status.Phase == V1.GroupPhase.Ended);
+        ended.Failures.ShouldHaveSingleItem().Reason.ShouldBe("did not stop within 0.2 s and was killed");
+    }
+
+    [Fact]
+    public async Task ManyFailuresWithLongLogsFitIntoAStatus()
+    {
+        Start(Options("failed-with-long-lines", slots: 10));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(10)));
+
+        var ended = await Coordinator.WaitForGroupAsync(Name, status => status.Phase == V1.GroupPhase.Ended);
+
+        ended.Failures.Count.ShouldBeInRange(1, 8);
+        ended.Failures[0].LastLogLines.Count.ShouldBe(20);
+        ended.Failures[0].LastLogLines.ShouldAllBe(line => line == "😀" + new string('x', 497) + "…");
+        ended.Failures[0].Reason.Length.ShouldBe(4000);
+        ended.CalculateSize().ShouldBeLessThan(200_000);
+    }
+
+    [Fact]
+    public async Task NoMoreThanEightTelemetryMessagesWaitForTheirAcknowledgement()
+    {
+        Coordinator.Acknowledges = false;
+        Start(Options("steps-for-long"));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
+        await Coordinator.WaitAsync(Name, peer => peer.TelemetryMessages == 8 ? peer : null);
+        var later = Coordinator.Of(Name).Status!.Groups[0].Ranks[0].AppliedStep + 200;
+        await Coordinator.WaitForGroupAsync(Name, group => group.Ranks[0].AppliedStep >= later);
+        Coordinator.Of(Name).TelemetryMessages.ShouldBe(8);
+
+        Coordinator.Acknowledges = true;
+        Coordinator.Send(Name, new V1.CoordinatorMessage { TelemetryAck = new V1.TelemetryAck { Sequence = Coordinator.Of(Name).Telemetry.Keys.Last() } });
+
+        await Coordinator.WaitAsync(Name, peer => peer.TelemetryMessages > 20 ? peer : null);
+        Coordinator.Of(Name).Repeated.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task AStatusHasAllThatItsAssignmentAsksFor()
+    {
+        Start(Options("train"));
+        await Coordinator.WaitAsync(Name, peer => peer.Status);
+        // A lease of no kind has failed at once, and is reported until it is no longer assigned.
+        for (var revision = 1; revision <= 300; revision++)
+        {
+            Coordinator.Assign(Name, assignment =>
+            {
+                assignment.Leases.Clear();
+                assignment.Leases.Add(new V1.CorpusLease { LeaseId = $"lease-{revision}", CorpusId = "c" });
+            });
+            await Coordinator.WaitAsync(Name, peer => peer.Status!.AssignmentRevision == revision ? peer : null);
+        }
+
+        lock (Coordinator.Of(Name))
+        {
+            Coordinator.Of(Name).Statuses.Where(status => status.AssignmentRevision > 0)
+                .ShouldAllBe(status => status.Leases.Any(lease => lease.LeaseId == $"lease-{status.AssignmentRevision}"));
+        }
     }
 
     [Fact]
