@@ -47,9 +47,10 @@ internal static class JobView
         if (details.LastMetrics is { } metrics)
         {
             Field(output, "Loss", $"{metrics.Loss:0.000} at step {metrics.Step:#,0}; learning rate {metrics.LearningRate:0.0e+0}, {metrics.TokensPerSecond:#,0} tokens/s");
-            if (metrics.HasHeldOutLoss && details.Result is null)
-                Field(output, "Held-out", $"perplexity {Math.Exp(metrics.HeldOutLoss):#,0.0}");
         }
+
+        if (details.HasHeldOutLoss && details.Result is null)
+            Field(output, "Held-out", $"perplexity {Math.Exp(details.HeldOutLoss):#,0.0}");
 
         if (details.Result is { } result)
         {

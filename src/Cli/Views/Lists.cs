@@ -29,7 +29,7 @@ internal static class Lists
             var busy = worker.Slots.Where(slot => slot.JobId.Length > 0).ToList();
             table.Add(
                 worker.Name, state, $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), worker.Alive ? $"{worker.Slots.Count - busy.Count}" : "-", worker.Address,
-                Words.Age(worker.LastSeen, now), string.Join(", ", busy.Select(slot => $"{slot.JobId} r{slot.Rank}")));
+                Words.Age(worker.LastSeen, now), Runs(worker, busy));
         }
 
         return table;
@@ -62,6 +62,15 @@ internal static class Lists
         }
 
         return table;
+    }
+
+    // What was dropped while the coordinator was away is shown where there is any.
+    private static string Runs(Protocol.V1.Worker worker, IEnumerable<Slot> busy)
+    {
+        var runs = string.Join(", ", busy.Select(slot => $"{slot.JobId} r{slot.Rank}"));
+        return worker.LostMetricPoints + worker.LostLogLines == 0
+            ? runs
+            : $"{runs} (dropped {worker.LostMetricPoints:#,0} metric points, {worker.LostLogLines:#,0} log lines)".TrimStart();
     }
 
     private static string Devices(Protocol.V1.Worker worker) => string.Join('+', worker.Slots.Select(slot => slot.Device).Distinct());

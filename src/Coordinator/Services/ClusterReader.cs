@@ -8,12 +8,12 @@ namespace Linformer.Coordinator.Services;
 /// <summary>All workers and corpora, as their grains tell them. One that cannot be read is left out, and logged.</summary>
 internal sealed class ClusterReader(IGrainFactory grains, IRosterStore roster, ILogger logger)
 {
-    /// <summary>The workers that were ever seen and are not forgotten, by name.</summary>
+    /// <summary>The workers that were seen and are neither forgotten nor have said that they leave, by name.</summary>
     public async Task<IReadOnlyList<WorkerView>> WorkersAsync(CancellationToken cancellationToken)
     {
         var names = await roster.WorkersAsync(cancellationToken);
         var views = await Task.WhenAll(names.Select(name => TryAsync("Worker", name, () => grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken), cancellationToken)));
-        return [.. views.OfType<WorkerView>()];
+        return [.. views.OfType<WorkerView>().Where(worker => !worker.Left)];
     }
 
     /// <summary>The corpora, the newest first.</summary>

@@ -101,7 +101,8 @@ public sealed class ShowTests : ClusterTest
                 new Rank { Rank_ = 0, Worker = "local-1", State = "running", AppliedStep = 1200, ProcessId = 77 },
                 new Rank { Rank_ = 1, Worker = "local-2", State = "starting" },
             },
-            LastMetrics = new MetricPoint { Step = 1200, Loss = 5.25, LearningRate = 1e-3, TokensPerSecond = 12345, HeldOutLoss = 1 },
+            LastMetrics = new MetricPoint { Step = 1200, Loss = 5.25, LearningRate = 1e-3, TokensPerSecond = 12345 },
+            HeldOutLoss = 1,
             LastFailure = new RankFailure { Generation = 1, Rank = 1, Worker = "local-2", ExitCode = 137, Signal = "SIGKILL", Reason = "was ended by SIGKILL (exit code 137)", LastLogLines = { "first line", "last line" } },
             History = { Entry(1, "submitted"), Entry(2, "generation 2 started with 2 ranks", "rank 1 was lost") },
         };

@@ -59,7 +59,7 @@ internal sealed partial class JobsService(
     {
         var jobId = await reader.ResolveAsync(request.Job, context.CancellationToken);
         var snapshot = await reader.ReadAsync(jobId, context.CancellationToken);
-        return new Proto.JobDetails
+        var details = new Proto.JobDetails
         {
             Job = snapshot.Job,
             JobFile = snapshot.View.JobJson,
@@ -71,6 +71,9 @@ internal sealed partial class JobsService(
             Result = snapshot.Result,
             LastFailure = snapshot.LastFailure,
         };
+        if (snapshot.HeldOutLoss is { } loss)
+            details.HeldOutLoss = loss;
+        return details;
     }
 
     public override Task<Proto.Job> Cancel(Proto.ChangeRequest request, ServerCallContext context) =>
