@@ -26,13 +26,28 @@ public sealed class CorpusGrain(
     /// <inheritdoc/>
     public async Task<CorpusView> Advance(ImmutableArray<LeaseTaker> workers, CancellationToken cancellationToken)
     {
-        await WriteAsync(ShardLeasing.Advance(stored.State, workers, time.GetUtcNow()));
+        var before = stored.State;
+        await WriteAsync(ShardLeasing.Advance(before, workers, time.GetUtcNow()));
+        LogFailures(before, workers);
         _progress = ShardLeasing.Progress(stored.State, workers);
         return View();
     }
 
     /// <inheritdoc/>
     public Task<CorpusView?> Get(CancellationToken cancellationToken) => Task.FromResult(ShardLeasing.View(stored.State, _progress));
+
+    private void LogFailures(CorpusState before, ImmutableArray<LeaseTaker> workers)
+    {
+        var held = before.Leases.Select(granted => granted.Lease.LeaseId).ToHashSet(StringComparer.Ordinal);
+        foreach (var taker in workers)
+        {
+            foreach (var lease in taker.Leases.Where(lease => lease.Condition == LeaseCondition.Failed && held.Contains(lease.LeaseId)))
+            {
+                logger.LogWarning(
+                    "Corpus {CorpusId}: worker {Worker} failed with lease {LeaseId}: {Error}", before.CorpusId, taker.Worker, lease.LeaseId, lease.Error);
+            }
+        }
+    }
 
     private CorpusView View() =>
         ShardLeasing.View(stored.State, _progress) ?? throw new InvalidOperationException($"Corpus {this.GetPrimaryKeyString()} was never asked for.");

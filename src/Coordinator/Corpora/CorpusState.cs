@@ -51,9 +51,14 @@ public sealed record CorpusState
 /// <param name="ShardCount">How many; 0 for the plan and the manifest.</param>
 /// <param name="Failures">How often it has failed.</param>
 /// <param name="FailedOn">The worker on which it failed last; empty for none.</param>
+/// <param name="NotBefore">Not to be tried again before this time; null for at once.</param>
 [GenerateSerializer, Alias("linformer.waiting-work")]
 public sealed record WaitingWork(
-    [property: Id(0)] int FirstShard, [property: Id(1)] int ShardCount, [property: Id(2)] int Failures, [property: Id(3)] string FailedOn);
+    [property: Id(0)] int FirstShard,
+    [property: Id(1)] int ShardCount,
+    [property: Id(2)] int Failures,
+    [property: Id(3)] string FailedOn,
+    [property: Id(4)] DateTimeOffset? NotBefore = null);
 
 /// <summary>A lease that is out.</summary>
 /// <param name="Lease">The lease.</param>

@@ -9,12 +9,16 @@ namespace Linformer.Coordinator.Corpora;
 public static class ShardLeasing
 {
     /// <summary>A round fails when the same work has failed so often.</summary>
-    public const int Tries = 3;
+    public const int Tries = 4;
 
     /// <summary>The most shards in a lease: what is lost with a worker.</summary>
     public const int MostShards = 8;
 
     private const int KeptAsks = 200;
+
+    /// <summary>How long work waits after its first, second and third failure: what storage suffers from is often over soon.</summary>
+    private static readonly ImmutableArray<TimeSpan> Delays = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30)];
+
     private static readonly ImmutableArray<WaitingWork> OneThing = [new(0, 0, 0, "")];
 
     /// <summary>Somebody needs the corpus; see <see cref="ICorpusGrain.Ensure"/>.</summary>
@@ -39,9 +43,9 @@ public static class ShardLeasing
             return state;
         var next = state;
         foreach (var granted in state.Leases)
-            next = Take(next, granted, workers.FirstOrDefault(worker => worker.Worker == granted.Lease.Worker));
+            next = Take(next, granted, workers.FirstOrDefault(worker => worker.Worker == granted.Lease.Worker), now);
         next = NextRound(NextStage(next));
-        next = Grant(next, workers);
+        next = Grant(next, workers, now);
         return ReferenceEquals(next, state) ? state : next with { UpdatedAt = now };
     }
 
@@ -91,22 +95,22 @@ public static class ShardLeasing
         Leases = [],
     };
 
-    private static CorpusState Take(CorpusState state, GrantedLease granted, LeaseTaker? worker)
+    private static CorpusState Take(CorpusState state, GrantedLease granted, LeaseTaker? worker, DateTimeOffset now)
     {
         if (!state.UnderWay)
             return state;
         if (worker is null || worker.Missing.Contains(granted.Lease.LeaseId))
-            return GiveBack(state, granted, granted.Failures, failedOn: "");
+            return GiveBack(state, granted, new WaitingWork(0, 0, granted.Failures, FailedOn: ""));
         var report = worker.Leases.FirstOrDefault(lease => lease.LeaseId == granted.Lease.LeaseId);
         return report switch
         {
-            { Condition: LeaseCondition.Done } => Complete(state, granted, report),
-            { Condition: LeaseCondition.Failed } => Fail(state, granted, report.Error, report.Permanent),
+            { Condition: LeaseCondition.Done } => Complete(state, granted, report, now),
+            { Condition: LeaseCondition.Failed } => Fail(state, granted, report.Error, report.Permanent, now),
             _ => state,
         };
     }
 
-    private static CorpusState Complete(CorpusState state, GrantedLease granted, ReportedLease report)
+    private static CorpusState Complete(CorpusState state, GrantedLease granted, ReportedLease report, DateTimeOffset now)
     {
         var done = state with { Leases = state.Leases.Remove(granted) };
         switch (granted.Lease.Work, report)
@@ -120,23 +124,23 @@ public static class ShardLeasing
             case (LeaseWork.Shards, _):
                 return done;
             default:
-                return Fail(state, granted, $"worker {granted.Lease.Worker} says it is done without a result", permanent: false);
+                return Fail(state, granted, $"worker {granted.Lease.Worker} says it is done without a result", permanent: false, now);
         }
     }
 
-    private static CorpusState Fail(CorpusState state, GrantedLease granted, string error, bool permanent)
+    private static CorpusState Fail(CorpusState state, GrantedLease granted, string error, bool permanent, DateTimeOffset now)
     {
         var failures = granted.Failures + 1;
         if (!permanent && failures < Tries)
-            return GiveBack(state, granted, failures, granted.Lease.Worker);
+            return GiveBack(state, granted, new WaitingWork(0, 0, failures, granted.Lease.Worker, now + Delays[granted.Failures]));
         var tries = permanent ? "" : $" ({failures} tries, the last on worker {granted.Lease.Worker})";
         return state with { Stage = CorpusStage.Failed, Error = error + tries, Leases = [], Waiting = [] };
     }
 
-    private static CorpusState GiveBack(CorpusState state, GrantedLease granted, int failures, string failedOn) => state with
+    private static CorpusState GiveBack(CorpusState state, GrantedLease granted, WaitingWork how) => state with
     {
         Leases = state.Leases.Remove(granted),
-        Waiting = state.Waiting.Insert(0, new WaitingWork(granted.Lease.FirstShard, granted.Lease.ShardCount, failures, failedOn)),
+        Waiting = state.Waiting.Insert(0, how with { FirstShard = granted.Lease.FirstShard, ShardCount = granted.Lease.ShardCount }),
     };
 
     private static CorpusState NextStage(CorpusState state)
@@ -155,7 +159,7 @@ public static class ShardLeasing
     private static CorpusState NextRound(CorpusState state) =>
         !state.UnderWay && state.Asks.Any(ask => ask.Round > state.Round) ? Begin(state) : state;
 
-    private static CorpusState Grant(CorpusState state, ImmutableArray<LeaseTaker> workers)
+    private static CorpusState Grant(CorpusState state, ImmutableArray<LeaseTaker> workers, DateTimeOffset now)
     {
         if (!state.UnderWay || state.Waiting.IsEmpty)
             return state;
@@ -165,7 +169,7 @@ public static class ShardLeasing
             StringComparer.Ordinal);
         var capacity = Math.Max(1, workers.Sum(worker => worker.Capacity));
         var most = Math.Clamp((state.Plan?.Shards ?? 0) / (4 * capacity), 1, MostShards);
-        while (state.Waiting is [var work, ..] && Taker(free, work) is { } worker)
+        while (state.Waiting.FirstOrDefault(work => !(work.NotBefore > now)) is { } work && Taker(free, work) is { } worker)
         {
             state = Grant(state, work, worker, Math.Min(work.ShardCount, most));
             free[worker]--;
@@ -201,8 +205,8 @@ public static class ShardLeasing
             work.FirstShard,
             shards);
         var rest = work.ShardCount > shards
-            ? state.Waiting.SetItem(0, work with { FirstShard = work.FirstShard + shards, ShardCount = work.ShardCount - shards })
-            : state.Waiting.RemoveAt(0);
+            ? state.Waiting.Replace(work, work with { FirstShard = work.FirstShard + shards, ShardCount = work.ShardCount - shards })
+            : state.Waiting.Remove(work);
         return state with { Grants = state.Grants + 1, Waiting = rest, Leases = state.Leases.Add(new GrantedLease(lease, work.Failures)) };
     }
 }

@@ -117,28 +117,53 @@ public class ShardLeasingTests
     }
 
     [Fact]
-    public void Another_failure_is_tried_three_times_elsewhere_if_that_is_possible()
+    public void Another_failure_is_tried_again_after_1_5_and_30_seconds_elsewhere_if_that_is_possible()
     {
         var state = Advance(Ensured(), Idle("w1"));
         var tried = new List<string>();
-        while (state.UnderWay)
+        var now = Some.Noon;
+        foreach (var delay in (int[])[1, 5, 30])
         {
             var lease = state.Leases.ShouldHaveSingleItem().Lease;
             tried.Add(lease.Worker);
-            state = Advance(state, Reports("w1", 1, Failed(lease)), Reports("w2", 1, Failed(lease)));
+            state = ShardLeasing.Advance(state, [Reports("w1", 1, Failed(lease)), Reports("w2", 1, Failed(lease))], now);
+            now += TimeSpan.FromSeconds(delay);
+            ShardLeasing.Advance(state, [Idle("w1"), Idle("w2")], now - TimeSpan.FromMilliseconds(1)).Leases.ShouldBeEmpty();
+            state = ShardLeasing.Advance(state, [Idle("w1"), Idle("w2")], now);
         }
+        var last = state.Leases.ShouldHaveSingleItem().Lease;
+        tried.Add(last.Worker);
+        state = ShardLeasing.Advance(state, [Reports(last.Worker, 1, Failed(last))], now);
 
-        tried.ShouldBe(["w1", "w2", "w1"]);
-        state.Error.ShouldBe("disk full (3 tries, the last on worker w1)");
+        tried.ShouldBe(["w1", "w2", "w1", "w2"]);
+        state.Error.ShouldBe("disk full (4 tries, the last on worker w2)");
         ShardLeasing.View(Ensure(state, "job/2"), null)!.Stage.ShouldBe(CorpusStage.Planning);
+    }
+
+    [Fact]
+    public void Shards_that_wait_for_their_next_try_keep_no_other_waiting()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        state = Advance(state, Reports("w1", 1, Done(state.Leases[0].Lease) with { Plan = Plan }));
+        var failed = state.Leases.ShouldHaveSingleItem().Lease;
+
+        state = Advance(state, Reports("w1", 1, Failed(failed)));
+
+        var next = state.Leases.ShouldHaveSingleItem().Lease;
+        next.FirstShard.ShouldBe(failed.FirstShard + failed.ShardCount);
+        CheckPartition(state, [], Plan);
     }
 
     [Fact]
     public void Done_without_a_result_is_a_failure()
     {
         var state = Advance(Ensured(), Idle("w1"));
-        for (var i = 0; i < 3; i++)
-            state = Advance(state, Reports("w1", 1, Done(state.Leases[0].Lease)));
+        for (var i = 0; i < ShardLeasing.Tries; i++)
+        {
+            var now = Some.Noon.AddMinutes(i);
+            state = ShardLeasing.Advance(state, [Idle("w1")], now);
+            state = ShardLeasing.Advance(state, [Reports("w1", 1, Done(state.Leases[0].Lease))], now);
+        }
 
         state.Stage.ShouldBe(CorpusStage.Failed);
         state.Error.ShouldStartWith("worker w1 says it is done without a result");
