@@ -7,10 +7,17 @@ namespace Linformer.Coordinator.Tests;
 internal sealed class SteppedTime : TimeProvider
 {
     private TimeSpan _ahead;
+    private TimeSpan _wallAhead;
 
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead;
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead + _wallAhead;
 
+    public override long GetTimestamp() => base.GetTimestamp() + (long)(_ahead.TotalSeconds * TimestampFrequency);
+
+    /// <summary>Time goes by.</summary>
     public void Step(TimeSpan time) => _ahead += time;
+
+    /// <summary>Somebody puts the machine's clock forward, or back.</summary>
+    public void StepWallClock(TimeSpan time) => _wallAhead += time;
 }
 
 internal static class SteppedTimeExtensions

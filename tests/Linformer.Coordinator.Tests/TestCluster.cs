@@ -31,6 +31,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public IHistoryStore History => _host.Services.GetRequiredService<IHistoryStore>();
 
+    public IRosterStore Roster => _host.Services.GetRequiredService<IRosterStore>();
+
     public ITelemetryStore Telemetry => _host.Services.GetRequiredService<ITelemetryStore>();
 
     public ISchedulerGrain Scheduler => Grains.GetGrain<ISchedulerGrain>(0);

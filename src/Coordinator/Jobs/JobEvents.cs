@@ -43,12 +43,14 @@ public sealed record JobObserved(
 /// <param name="Condition">How they are.</param>
 /// <param name="Failures">Those that failed, the cause first.</param>
 /// <param name="Summary">What rank 0 said at the end, as JSON.</param>
+/// <param name="Why">Why they are so, as a sentence without its end, where that is known: "worker w1 leaves".</param>
 [GenerateSerializer, Alias("linformer.observed-group")]
 public sealed record ObservedGroup(
     [property: Id(0)] string Worker,
     [property: Id(1)] GroupCondition Condition,
     [property: Id(2)] ImmutableArray<FailedRank> Failures,
-    [property: Id(3)] string? Summary);
+    [property: Id(3)] string? Summary,
+    [property: Id(4)] string Why = "");
 
 /// <summary>How a generation's ranks on one worker are.</summary>
 [GenerateSerializer, Alias("linformer.group-condition")]

@@ -61,7 +61,7 @@ public sealed class JobGrain(
         var after = change(before);
         if (!ReferenceEquals(after, before))
         {
-            after = await BeginGenerationAsync(before, after, change);
+            after = await FromNewestStepAsync(before, after, change);
             await WriteAsync(before, after with { Outbox = after.Outbox.RemoveAll(entry => entry.Sequence <= _appended) });
             Log(before.HistorySequence);
         }
@@ -69,13 +69,17 @@ public sealed class JobGrain(
         return stored.State.View ?? throw new JobChangeException($"There is no job {this.GetPrimaryKeyString()}.");
     }
 
-    /// <summary>Before anybody can hear of a new generation, only its steps commit; what is committed by then is what it starts from.</summary>
-    private async Task<JobState> BeginGenerationAsync(JobState before, JobState after, Func<JobState, JobState> change)
+    /// <summary>
+    /// What the history tells starts from the step that is committed by then. Before anybody can hear of a new generation, only its
+    /// steps commit.
+    /// </summary>
+    private async Task<JobState> FromNewestStepAsync(JobState before, JobState after, Func<JobState, JobState> change)
     {
         var view = after.View!;
-        if (view.Generation == (before.View?.Generation ?? 0))
+        if (view.Generation == 0 || after.HistorySequence == before.HistorySequence)
             return after;
-        await telemetry.BeginGenerationAsync(view.JobId, view.Lineage, view.Generation, CancellationToken.None);
+        if (view.Generation != before.View!.Generation)
+            await telemetry.BeginGenerationAsync(view.JobId, view.Lineage, view.Generation, CancellationToken.None);
         var progress = await telemetry.ProgressAsync(view.JobId, CancellationToken.None);
         return progress.CommittedStep > before.CommittedStep ? change(before with { CommittedStep = progress.CommittedStep }) : after;
     }

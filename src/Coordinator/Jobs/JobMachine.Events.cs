@@ -100,7 +100,7 @@ public static partial class JobMachine
     {
         if (groups.FirstOrDefault(group => group.Condition is not (GroupCondition.Pending or GroupCondition.Alive)) is not { } gone)
             return state;
-        var why = gone.Condition == GroupCondition.Lost ? $"worker {gone.Worker} is lost" : $"worker {gone.Worker} leaves";
+        var why = gone.Condition == GroupCondition.Lost ? Cause(gone, "is lost") : Cause(gone, "leaves");
         return Requeue(state, now, "slots given back; queued again", why, TimeSpan.Zero);
     }
 
@@ -109,12 +109,16 @@ public static partial class JobMachine
         var view = state.View!;
         var first = view.Placements.First(placement => placement.Rank == 0).Worker;
         if (groups.First(group => group.Worker == first) is { Condition: GroupCondition.Finished } finished)
-            return End(state with { View = view with { Summary = finished.Summary } }, JobPhase.Succeeded, now, why: "");
+        {
+            // The last steps' numbers may still be on their way.
+            var all = state with { View = view with { Summary = finished.Summary }, CommittedStep = Math.Max(state.CommittedStep, view.TotalSteps) };
+            return End(all, JobPhase.Succeeded, now, why: "");
+        }
         if (groups.Any(group => group.Condition is GroupCondition.Failed or GroupCondition.Lost))
             return EndBadly(state, groups, now);
         if (groups.All(group => group.Condition is GroupCondition.Finished or GroupCondition.Stopped))
         {
-            var why = view.Stopping ? view.Reason : "its ranks stopped by themselves";
+            var why = view.Stopping ? view.Reason : groups.FirstOrDefault(group => group.Why.Length > 0)?.Why ?? "its ranks stopped by themselves";
             return view.Wish == JobWish.Pause
                 ? Paused(state, now, why: "")
                 : Requeue(state, now, $"generation {view.Generation} stopped; queued again", why, TimeSpan.Zero);
@@ -122,9 +126,12 @@ public static partial class JobMachine
         var leaving = groups.FirstOrDefault(group => group.Condition is GroupCondition.Leaving or GroupCondition.Stopped);
         if (leaving is null || view.Stopping)
             return state;
-        var reason = leaving.Condition == GroupCondition.Leaving
-            ? $"worker {leaving.Worker} leaves"
-            : $"the ranks on worker {leaving.Worker} stopped";
+        var reason = leaving switch
+        {
+            { Why.Length: > 0 } => leaving.Why,
+            { Condition: GroupCondition.Leaving } => $"worker {leaving.Worker} leaves",
+            _ => $"the ranks on worker {leaving.Worker} stopped",
+        };
         return Change(state, view with { Stopping = true, Reason = reason }, now, what: $"generation {view.Generation} is to stop", why: reason);
     }
 
@@ -141,7 +148,7 @@ public static partial class JobMachine
         var cause = failures.FirstOrDefault(failure => failure is { PeerLost: false, Permanent: true }) ?? failures.Find(failure => !failure.PeerLost);
         var lost = groups.FirstOrDefault(group => group.Condition == GroupCondition.Lost);
         if (cause is null && lost is not null)
-            return GoOn(counted, now, Coordinator, $"worker {lost.Worker} is lost");
+            return GoOn(counted, now, Coordinator, Cause(lost, "is lost"));
 
         cause = Bounded(cause ?? failures.FirstOrDefault() ?? Unexplained(state.View!, groups));
         var failed = counted with { FailuresInRow = counted.FailuresInRow + 1, View = state.View! with { LastFailure = cause } };
@@ -195,6 +202,8 @@ public static partial class JobMachine
         Reason = Cut(failure.Reason, KeptReasonLength),
         LastLogLines = failure.LastLogLines.IsDefault ? [] : [.. failure.LastLogLines.TakeLast(KeptLogLines).Select(line => Cut(line, KeptLineLength))],
     };
+
+    private static string Cause(ObservedGroup group, string otherwise) => group.Why.Length > 0 ? group.Why : $"worker {group.Worker} {otherwise}";
 
     private static string Cut(string text, int length) => text.Length <= length ? text : text[..(length - 1)] + "…";
 

@@ -42,6 +42,12 @@ public static partial class JobMachine
             RanksMin = job.Ranks.Min,
             RanksMax = Math.Max(job.Ranks.Min, Math.Min(job.Ranks.Max, mostRanks)),
             Threads = job.Ranks.Threads,
+            Device = job.Device switch
+            {
+                DeviceKind.Cpu => "cpu",
+                DeviceKind.Cuda => "cuda",
+                _ => "",
+            },
             TotalSteps = job.Training.Steps,
         };
         return Change(state, view, now, submission.Submitter, "submitted");

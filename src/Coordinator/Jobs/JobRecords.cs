@@ -205,6 +205,9 @@ public sealed record JobView
     /// <summary>The ranks of the newest generation; kept when it has ended.</summary>
     [Id(27)] public int WorldSize { get; init; }
 
+    /// <summary>The only device whose slots it takes, <c>cpu</c> or <c>cuda</c>; empty for any.</summary>
+    [Id(28)] public string Device { get; init; } = "";
+
     /// <summary>Under what it asks for its corpus: another for each preparation, since files may have changed in between.</summary>
     public string CorpusAsker => $"{JobId}/{Preparations}";
 

@@ -71,18 +71,18 @@ public static class Assignments
     /// <summary>The waiting jobs as the gang scheduler sees them.</summary>
     public static IEnumerable<WaitingJob> Waiting(ClusterView cluster) => cluster.Jobs.Values
         .Where(job => job.Phase == JobPhase.Queued && !cluster.UnreadableJobs.Contains(job.JobId))
-        .Select(job => new WaitingJob(job.JobId, job.Priority, job.SubmittedAt, job.RanksMin, job.RanksMax, Holds(cluster, job)));
+        .Select(job => new WaitingJob(job.JobId, job.Priority, job.SubmittedAt, job.RanksMin, job.RanksMax, Holds(cluster, job), job.Device));
 
-    /// <summary>The workers that can take ranks, with their slots.</summary>
+    /// <summary>The workers that can take ranks, with their slots by device.</summary>
     public static IEnumerable<WorkerCapacity> Capacities(ClusterView cluster) => cluster.Workers.Values
         .Where(worker => worker is { Alive: true, Reported: true, Status.Draining: false } && !cluster.UnreadableWorkers.Contains(worker.Identity.Name))
-        .Select(worker => Capacity(cluster, worker));
+        .SelectMany(worker => Capacity(cluster, worker));
 
     /// <summary>Whether a worker has ranks that it should not have any more: their slots are not known, so all of its slots wait.</summary>
     public static bool IsClearing(ClusterView cluster, WorkerView worker) =>
         worker.Alive && worker.Status.Groups.Any(group => group.Condition == GroupCondition.Alive && !IsCurrent(cluster, group));
 
-    /// <summary>The workers in the eyes of a corpus: the live ones, and those that may come back after a restart of the coordinator.</summary>
+    /// <summary>The workers in the eyes of a corpus: the live ones, and those that may come back after a restart or a standstill of the coordinator.</summary>
     /// <param name="cluster">Jobs and workers.</param>
     /// <param name="corpusId">The corpus.</param>
     /// <param name="otherLeases">The leases of other corpora.</param>
@@ -109,25 +109,31 @@ public static class Assignments
         // What has ended counts even if its worker is gone by now.
         var report = job.Phase == JobPhase.Running ? Report(worker, job) : null;
         if (report is { Condition: GroupCondition.Finished or GroupCondition.Stopped or GroupCondition.Failed })
-            return new ObservedGroup(name, report.Condition, report.Failures, report.Summary);
-        if (!worker.Reported)
+            return new ObservedGroup(name, report.Condition, report.Failures, report.Summary, Why(worker));
+        if (!worker.Reported || !worker.Alive)
             return Seen(name, MayComeBack(cluster, worker) ? GroupCondition.Pending : GroupCondition.Lost);
-        if (!worker.Alive)
-            return Seen(name, GroupCondition.Lost);
-        if (job.Phase == JobPhase.Preparing)
-            return Seen(name, worker.Status.Draining ? GroupCondition.Leaving : GroupCondition.Pending);
         if (report is not null)
-            return Seen(name, worker.Status.Draining ? GroupCondition.Leaving : GroupCondition.Alive);
+            return Seen(name, worker.Status.Draining ? GroupCondition.Leaving : GroupCondition.Alive, Why(worker));
+        if (!HasSlots(worker, job))
+            return Seen(name, GroupCondition.Lost, $"worker {name} came back without the slots that the job had on it");
+        if (job.Phase == JobPhase.Preparing)
+            return Seen(name, worker.Status.Draining ? GroupCondition.Leaving : GroupCondition.Pending, Why(worker));
         if (TookUp(worker, job) || !MayRun(job, worker))
             return Seen(name, GroupCondition.Lost);
         // Ranks that were never started have nothing to write a checkpoint of.
-        return Seen(name, worker.Status.Draining ? GroupCondition.Stopped : GroupCondition.Pending);
+        return Seen(name, worker.Status.Draining ? GroupCondition.Stopped : GroupCondition.Pending, Why(worker));
     }
 
-    private static ObservedGroup Seen(string worker, GroupCondition condition) => new(worker, condition, [], Summary: null);
+    private static ObservedGroup Seen(string worker, GroupCondition condition, string why = "") => new(worker, condition, [], Summary: null, why);
 
-    private static bool MayComeBack(ClusterView cluster, WorkerView worker) =>
-        worker is { Reported: false, Left: false } && cluster.Now < cluster.Timing.GraceEnds;
+    private static string Why(WorkerView worker) => worker.Status.Draining ? $"worker {worker.Identity.Name} leaves" : "";
+
+    private static bool MayComeBack(ClusterView cluster, WorkerView worker) => !(worker.Reported && worker.Alive) && !worker.Left && cluster.InGrace;
+
+    /// <summary>Whether the worker has the slots, with the device, on which the job is placed there: it may have been started again with others.</summary>
+    private static bool HasSlots(WorkerView worker, JobView job) => job.Placements
+        .Where(placement => placement.Worker == worker.Identity.Name)
+        .All(placement => worker.Identity.Slots.Any(slot => slot.Number == placement.Slot && (job.Device.Length == 0 || slot.Device == job.Device)));
 
     /// <summary>Whether the worker has had the assignment of a generation's ranks for long enough to report them.</summary>
     private static bool TookUp(WorkerView worker, JobView job) =>
@@ -138,7 +144,8 @@ public static class Assignments
     /// ranks nor was assigned them since, has lost them: it must not start them a second time.
     /// </summary>
     private static bool MayRun(JobView job, WorkerView worker) =>
-        worker.ConnectedAt <= job.GenerationStartedAt || IsAssigned(worker, job) || Report(worker, job) is not null;
+        Report(worker, job) is not null
+        || (HasSlots(worker, job) && (worker.ConnectedAt <= job.GenerationStartedAt || IsAssigned(worker, job)));
 
     private static bool IsAssigned(WorkerView worker, JobView job) => worker.Assignment.Groups.Any(
         group => group.JobId == job.JobId && group.Lineage == job.Lineage && group.Generation == job.Generation);
@@ -170,21 +177,27 @@ public static class Assignments
         cluster.Jobs.TryGetValue(group.JobId, out var job)
         && job.Phase == JobPhase.Running && job.Lineage == group.Lineage && job.Generation == group.Generation;
 
-    private static WorkerCapacity Capacity(ClusterView cluster, WorkerView worker)
+    private static IEnumerable<WorkerCapacity> Capacity(ClusterView cluster, WorkerView worker)
     {
+        var name = worker.Identity.Name;
         var taken = cluster.Jobs.Values
             .SelectMany(job => job.Placements)
-            .Where(placement => placement.Worker == worker.Identity.Name)
+            .Where(placement => placement.Worker == name)
             .Select(placement => placement.Slot)
             .ToHashSet();
-        var free = worker.Identity.Slots.Select(slot => slot.Number).Distinct().Where(slot => !taken.Contains(slot)).ToImmutableArray();
-        var total = worker.Identity.Slots.Length;
-        if (!IsClearing(cluster, worker))
-            return new WorkerCapacity(worker.Identity.Name, free, 0, total);
-        // Slots that hang do not count as the cluster's, or a job that needs them would keep all others waiting.
-        return cluster.HangingWorkers.Contains(worker.Identity.Name)
-            ? new WorkerCapacity(worker.Identity.Name, [], 0, total - free.Length)
-            : new WorkerCapacity(worker.Identity.Name, [], free.Length, total);
+        var clearing = IsClearing(cluster, worker);
+        foreach (var slots in worker.Identity.Slots.DistinctBy(slot => slot.Number).GroupBy(slot => slot.Device, StringComparer.Ordinal))
+        {
+            var free = slots.Select(slot => slot.Number).Where(slot => !taken.Contains(slot)).ToImmutableArray();
+            var total = slots.Count();
+            if (!clearing)
+                yield return new WorkerCapacity(name, free, 0, total, slots.Key);
+            else if (!cluster.HangingWorkers.Contains(name))
+                yield return new WorkerCapacity(name, [], free.Length, total, slots.Key);
+            else
+                // Slots that hang do not count as the cluster's, or a job that needs them would keep all others waiting.
+                yield return new WorkerCapacity(name, [], 0, total - free.Length, slots.Key);
+        }
     }
 
     private static string Holds(ClusterView cluster, JobView job)

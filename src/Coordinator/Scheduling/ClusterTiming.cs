@@ -9,11 +9,14 @@ public sealed record ClusterTiming
     /// <summary>A worker that is not heard of for so long is lost.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>When the coordinator started: its workers have a lease from then on to come back.</summary>
+    /// <summary>When the coordinator started.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>When a worker that has not come back since the start is lost.</summary>
-    public DateTimeOffset GraceEnds => StartedAt + Lease;
+    /// <summary>Passes are made at least so often.</summary>
+    public static readonly TimeSpan PassInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>When this long has gone by from one pass to the next, the coordinator stood still: workers have a lease anew to be heard.</summary>
+    public TimeSpan Standstill => PassInterval + (Lease / 2);
 
     /// <summary>Ranks that only lost a peer wait so long for the cause: what happened to the peer.</summary>
     public TimeSpan CauseWait => Lease + (2 * HeartbeatInterval);

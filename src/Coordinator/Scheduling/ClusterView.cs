@@ -27,6 +27,13 @@ public sealed record ClusterView
     /// <summary>The time.</summary>
     public required DateTimeOffset Now { get; init; }
 
-    /// <summary>Whether every worker of before the start has reported, or had its time to.</summary>
-    public bool WorkersAreBack => Now >= Timing.GraceEnds || (UnreadableWorkers.Count == 0 && Workers.Values.All(worker => worker.Reported || worker.Left));
+    /// <summary>
+    /// Whether workers that are not heard of may yet come back, because it is the coordinator that did not hear: it has started, or
+    /// stood still, less than a lease ago.
+    /// </summary>
+    public bool InGrace { get; init; }
+
+    /// <summary>Whether every worker of before the start or the standstill has reported, or had its time to.</summary>
+    public bool WorkersAreBack =>
+        !InGrace || (UnreadableWorkers.Count == 0 && Workers.Values.All(worker => worker is { Reported: true, Alive: true } or { Left: true }));
 }

@@ -10,14 +10,24 @@ namespace Linformer.Coordinator.Scheduling;
 /// <param name="RanksMin">Fewest ranks.</param>
 /// <param name="RanksMax">Most ranks.</param>
 /// <param name="Holds">Why it cannot be placed for a moment, such as a delay after a failure; it keeps its turn. Empty for nothing.</param>
-public sealed record WaitingJob(string JobId, int Priority, DateTimeOffset SubmittedAt, int RanksMin, int RanksMax, string Holds = "");
+/// <param name="Device">The only device whose slots it takes, <c>cpu</c> or <c>cuda</c>; empty for any.</param>
+public sealed record WaitingJob(
+    string JobId, int Priority, DateTimeOffset SubmittedAt, int RanksMin, int RanksMax, string Holds = "", string Device = "")
+{
+    /// <summary>Whether it takes slots of a device.</summary>
+    public bool Takes(string device) => Device.Length == 0 || Device == device;
 
-/// <summary>A live worker with its slots.</summary>
+    /// <summary>Whether there are slots that both can take.</summary>
+    public bool Competes(WaitingJob other) => other.Device.Length == 0 || Takes(other.Device);
+}
+
+/// <summary>A live worker with its slots of one device.</summary>
 /// <param name="Worker">The worker.</param>
 /// <param name="Free">The numbers of its free slots.</param>
 /// <param name="Clearing">Slots that will be free in a moment: their ranks are ending.</param>
-/// <param name="Total">All its slots.</param>
-public sealed record WorkerCapacity(string Worker, ImmutableArray<int> Free, int Clearing, int Total);
+/// <param name="Total">All its slots of the device.</param>
+/// <param name="Device"><c>cpu</c> or <c>cuda</c>.</param>
+public sealed record WorkerCapacity(string Worker, ImmutableArray<int> Free, int Clearing, int Total, string Device = "cpu");
 
 /// <summary>What becomes of a waiting job.</summary>
 /// <param name="JobId">The job.</param>
@@ -27,74 +37,79 @@ public sealed record GangDecision(string JobId, ImmutableArray<Placement> Placem
 
 /// <summary>
 /// Gives slots to waiting jobs, as a pure function: all of a job's ranks or none; by priority, then age; a job that the cluster could
-/// hold, but not now, keeps later ones waiting, so nothing starves; one that the cluster cannot hold does not.
+/// hold, but not now, keeps later ones for the same slots waiting, so nothing starves; one that the cluster cannot hold does not.
 /// </summary>
 public static class GangScheduler
 {
     /// <summary>Decides for all waiting jobs.</summary>
     /// <param name="waiting">The jobs, in any order.</param>
-    /// <param name="workers">The live workers, in any order.</param>
+    /// <param name="workers">The live workers, by device, in any order.</param>
     /// <returns>A decision per job, in the order in which they take their turn.</returns>
     public static ImmutableArray<GangDecision> Place(IEnumerable<WaitingJob> waiting, IEnumerable<WorkerCapacity> workers)
     {
-        var cluster = workers.OrderBy(worker => worker.Worker, StringComparer.Ordinal).ToList();
-        var total = cluster.Sum(worker => worker.Total);
-        var clearing = cluster.Sum(worker => worker.Clearing);
-        var free = cluster.ToDictionary(worker => worker.Worker, worker => worker.Free.Sort(), StringComparer.Ordinal);
+        var cluster = workers
+            .OrderBy(worker => worker.Worker, StringComparer.Ordinal)
+            .ThenByDescending(worker => worker.Device, StringComparer.Ordinal)
+            .Select(worker => worker with { Free = worker.Free.Sort() })
+            .ToList();
         var decisions = ImmutableArray.CreateBuilder<GangDecision>();
-        string? ahead = null;
+        var ahead = new List<WaitingJob>();
         foreach (var job in waiting.OrderByDescending(job => job.Priority).ThenBy(job => job.SubmittedAt).ThenBy(job => job.JobId, StringComparer.Ordinal))
         {
-            var reason = WhyNot(job, ahead, total, clearing, free.Values.Sum(slots => slots.Length));
+            var usable = cluster.Where(worker => job.Takes(worker.Device)).ToList();
+            var reason = WhyNot(job, ahead.Find(job.Competes)?.JobId, usable);
             if (reason.Length > 0)
             {
                 decisions.Add(new GangDecision(job.JobId, [], reason));
-                if (job.RanksMin <= total)
-                    ahead ??= job.JobId;
+                if (job.RanksMin <= usable.Sum(worker => worker.Total))
+                    ahead.Add(job);
                 continue;
             }
-            decisions.Add(new GangDecision(job.JobId, Take(free, job.RanksMax), Reason: ""));
+            decisions.Add(new GangDecision(job.JobId, Take(cluster, job), Reason: ""));
         }
         return decisions.ToImmutable();
     }
 
-    private static string WhyNot(WaitingJob job, string? ahead, int total, int clearing, int free)
+    private static string WhyNot(WaitingJob job, string? ahead, List<WorkerCapacity> usable)
     {
+        var total = usable.Sum(worker => worker.Total);
         if (job.RanksMin > total)
-            return $"needs at least {Slots(job.RanksMin)}; the cluster has {total}";
+            return $"needs at least {Slots(job)}; the cluster has {total}";
         if (job.Holds.Length > 0)
             return job.Holds;
         if (ahead is not null)
             return $"waits for its turn after job {ahead}";
+        var free = usable.Sum(worker => worker.Free.Length);
         if (free < job.RanksMin)
-            return $"waits for {Slots(job.RanksMin)}; {free} of {total} {(free == 1 ? "is" : "are")} free";
+            return $"waits for {Slots(job)}; {free} of {total} {(free == 1 ? "is" : "are")} free";
         // Taking fewer ranks than it could have in a moment would last as long as the generation.
-        return free < Math.Min(job.RanksMax, total) && clearing > 0 ? "waits for slots whose ranks are ending" : "";
+        return free < Math.Min(job.RanksMax, total) && usable.Exists(worker => worker.Clearing > 0) ? "waits for slots whose ranks are ending" : "";
     }
 
-    private static string Slots(int count) => count == 1 ? "1 slot" : $"{count} slots";
+    private static string Slots(WaitingJob job) =>
+        $"{job.RanksMin} {job.Device}{(job.Device.Length > 0 ? " " : "")}{(job.RanksMin == 1 ? "slot" : "slots")}";
 
-    /// <summary>Takes as many slots as there are, up to a number, from as few workers as that needs.</summary>
-    private static ImmutableArray<Placement> Take(Dictionary<string, ImmutableArray<int>> free, int most)
+    /// <summary>Takes as many slots as there are, up to the most that the job wants, from as few workers as that needs.</summary>
+    private static ImmutableArray<Placement> Take(List<WorkerCapacity> cluster, WaitingJob job)
     {
-        var wanted = Math.Min(most, free.Values.Sum(slots => slots.Length));
-        var placements = ImmutableArray.CreateBuilder<Placement>(wanted);
-        while (placements.Count < wanted)
+        var placements = ImmutableArray.CreateBuilder<Placement>();
+        while (placements.Count < job.RanksMax && Next(cluster, job, job.RanksMax - placements.Count) is var at and >= 0)
         {
-            var left = wanted - placements.Count;
-            var worker = Next(free, left);
-            foreach (var slot in free[worker].Take(left))
-                placements.Add(new Placement(placements.Count, worker, slot));
-            free[worker] = [.. free[worker].Skip(left)];
+            var left = job.RanksMax - placements.Count;
+            var worker = cluster[at];
+            foreach (var slot in worker.Free.Take(left))
+                placements.Add(new Placement(placements.Count, worker.Worker, slot));
+            cluster[at] = worker with { Free = [.. worker.Free.Skip(left)] };
         }
-        return placements.MoveToImmutable();
+        return placements.ToImmutable();
     }
 
-    /// <summary>The worker that holds all of the rest with the least left over; if none does, the one with most.</summary>
-    private static string Next(Dictionary<string, ImmutableArray<int>> free, int wanted) => free
-        .OrderByDescending(worker => worker.Value.Length >= wanted)
-        .ThenBy(worker => worker.Value.Length >= wanted ? worker.Value.Length : -worker.Value.Length)
-        .ThenBy(worker => worker.Key, StringComparer.Ordinal)
-        .First()
-        .Key;
+    /// <summary>Where the worker is that holds all of the rest with the least left over; if none does, the one with most; -1 if none has any.</summary>
+    private static int Next(List<WorkerCapacity> cluster, WaitingJob job, int wanted) => Enumerable
+        .Range(0, cluster.Count)
+        .Where(at => cluster[at].Free.Length > 0 && job.Takes(cluster[at].Device))
+        .OrderByDescending(at => cluster[at].Free.Length >= wanted)
+        .ThenBy(at => cluster[at].Free.Length >= wanted ? cluster[at].Free.Length : -cluster[at].Free.Length)
+        .ThenBy(at => at)
+        .FirstOrDefault(-1);
 }

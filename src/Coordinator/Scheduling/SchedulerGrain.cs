@@ -13,7 +13,7 @@ public sealed class SchedulerGrain(
     TimeProvider time,
     ILogger<SchedulerGrain> logger) : Grain, ISchedulerGrain
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Period = ClusterTiming.PassInterval;
     private const int PassesPerTick = 20;
 
     private readonly SchedulerMemory _memory = new();

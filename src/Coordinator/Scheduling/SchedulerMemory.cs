@@ -6,6 +6,9 @@ namespace Linformer.Coordinator.Scheduling;
 /// <summary>What the scheduler remembers from pass to pass. All of it may be lost: then something is said twice, or waited for again.</summary>
 internal sealed class SchedulerMemory
 {
+    private long? _lastRead;
+    private bool _late;
+
     /// <summary>Jobs as they were last read.</summary>
     public Dictionary<string, JobView> Jobs { get; } = new(StringComparer.Ordinal);
 
@@ -26,6 +29,33 @@ internal sealed class SchedulerMemory
 
     /// <summary>Corpora that jobs need, as they were last read.</summary>
     public Dictionary<string, CorpusView> Corpora { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>From when on workers have a lease to be heard again: a timestamp of the clock that nobody puts forward or back.</summary>
+    public long GraceFrom { get; private set; }
+
+    /// <summary>
+    /// Notes that a pass has read the cluster. When the one before was so long ago that the coordinator must have stood still, what it
+    /// has not heard since is not the workers' fault: the grace begins anew, as after a start. Not twice in a row, or a coordinator that
+    /// is always late would never lose a worker.
+    /// </summary>
+    /// <returns>How long it stood still; null when it did not.</returns>
+    public TimeSpan? NoteRead(TimeProvider time, ClusterTiming timing)
+    {
+        var before = _lastRead;
+        var now = time.GetTimestamp();
+        _lastRead = now;
+        if (before is null)
+            GraceFrom = now;
+        TimeSpan? stood = before is { } last && time.GetElapsedTime(last, now) is var gap && gap > timing.Standstill ? gap : null;
+        var wasLate = _late;
+        _late = stood is not null;
+        if (stood is null || wasLate)
+            return null;
+        GraceFrom = now;
+        AwaitingCause.Clear();
+        ClearingSince.Clear();
+        return stood;
+    }
 
     /// <summary>Forgets what is about jobs that have ended.</summary>
     /// <param name="unfinished">The jobs that have not.</param>

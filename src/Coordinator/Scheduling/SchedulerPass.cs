@@ -37,12 +37,16 @@ internal sealed class SchedulerPass(
         HangingWorkers = _hangingWorkers,
         Timing = timing,
         Now = time.GetUtcNow(),
+        InGrace = time.GetElapsedTime(memory.GraceFrom) < timing.Lease,
     };
 
     /// <summary>Makes the pass; tells whether slots have become free so late in it that another one is due.</summary>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         await ReadAsync(cancellationToken);
+        if (memory.NoteRead(time, timing) is { } stood)
+            logger.LogWarning("The coordinator stood still for {Seconds:0.0} s; workers have their lease anew to report", stood.TotalSeconds);
+        await ForgetAsync(cancellationToken);
         await ObserveAsync(cancellationToken);
         NoteClearing();
         await PlaceAsync(cancellationToken);
@@ -80,19 +84,35 @@ internal sealed class SchedulerPass(
     {
         try
         {
-            if (await grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken) is not { } view)
-                return;
-            var now = time.GetUtcNow();
-            var lastSeen = view.LastSeen > timing.StartedAt ? view.LastSeen : timing.StartedAt;
-            if (!view.Alive && now - lastSeen > timing.ForgetAfter)
-                await roster.RemoveWorkerAsync(name, cancellationToken);
-            else
+            if (await grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken) is { } view)
                 _workers[name] = view;
         }
         catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
         {
             logger.LogWarning(exception, "Worker {Worker} cannot be read now; it stays as it is", name);
             _unreadableWorkers.Add(name);
+        }
+    }
+
+    private async Task ForgetAsync(CancellationToken cancellationToken)
+    {
+        var cluster = Cluster;
+        if (cluster.InGrace)
+            return;
+        foreach (var (name, worker) in _workers)
+        {
+            var lastSeen = worker.LastSeen > timing.StartedAt ? worker.LastSeen : timing.StartedAt;
+            if (worker.Alive || cluster.Now - lastSeen <= timing.ForgetAfter)
+                continue;
+            try
+            {
+                if (await grains.GetGrain<IWorkerGrain>(name).Forget(cancellationToken))
+                    _workers.Remove(name);
+            }
+            catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+            {
+                logger.LogWarning(exception, "Worker {Worker} cannot be forgotten now", name);
+            }
         }
     }
 
@@ -144,7 +164,7 @@ internal sealed class SchedulerPass(
     private async Task PlaceAsync(CancellationToken cancellationToken)
     {
         var cluster = Cluster;
-        var unknown = _unreadableJobs.Any(id => !_jobs.ContainsKey(id)) && cluster.Now < timing.GraceEnds;
+        var unknown = _unreadableJobs.Any(id => !_jobs.ContainsKey(id)) && cluster.InGrace;
         var decisions = cluster.WorkersAreBack && !unknown
             ? GangScheduler.Place(Assignments.Waiting(cluster), Assignments.Capacities(cluster))
             : [.. Assignments.Waiting(cluster).Select(job => new GangDecision(job.JobId, [], "waits for the cluster's workers to report"))];

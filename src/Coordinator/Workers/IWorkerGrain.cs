@@ -31,6 +31,11 @@ public interface IWorkerGrain : IGrainWithStringKey
     [Alias("assignment-after"), Orleans.Concurrency.AlwaysInterleave]
     Task<WorkerAssignment?> AssignmentAfter(long session, long revision, CancellationToken cancellationToken);
 
+    /// <summary>Forgets a worker that was lost long ago, unless it is alive again. One of its name is as new after that.</summary>
+    /// <returns>Whether it is forgotten.</returns>
+    [Alias("forget")]
+    Task<bool> Forget(CancellationToken cancellationToken);
+
     /// <summary>How the worker is; null when none of this name was ever seen.</summary>
     [Alias("get")]
     Task<WorkerView?> Get(CancellationToken cancellationToken);

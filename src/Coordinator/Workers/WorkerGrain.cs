@@ -16,8 +16,17 @@ public sealed class WorkerGrain(
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(5);
 
     private TaskCompletionSource _changed = NewSignal();
-    private DateTimeOffset _nameHeldUntil;
     private DateTimeOffset _lastSeen;
+
+    /// <summary>When it was last heard, by the clock that nobody puts forward or back; leases are measured by it.</summary>
+    private long _seen;
+
+    /// <summary>From when on its name is held for a lease, by that clock; null when the name is free.</summary>
+    private long? _nameHeldFrom;
+
+    private Task _makingUp = Task.CompletedTask;
+    private bool _unwritten;
+    private bool _complained;
     private long _session;
     private bool _reported;
     private WorkerStatus _status = new();
@@ -28,13 +37,13 @@ public sealed class WorkerGrain(
 
     private DateTimeOffset Now => time.GetUtcNow();
 
-    private bool Alive => _session != 0 && !stored.State.Left && Now < _lastSeen + timing.Lease;
+    private bool Alive => _session != 0 && !stored.State.Left && time.GetElapsedTime(_seen) < timing.Lease;
 
     /// <inheritdoc/>
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         // The agent of before the restart may be about to come back: no other machine gets its name meanwhile.
-        _nameHeldUntil = stored.State is { Identity: not null, Left: false } ? Now + timing.Lease : DateTimeOffset.MinValue;
+        _nameHeldFrom = stored.State is { Identity: not null, Left: false } ? time.GetTimestamp() : null;
         _lastSeen = stored.State.ConnectedAt;
         return Task.CompletedTask;
     }
@@ -45,12 +54,18 @@ public sealed class WorkerGrain(
         var sameAgent = stored.State.Identity?.InstanceId == identity.InstanceId;
         if (!sameAgent)
             RefuseWhileHeld(identity);
-        var before = stored.State;
-        if (before.Identity is null)
-            await roster.AddWorkerAsync(identity.Name, CancellationToken.None);
-        await WriteAsync(new WorkerState { Identity = identity, ConnectedAt = Now });
-        if (!sameAgent)
+        var connected = new WorkerState { Identity = identity, ConnectedAt = Now };
+        if (sameAgent)
         {
+            // Its ranks must not end because the database cannot be written for a while.
+            stored.State = connected;
+            _unwritten = true;
+            MakeUp();
+        }
+        else
+        {
+            await roster.AddWorkerAsync(identity.Name, CancellationToken.None);
+            await WriteAsync(connected);
             _status = new WorkerStatus();
             _reported = false;
             _assignment = null;
@@ -73,6 +88,7 @@ public sealed class WorkerGrain(
         _status = status.AssignmentRevision <= _handedOut ? status : status with { AssignmentRevision = 0 };
         _reported = true;
         Seen();
+        MakeUp();
         return Task.FromResult(true);
     }
 
@@ -82,7 +98,7 @@ public sealed class WorkerGrain(
         if (session != _session)
             return;
         // Its lease runs on, but whoever was started in its place need not wait for the end of that.
-        _nameHeldUntil = DateTimeOffset.MinValue;
+        _nameHeldFrom = null;
         var idle = _status.Groups.All(group => group.Condition != GroupCondition.Alive);
         if (!_status.Draining || !idle)
             return;
@@ -128,6 +144,20 @@ public sealed class WorkerGrain(
     }
 
     /// <inheritdoc/>
+    public async Task<bool> Forget(CancellationToken cancellationToken)
+    {
+        if (Alive)
+            return false;
+        await _makingUp;
+        await roster.RemoveWorkerAsync(this.GetPrimaryKeyString(), CancellationToken.None);
+        await stored.ClearStateAsync(CancellationToken.None);
+        _unwritten = false;
+        DeactivateOnIdle();
+        logger.LogInformation("Worker {Worker} is forgotten, last heard of at {LastSeen:u}", this.GetPrimaryKeyString(), _lastSeen);
+        return true;
+    }
+
+    /// <inheritdoc/>
     public Task<WorkerView?> Get(CancellationToken cancellationToken) => Task.FromResult(stored.State.Identity is not { } identity
         ? null
         : new WorkerView
@@ -146,12 +176,15 @@ public sealed class WorkerGrain(
 
     private void RefuseWhileHeld(WorkerIdentity identity)
     {
-        if (stored.State is not { Identity: { } holder, Left: false } || Now >= _nameHeldUntil)
+        if (stored.State is not { Identity: { } holder, Left: false } || _nameHeldFrom is not { } from)
+            return;
+        var left = timing.Lease - time.GetElapsedTime(from);
+        if (left <= TimeSpan.Zero)
             return;
         // After a restart of the coordinator: on the same machine it is the agent that was started again.
         if (_session == 0 && holder.Host == identity.Host)
             return;
-        var seconds = Math.Ceiling((_nameHeldUntil - Now).TotalSeconds);
+        var seconds = Math.Ceiling(left.TotalSeconds);
         throw new WorkerRefusedException(
             $"The name '{identity.Name}' belongs to a worker on {holder.Host}, process {holder.ProcessId}, last heard of at {_lastSeen:u}. "
             + $"Choose another name, or stop that worker; if it is gone, its name is free in {seconds} s.");
@@ -160,7 +193,8 @@ public sealed class WorkerGrain(
     private void Seen()
     {
         _lastSeen = Now;
-        _nameHeldUntil = _lastSeen + timing.Lease;
+        _seen = time.GetTimestamp();
+        _nameHeldFrom = _seen;
     }
 
     private void Signal()
@@ -169,8 +203,53 @@ public sealed class WorkerGrain(
         _changed = NewSignal();
     }
 
+    /// <summary>Writes who is connected, beside the calls that come meanwhile; what fails is tried again with the next report.</summary>
+    private void MakeUp()
+    {
+        if (_unwritten && _makingUp.IsCompleted)
+            _makingUp = MakeUpAsync();
+    }
+
+    private async Task MakeUpAsync()
+    {
+        var wanted = stored.State;
+        try
+        {
+            await roster.AddWorkerAsync(this.GetPrimaryKeyString(), CancellationToken.None);
+            wanted = stored.State;
+            await stored.WriteStateAsync();
+            _unwritten = !ReferenceEquals(stored.State, wanted);
+            _complained = false;
+        }
+        catch (Exception exception)
+        {
+            if (!_complained)
+                logger.LogWarning("Worker {Worker} is connected, but that cannot be recorded now ({Error}); tried again", this.GetPrimaryKeyString(), exception.Message);
+            _complained = true;
+            if (exception is Orleans.Storage.InconsistentStateException)
+                await ReadEtagAsync();
+        }
+    }
+
+    /// <summary>A write that seemed to have failed was made after all: the next one goes on from there.</summary>
+    private async Task ReadEtagAsync()
+    {
+        var wanted = stored.State;
+        try
+        {
+            await stored.ReadStateAsync();
+        }
+        catch (Exception exception)
+        {
+            logger.LogWarning("The state of worker {Worker} cannot be read now ({Error}); tried again", this.GetPrimaryKeyString(), exception.Message);
+        }
+        stored.State = wanted;
+    }
+
     private async Task WriteAsync(WorkerState after)
     {
+        await _makingUp;
+        _unwritten = false;
         var before = stored.State;
         stored.State = after;
         try

@@ -93,6 +93,22 @@ public sealed class JobGrainTests : IDisposable
         (await cluster.History.ReadAfterAsync("a", 0, 100, default))[^1].Step.ShouldBe(5);
     }
 
+    [Fact]
+    public async Task The_history_tells_the_step_that_is_committed_by_then()
+    {
+        await using var cluster = await StartAsync();
+        var job = cluster.Job("a");
+        await job.Create(Some.Submission("a"), default);
+        await job.Apply(new JobPlaced(Some.Slots("w1")), default);
+        await job.Apply(new JobCorpusReady(Some.Corpus), default);
+        await RecordAsync(cluster, generation: 1, step: 17);
+
+        await job.Cancel(Some.Ada, default);
+
+        var entry = (await cluster.History.ReadAfterAsync("a", 0, 100, default))[^1];
+        (entry.What, entry.Step).ShouldBe(("cancelled", 17L));
+    }
+
     private static Task RecordAsync(TestCluster cluster, int generation, long step) => cluster.Telemetry.RecordAsync(
         [new TelemetryBatch("a", "w1", [new MetricRow(0, generation, step, Some.Noon, 1, 2.5, 1e-3, 100, null, null)], [], [], [])], default);
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Linformer.Coordinator.Jobs;
+using Linformer.Protocol;
 
 namespace Linformer.Coordinator.Tests.Jobs;
 
@@ -196,6 +197,43 @@ public class JobMachineTests
 
         (state.View!.Phase, state.View.Summary, state.View.EndedAt).ShouldBe((JobPhase.Succeeded, "{\"steps\":5}", Some.Noon));
         state.Outbox[^1].What.ShouldBe("succeeded");
+    }
+
+    [Fact]
+    public void A_success_tells_all_its_steps_in_the_history()
+    {
+        var state = Observe(Running(1), ("w1", GroupCondition.Finished));
+
+        state.Outbox[^1].Step.ShouldBe(state.View!.TotalSteps);
+        state.View.TotalSteps.ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public void A_worker_that_leaves_so_quickly_that_its_ranks_are_first_seen_stopped_is_the_reason()
+    {
+        var leaving = Group("w1", GroupCondition.Stopped) with { Why = "worker w1 leaves" };
+
+        Apply(Running(1), Observed(1, leaving)).View!.Reason.ShouldBe("worker w1 leaves");
+        Apply(Running(2), Observed(1, leaving, Group("w2", GroupCondition.Alive))).View!.Reason.ShouldBe("worker w1 leaves");
+        Observe(Running(1), ("w1", GroupCondition.Stopped)).View!.Reason.ShouldBe("its ranks stopped by themselves");
+    }
+
+    [Fact]
+    public void A_slot_that_is_gone_during_preparation_gives_the_slots_back_with_the_reason()
+    {
+        var gone = Group("w1", GroupCondition.Lost) with { Why = "worker w1 came back without the slots" };
+        var view = Apply(Apply(Queued(), new JobPlaced(Some.Slots("w1"))), Observed(0, gone)).View!;
+
+        (view.Phase, view.Reason).ShouldBe((JobPhase.Queued, "worker w1 came back without the slots"));
+    }
+
+    [Fact]
+    public void The_device_of_the_job_file_is_the_jobs_and_auto_is_any()
+    {
+        string Device(DeviceKind device) => JobMachine.Create(
+            new JobState(), Some.Submission() with { JobJson = (Some.JobFile() with { Device = device }).ToJson() }, Some.Noon).View!.Device;
+
+        (Device(DeviceKind.Auto), Device(DeviceKind.Cpu), Device(DeviceKind.Cuda)).ShouldBe(("", "cpu", "cuda"));
     }
 
     [Fact]

@@ -102,19 +102,60 @@ public class AssignmentsTests
     {
         var job = Running("w1");
         var absent = Worker("w1") with { Alive = false, Reported = false };
-        var started = Cluster([job], absent) with { Timing = Timing with { StartedAt = Some.Noon } };
+        var started = Cluster([job], absent) with { InGrace = true };
 
         Assignments.Observe(started, job).Single().Condition.ShouldBe(GroupCondition.Pending);
         started.WorkersAreBack.ShouldBeFalse();
         Assignments.Takers(started, "c0", []).Single().Capacity.ShouldBe(0);
-        var later = started with { Now = Some.Noon + Timing.Lease };
+        var later = started with { InGrace = false };
         Assignments.Observe(later, job).Single().Condition.ShouldBe(GroupCondition.Lost);
         later.WorkersAreBack.ShouldBeTrue();
         Assignments.Takers(later, "c0", []).ShouldBeEmpty();
         // One that has left on its own is not waited for.
-        var left = Cluster([job], absent with { Left = true }) with { Timing = started.Timing };
+        var left = Cluster([job], absent with { Left = true }) with { InGrace = true };
         Assignments.Observe(left, job).Single().Condition.ShouldBe(GroupCondition.Lost);
         left.WorkersAreBack.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void After_a_standstill_of_the_coordinator_workers_that_it_did_not_hear_have_a_lease_too()
+    {
+        var job = Running("w1");
+        var unheard = Worker("w1") with { Alive = false, Status = new WorkerStatus { Groups = [Some.Report(job)] } };
+        var after = Cluster([job], unheard) with { InGrace = true };
+
+        Assignments.Observe(after, job).Single().Condition.ShouldBe(GroupCondition.Pending);
+        after.WorkersAreBack.ShouldBeFalse();
+        Assignments.Takers(after, "c0", []).Single().Capacity.ShouldBe(0);
+        Observe(job, unheard).ShouldBe(GroupCondition.Lost);
+    }
+
+    [Fact]
+    public void A_worker_that_came_back_without_a_jobs_slot_has_lost_it_before_its_ranks_are_assigned()
+    {
+        var running = Running("w1", "w1");
+        var preparing = running with { Phase = JobPhase.Preparing, GenerationStartedAt = null };
+        var smaller = Worker("w1") with { Identity = Some.Identity("w1", slots: 1) };
+
+        foreach (var job in (JobView[])[preparing, running])
+        {
+            Observe(job, Worker("w1")).ShouldBe(GroupCondition.Pending);
+            var seen = Assignments.Observe(Cluster([job], smaller), job).Single();
+            (seen.Condition, seen.Why).ShouldBe((GroupCondition.Lost, "worker w1 came back without the slots that the job had on it"));
+            Observe(job with { Device = "cuda" }, Worker("w1")).ShouldBe(GroupCondition.Lost);
+        }
+        Derive([running], smaller).Groups.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Slots_are_counted_by_device()
+    {
+        var mixed = Worker("w1") with { Identity = Some.Identity("w1") with { Slots = [new(0, "cpu"), new(1, "cuda"), new(2, "cuda")] } };
+        var job = Running("w1") with { Phase = JobPhase.Queued, Placements = [], Device = "cuda" };
+
+        Assignments.Capacities(Cluster([], mixed)).Select(worker => $"{worker.Device}: {string.Join(',', worker.Free)} of {worker.Total}")
+            .ShouldBe(["cpu: 0 of 1", "cuda: 1,2 of 2"]);
+        Assignments.Waiting(Cluster([job])).Single().Device.ShouldBe("cuda");
     }
 
     [Fact]
@@ -124,6 +165,8 @@ public class AssignmentsTests
 
         Observe(job, Worker("w1") with { Status = new WorkerStatus { Draining = true, Groups = [Some.Report(job)] } }).ShouldBe(GroupCondition.Leaving);
         Observe(job, Worker("w1") with { Status = new WorkerStatus { Draining = true } }).ShouldBe(GroupCondition.Stopped);
+        var stopped = Worker("w1") with { Status = new WorkerStatus { Draining = true, Groups = [Some.Report(job, GroupCondition.Stopped)] } };
+        Assignments.Observe(Cluster([job], stopped), job).Single().Why.ShouldBe("worker w1 leaves");
         Observe(job with { Phase = JobPhase.Preparing }, Worker("w1") with { Status = new WorkerStatus { Draining = true } }).ShouldBe(GroupCondition.Leaving);
     }
 

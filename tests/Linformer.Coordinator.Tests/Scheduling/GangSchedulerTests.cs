@@ -35,6 +35,31 @@ public class GangSchedulerTests
         .ShouldBe("late: failed before | small: waits for its turn after job late");
 
     [Fact]
+    public void Only_slots_of_the_jobs_device_count()
+    {
+        var workers = (WorkerCapacity[])[new("w1", [0, 1, 2], 0, 3), new("w2", [0], 0, 2, "cuda")];
+        string Place(WaitingJob job) => Text(GangScheduler.Place([job], workers).Single());
+
+        Place(Job("a", 1, 8) with { Device = "cuda" }).ShouldBe("a: w2.0");
+        Place(Job("a", 1, 8) with { Device = "cpu" }).ShouldBe("a: w1.0 w1.1 w1.2");
+        Place(Job("a", 4, 8)).ShouldBe("a: w1.0 w1.1 w1.2 w2.0");
+        Place(Job("a", 2, 2) with { Device = "cuda" }).ShouldBe("a: waits for 2 cuda slots; 1 of 2 is free");
+        Place(Job("a", 3, 3) with { Device = "cuda" }).ShouldBe("a: needs at least 3 cuda slots; the cluster has 2");
+    }
+
+    [Fact]
+    public void A_job_that_waits_keeps_only_those_waiting_that_want_the_same_slots()
+    {
+        var workers = (WorkerCapacity[])[new("w1", [0], 0, 1), new("w2", [], 0, 1, "cuda")];
+        var gpu = Job("gpu", 1, 1, age: 9) with { Device = "cuda" };
+
+        GangScheduler.Place([gpu, Job("cpu", 1, 1) with { Device = "cpu" }], workers).Select(Text)
+            .ShouldBe(["gpu: waits for 1 cuda slot; 0 of 1 are free", "cpu: w1.0"]);
+        GangScheduler.Place([gpu, Job("any", 1, 1)], workers).Select(Text)
+            .ShouldBe(["gpu: waits for 1 cuda slot; 0 of 1 are free", "any: waits for its turn after job gpu"]);
+    }
+
+    [Fact]
     public void Slots_that_are_free_in_a_moment_are_waited_for_rather_than_started_without()
     {
         var workers = (WorkerCapacity[])[new("w1", [0], 0, 1), new("w2", [], 1, 1)];

@@ -157,6 +157,44 @@ public sealed class SchedulerGrainTests : IDisposable
     }
 
     [Fact]
+    public async Task A_standstill_of_the_coordinator_costs_no_job_its_ranks()
+    {
+        var time = new SteppedTime();
+        await using var cluster = await TestCluster.StartAsync(_folder.Path, configure: services => services.AddTime(time));
+        var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+        await UntilAsync(() => agent.Started.Count == 1);
+        var held = Some.Report((await cluster.Job("a").Get(default))!);
+
+        // Not heard of for longer than its lease, because nobody listened.
+        await agent.DisposeAsync();
+        time.Step(TimeSpan.FromSeconds(30));
+        await cluster.SubmitAsync("b");
+        await cluster.UntilAsync("b", view => view.Reason == "waits for the cluster's workers to report");
+
+        (await cluster.Job("a").Get(default))!.Phase.ShouldBe(JobPhase.Running);
+        await using var heard = await TestAgent.ConnectAsync(cluster, "w1", groups: [held]);
+        await heard.EndAsync("a", GroupCondition.Finished);
+        (await cluster.UntilAsync("a", JobPhase.Succeeded)).Generation.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_worker_that_was_forgotten_comes_back()
+    {
+        var time = new SteppedTime();
+        await using var cluster = await TestCluster.StartAsync(_folder.Path, leaseSeconds: 0.5, configure: services => services.AddTime(time));
+        var agent = await TestAgent.ConnectAsync(cluster, "w1");
+        await agent.DisposeAsync();
+        time.StepWallClock(TimeSpan.FromHours(2));
+        await UntilAsync(async () => await cluster.Worker("w1").Get(default) is null);
+
+        await using var back = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a");
+
+        await UntilAsync(() => back.Started.Count == 1);
+    }
+
+    [Fact]
     public async Task A_submission_whose_grain_never_came_to_be_is_found()
     {
         await using var cluster = await TestCluster.StartAsync(_folder.Path);

@@ -1,6 +1,10 @@
+using System.Collections.Concurrent;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Tests.Storage;
 using Linformer.Coordinator.Workers;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Linformer.Coordinator.Tests.Workers;
 
@@ -61,6 +65,62 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
         }
 
         (await Worker.Get(default))!.Alive.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task The_machines_clock_is_nothing_to_a_lease()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+
+        _time.StepWallClock(TimeSpan.FromHours(1));
+        (await Worker.Get(default))!.Alive.ShouldBeTrue();
+
+        _time.StepWallClock(TimeSpan.FromHours(-2));
+        _time.Step(TimeSpan.FromSeconds(10));
+        (await Worker.Get(default))!.Alive.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task The_same_agent_comes_back_although_nothing_can_be_written_and_that_is_made_up_later()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+        await _cluster.DisposeAsync();
+        var roster = new BreakableRoster { Broken = true };
+        _cluster = await StartAsync(roster);
+
+        var session = await Worker.Connect(Some.Identity("w1"), default);
+        (await Worker.Report(session, new WorkerStatus(), default)).ShouldBeTrue();
+        (await Worker.Get(default))!.Alive.ShouldBeTrue();
+        // Another agent's name has to be recorded before it counts.
+        await Should.ThrowAsync<IOException>(() => _cluster.Worker("w2").Connect(Some.Identity("w2"), default));
+        roster.Added.ShouldBeEmpty();
+
+        roster.Broken = false;
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (roster.Added.IsEmpty)
+        {
+            patience.IsCancellationRequested.ShouldBeFalse("it was not made up");
+            await Worker.Report(session, new WorkerStatus(), default);
+            await Task.Delay(10, CancellationToken.None);
+        }
+        roster.Added.ShouldContain("w1");
+    }
+
+    [Fact]
+    public async Task A_forgotten_worker_is_as_new_and_one_that_lives_is_not_forgotten()
+    {
+        await Worker.Connect(Some.Identity("w1"), default);
+        (await Worker.Forget(default)).ShouldBeFalse();
+        _time.Step(TimeSpan.FromSeconds(10));
+
+        (await Worker.Forget(default)).ShouldBeTrue();
+        (await Worker.Get(default)).ShouldBeNull();
+        (await _cluster.Roster.WorkersAsync(default)).ShouldBeEmpty();
+        await RestartAsync();
+        (await Worker.Get(default)).ShouldBeNull();
+
+        await Worker.Connect(Some.Identity("w1"), default);
+        (await _cluster.Roster.WorkersAsync(default)).ShouldBe(["w1"]);
     }
 
     [Fact]
@@ -162,12 +222,43 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
 
     private static AssignedGroup Group() => new() { JobId = "j", JobName = "j", Generation = 1, JobJson = "{}", CorpusFolder = "c" };
 
-    private Task<TestCluster> StartAsync() => TestCluster.StartAsync(
-        _folder.Path, scheduler: false, configure: services => services.AddTime(_time));
+    private Task<TestCluster> StartAsync(BreakableRoster? roster = null) => TestCluster.StartAsync(_folder.Path, scheduler: false, configure: services =>
+    {
+        services.AddTime(_time);
+        if (roster is null)
+            return;
+        roster.Inner = (IRosterStore)services.Last(service => service.ServiceType == typeof(IRosterStore)).ImplementationInstance!;
+        services.Replace(ServiceDescriptor.Singleton<IRosterStore>(roster));
+    });
 
     private async Task RestartAsync()
     {
         await _cluster.DisposeAsync();
         _cluster = await StartAsync();
+    }
+
+    private sealed class BreakableRoster : IRosterStore
+    {
+        public bool Broken { get; set; }
+
+        public ConcurrentQueue<string> Added { get; } = [];
+
+        public IRosterStore Inner { get; set; } = null!;
+
+        public async Task AddWorkerAsync(string name, CancellationToken cancellationToken)
+        {
+            if (Broken)
+                throw new IOException("No space left on device");
+            await Inner.AddWorkerAsync(name, cancellationToken);
+            Added.Enqueue(name);
+        }
+
+        public Task RemoveWorkerAsync(string name, CancellationToken cancellationToken) => Inner.RemoveWorkerAsync(name, cancellationToken);
+
+        public Task<IReadOnlyList<string>> WorkersAsync(CancellationToken cancellationToken) => Inner.WorkersAsync(cancellationToken);
+
+        public Task AddCorpusAsync(string corpusId, CancellationToken cancellationToken) => Inner.AddCorpusAsync(corpusId, cancellationToken);
+
+        public Task<IReadOnlyList<string>> CorporaAsync(CancellationToken cancellationToken) => Inner.CorporaAsync(cancellationToken);
     }
 }
