@@ -26,7 +26,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
     private const int QueuedTelemetry = 16;
 
     private static readonly TimeSpan TelemetryRetry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(2);
 
     private readonly IWorkerGrain _grain = coordinator.Grains.GetGrain<IWorkerGrain>(worker);
     private readonly Channel<Proto.CoordinatorMessage> _outgoing = Channel.CreateBounded<Proto.CoordinatorMessage>(QueuedMessages);
