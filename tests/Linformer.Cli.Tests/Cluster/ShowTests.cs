@@ -68,7 +68,7 @@ public sealed class ShowTests : ClusterTest
         details.GetProperty("job").GetProperty("submittedAt").GetString().ShouldBe("2026-11-22T12:00:00.000Z");
         details.GetProperty("job").TryGetProperty("endedAt", out _).ShouldBeFalse();
         details.GetProperty("jobFile").GetProperty("corpus").GetProperty("files")[0].GetString().ShouldBe("corpora/*.txt");
-        details.GetProperty("lastMetrics").GetProperty("heldOutLoss").GetDouble().ShouldBe(1);
+        details.GetProperty("heldOutLoss").GetDouble().ShouldBe(1);
         details.GetProperty("lastMetrics").TryGetProperty("gradientNorm", out _).ShouldBeFalse();
         details.GetProperty("lastFailure").GetProperty("lastLogLines")[1].GetString().ShouldBe("last line");
         details.GetProperty("history")[1].GetProperty("sequence").GetInt64().ShouldBe(2);
