@@ -55,7 +55,14 @@ public sealed class ErrorTests : ClusterTest
             while (true)
             {
                 using var client = await listener.AcceptTcpClientAsync();
-                await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray());
+                var stream = client.GetStream();
+                var buffer = new byte[4096];
+                await stream.ReadExactlyAsync(buffer.AsMemory(0, 24)); // what HTTP/2 begins with
+                await stream.WriteAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray());
+                while (await stream.ReadAsync(buffer) > 0)
+                {
+                    // Unread bytes would turn the end into a reset.
+                }
             }
         }
         catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)

@@ -27,6 +27,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
 
     private static readonly TimeSpan TelemetryRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
 
     private readonly IWorkerGrain _grain = coordinator.Grains.GetGrain<IWorkerGrain>(worker);
     private readonly Channel<Proto.CoordinatorMessage> _outgoing = Channel.CreateBounded<Proto.CoordinatorMessage>(QueuedMessages);
@@ -65,6 +66,9 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
         await Task.WhenAll(loops[..^1]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // A client that does not read must not keep the call.
         await Task.WhenAny(writing, Task.Delay(LastWrites, CancellationToken.None));
+        // A client whose connection is closed drops what it has not read yet; it hangs up itself when it has read this.
+        if (stopping.IsCancellationRequested)
+            await Task.Delay(LastWords, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!stopping.IsCancellationRequested && first.Exception?.InnerException is not WorkerRefusedException)
             await first;
     }
