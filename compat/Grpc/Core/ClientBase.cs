@@ -25,7 +25,7 @@ public abstract class ClientBase<T> : ClientBase
 
 public abstract class ClientBase
 {
-    /// <summary>For test doubles: every call throws NotImplementedException.</summary>
+    /// <summary>For test doubles of generated clients, as in the package: every call that they do not override throws NotImplementedException.</summary>
     protected ClientBase() : this(new UnimplementedCallInvoker())
     {
     }

@@ -20,6 +20,7 @@ public class Marshaller<T>
     {
         ArgumentNullException.ThrowIfNull(serializer);
         ArgumentNullException.ThrowIfNull(deserializer);
+        // As in the package: nothing asks for the simple functions of a marshaller that was made from contextual ones.
         Serializer = _ => throw new NotImplementedException();
         Deserializer = _ => throw new NotImplementedException();
         ContextualSerializer = serializer;
