@@ -5,6 +5,7 @@ namespace Linformer.Worker.RankProtocol;
 /// <summary>What the launcher tells a rank: one JSON object per line on the rank's standard input.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(StartMessage), "start")]
+[JsonDerivedType(typeof(JoinMessage), "join")]
 [JsonDerivedType(typeof(StopMessage), "stop")]
 [JsonDerivedType(typeof(RendezvousValueMessage), "rendezvous-value")]
 public abstract record LauncherMessage;
@@ -25,6 +26,7 @@ public abstract record LauncherMessage;
 /// </param>
 /// <param name="ListenAddress">Where the rank listens for the others: an IP address, a host name, or a network interface.</param>
 /// <param name="AdvertisedAddress">The address under which the others reach it; null for <paramref name="ListenAddress"/>.</param>
+/// <param name="Member">The process's number within the job, never used again.</param>
 public sealed record StartMessage(
     int Rank,
     int WorldSize,
@@ -38,7 +40,8 @@ public sealed record StartMessage(
     string ModelFolder,
     string? ResumeFrom = null,
     string ListenAddress = "127.0.0.1",
-    string? AdvertisedAddress = null) : LauncherMessage
+    string? AdvertisedAddress = null,
+    int Member = 0) : LauncherMessage
 {
     /// <summary>
     /// Stands for the newest checkpoint of the run folder that is whole, or a new start when there is none: rank 0 finds it
@@ -46,6 +49,38 @@ public sealed record StartMessage(
     /// </summary>
     public const string NewestCheckpoint = "newest";
 }
+
+/// <summary>
+/// Be a rank of a generation. The process keeps its state from generation to generation; the newest message counts. One that is
+/// in an earlier generation leaves it: at the next step boundary, together with all others of it, or at once.
+/// </summary>
+/// <param name="Lineage">The lineage.</param>
+/// <param name="Generation">The generation; higher than any before.</param>
+/// <param name="Rank">The rank in it, from 0 on; -1 for none: leave the generation before, keep the state, and wait.</param>
+/// <param name="WorldSize">Its number of ranks.</param>
+/// <param name="AtOnce">Whether to leave the generation before at once, since a rank of it is gone.</param>
+/// <param name="MustHold">
+/// Whether some rank must hold <paramref name="CommittedStep"/> or a later step, and a checkpoint will not do: otherwise the ranks go
+/// on from the furthest step that one of them holds in this lineage, or else from the newest checkpoint that is whole, or else anew.
+/// </param>
+/// <param name="CommittedStep">The furthest committed step.</param>
+/// <param name="SkippedSteps">Steps that are left out: they count, but nothing is computed. Null for none.</param>
+/// <param name="LineageLimits">
+/// For each change of lineage so far, the last step that was kept: checkpoints of lineage i hold for this one only up to the smallest of
+/// the numbers from index i on. Null for none.
+/// </param>
+/// <param name="UntilStep">Leave at this step's boundary by itself and wait; null for the job's end.</param>
+public sealed record JoinMessage(
+    int Lineage,
+    int Generation,
+    int Rank,
+    int WorldSize,
+    bool AtOnce = false,
+    bool MustHold = false,
+    long CommittedStep = 0,
+    IReadOnlyList<long>? SkippedSteps = null,
+    IReadOnlyList<long>? LineageLimits = null,
+    long? UntilStep = null) : LauncherMessage;
 
 /// <summary>Finish the current step, write a checkpoint, exit with code 0.</summary>
 public sealed record StopMessage : LauncherMessage;

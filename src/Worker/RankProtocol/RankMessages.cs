@@ -4,6 +4,11 @@ namespace Linformer.Worker.RankProtocol;
 
 /// <summary>What a rank tells the launcher: one JSON object per line on what was the rank's standard output.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(ReadyMessage), "ready")]
+[JsonDerivedType(typeof(PulseMessage), "pulse")]
+[JsonDerivedType(typeof(JoinedMessage), "joined")]
+[JsonDerivedType(typeof(LeftMessage), "left")]
+[JsonDerivedType(typeof(AppliedMessage), "applied")]
 [JsonDerivedType(typeof(ProgressMessage), "progress")]
 [JsonDerivedType(typeof(CheckpointedMessage), "checkpointed")]
 [JsonDerivedType(typeof(WarningMessage), "warning")]
@@ -14,6 +19,34 @@ namespace Linformer.Worker.RankProtocol;
 [JsonDerivedType(typeof(RendezvousGetMessage), "rendezvous-get")]
 public abstract record RankMessage;
 
+/// <summary>The process is warm: it has its model and data and waits for a generation.</summary>
+public sealed record ReadyMessage : RankMessage;
+
+/// <summary>A sign of life, from a thread that does nothing else, several times a second.</summary>
+/// <param name="Activity">Goes up whenever the training thread gets further: a micro-batch, a collective, a file.</param>
+/// <param name="Waiting">Whether the training thread waits for others: for a generation, or in a collective.</param>
+public sealed record PulseMessage(long Activity, bool Waiting) : RankMessage;
+
+/// <summary>All ranks of the generation are connected and hold the same state; training goes on.</summary>
+/// <param name="Lineage">The lineage.</param>
+/// <param name="Generation">The generation.</param>
+/// <param name="Step">The step from which it goes on.</param>
+/// <param name="Source">Where this rank's state comes from: "held", "received", "checkpoint NAME" or "fresh".</param>
+public sealed record JoinedMessage(int Lineage, int Generation, long Step, string Source) : RankMessage;
+
+/// <summary>The process is in no generation any more and waits for a newer one.</summary>
+/// <param name="Generation">The generation that it has left.</param>
+/// <param name="Step">The last step that it applied.</param>
+/// <param name="HoldsState">Whether it holds that step's state.</param>
+/// <param name="Broken">Why the generation broke, as a predicate; null when it left at a step boundary as it was asked to.</param>
+/// <param name="BadLossStep">The step whose loss was bad, where the job says to go back then; null otherwise.</param>
+public sealed record LeftMessage(int Generation, long Step, bool HoldsState, string? Broken = null, long? BadLossStep = null) : RankMessage;
+
+/// <summary>This rank has applied a step; every rank tells it, at once.</summary>
+/// <param name="Step">The step.</param>
+/// <param name="ComputeSeconds">Its own time for the step, waits for others left out.</param>
+public sealed record AppliedMessage(long Step, double ComputeSeconds) : RankMessage;
+
 /// <summary>A step has been applied. Numbers may be NaN or infinite.</summary>
 /// <param name="Step">The optimizer step, from 1 on.</param>
 /// <param name="TotalSteps">The step that training ends with.</param>
@@ -23,6 +56,9 @@ public abstract record RankMessage;
 /// <param name="HeldOutLoss">The mean loss per predicted token of the held-out part, in nats, when this step evaluated it.</param>
 /// <param name="HeldOutPerplexity">e to the power of <paramref name="HeldOutLoss"/>.</param>
 /// <param name="GradientNorm">The gradient's global norm before clipping.</param>
+/// <param name="Lineage">The lineage in which the step was computed.</param>
+/// <param name="Generation">The generation in which it was computed; it may have ended since.</param>
+/// <param name="WorldSize">The ranks of that generation.</param>
 public sealed record ProgressMessage(
     long Step,
     long TotalSteps,
@@ -31,7 +67,10 @@ public sealed record ProgressMessage(
     double TokensPerSecond,
     double? HeldOutLoss = null,
     double? HeldOutPerplexity = null,
-    double? GradientNorm = null) : RankMessage;
+    double? GradientNorm = null,
+    int Lineage = 0,
+    int Generation = 0,
+    int WorldSize = 0) : RankMessage;
 
 /// <summary>A checkpoint is on disk under its name.</summary>
 /// <param name="Checkpoint">The checkpoint's name, such as <c>l0000-g0001-s00000100</c>.</param>
@@ -63,9 +102,11 @@ public sealed record FailedMessage(string Message, bool PeerLost = false, bool P
 /// <summary>Gives a key of the generation's rendezvous a value; the last one counts.</summary>
 /// <param name="Key">The key.</param>
 /// <param name="Value">The value; Base64 on the wire.</param>
-public sealed record RendezvousSetMessage(string Key, byte[] Value) : RankMessage;
+/// <param name="Generation">The generation whose rendezvous it is.</param>
+public sealed record RendezvousSetMessage(string Key, byte[] Value, int Generation = 0) : RankMessage;
 
 /// <summary>Asks for a key's value; the answer comes when there is one.</summary>
 /// <param name="Request">A number that the answer repeats.</param>
 /// <param name="Key">The key.</param>
-public sealed record RendezvousGetMessage(long Request, string Key) : RankMessage;
+/// <param name="Generation">The generation whose rendezvous it is.</param>
+public sealed record RendezvousGetMessage(long Request, string Key, int Generation = 0) : RankMessage;
