@@ -50,7 +50,9 @@ public sealed class CommandLineAppTests : IDisposable
     [InlineData("bogus", "error: 'bogus' is not a command or argument of linformer.\nRun 'linformer --help' for usage.\n")]
     [InlineData("job-file-docs more", "error: 'more' is not a command or argument of linformer job-file-docs.\nRun 'linformer job-file-docs --help' for usage.\n")]
     [InlineData("job-file-docs --output xml", "error: --output is 'xml'; allowed are text and json.\nRun 'linformer job-file-docs --help' for usage.\n")]
-    [InlineData("--output json", "error: Required command was not provided.\nRun 'linformer --help' for usage.\n")]
+    [InlineData("--output text", "error: Required command was not provided.\nRun 'linformer --help' for usage.\n")]
+    [InlineData("--output json", "{\"error\":\"Required command was not provided.\",\"help\":\"Run 'linformer --help' for usage.\"}\n")]
+    [InlineData("bogus --output json", "{\"error\":\"'bogus' is not a command or argument of linformer.\",\"help\":\"Run 'linformer --help' for usage.\"}\n")]
     public async Task Wrong_usage_fails_with_a_hint(string arguments, string error)
     {
         (await Run(arguments.Split(' '))).ShouldBe(1);
