@@ -6,15 +6,23 @@ using static TorchSharp.torch;
 namespace Linformer.Training;
 
 /// <summary>What one step did.</summary>
-/// <param name="Step">Steps applied, this one included.</param>
+/// <param name="Step">Steps taken, this one included.</param>
 /// <param name="Loss">Mean loss over the global batch, in nats per predicted token; NaN when nothing was predicted.</param>
 /// <param name="GradientNorm">Global norm of the gradient before clipping.</param>
 /// <param name="LearningRate">Learning rate of the step.</param>
 /// <param name="Tokens">Tokens that all ranks put through the model.</param>
 /// <param name="Skipped">Why the update was left out; null when it was applied.</param>
 /// <param name="StopRequested">Whether some rank was asked to stop: all ranks see it at the same step.</param>
+/// <param name="LeaveRequested">Whether some rank was asked to leave the generation: all ranks see it at the same step.</param>
 public readonly record struct StepResult(
-    long Step, double Loss, double GradientNorm, double LearningRate, long Tokens, string? Skipped, bool StopRequested);
+    long Step,
+    double Loss,
+    double GradientNorm,
+    double LearningRate,
+    long Tokens,
+    string? Skipped,
+    bool StopRequested,
+    bool LeaveRequested);
 
 /// <summary>The loss over the held-out sequences.</summary>
 /// <param name="Loss">Mean loss, in nats per predicted token.</param>
@@ -27,9 +35,13 @@ public readonly record struct EvaluationResult(double Loss, long Predicted)
 
 /// <summary>
 /// Data-parallel training of one rank. A step is a function of (state, seed, step): its global batch is cut into
-/// numbered micro-batches, of which each rank takes a contiguous run.
+/// numbered micro-batches, of which each rank takes a contiguous run. The trainer outlives process groups: between two
+/// steps it joins another one, and goes on with the state that it holds.
 /// </summary>
-/// <remarks>Synchronous, for one thread: gradient mode and dispose scopes belong to a thread.</remarks>
+/// <remarks>
+/// Synchronous, for one thread: gradient mode and dispose scopes belong to a thread. No parameter is written before the
+/// step's last collective has succeeded on this rank, so a step that throws leaves the state as it was.
+/// </remarks>
 public sealed class Trainer : IDisposable
 {
     // What travels behind the gradients, in the same all-reduce.
@@ -37,24 +49,24 @@ public sealed class Trainer : IDisposable
     private const int PredictedCount = 1;
     private const int TokenCount = 2;
     private const int StopVotes = 3;
-    private const int TrailerLength = 4;
+    private const int LeaveVotes = 4;
+    private const int TrailerLength = 5;
 
     private readonly ITrainingTask _task;
     private readonly TrainingOptions _options;
-    private readonly IProcessGroup _group;
+    private IProcessGroup? _group;
     private volatile bool _stopRequested;
+    private volatile bool _leaveRequested;
 
     /// <summary>Takes over the task's model: its parameters become views of flat buffers.</summary>
     /// <param name="task">What is trained.</param>
     /// <param name="options">How.</param>
-    /// <param name="group">The ranks that train together; not disposed here.</param>
-    /// <exception cref="ArgumentException">The batches do not fit, or there are more ranks than micro-batches in a step.</exception>
-    public Trainer(ITrainingTask task, TrainingOptions options, IProcessGroup group)
+    /// <exception cref="ArgumentException">The batches do not fit.</exception>
+    public Trainer(ITrainingTask task, TrainingOptions options)
     {
-        CheckBatches(options, group.WorldSize);
+        CheckBatches(options);
         _task = task;
         _options = options;
-        _group = group;
         Parameters = new FlatParameters(task.Model, TrailerLength);
         Optimizer = new AdamW(Parameters, options.Optimizer);
     }
@@ -65,45 +77,75 @@ public sealed class Trainer : IDisposable
     /// <summary>The optimizer with its state.</summary>
     public AdamW Optimizer { get; }
 
+    /// <summary>Counters and histories; with the parameters and both moments, all that the next step depends on.</summary>
+    public TrainerState State { get; private set; } = TrainerState.Initial;
+
     /// <summary>Steps taken, whether their updates were applied or skipped.</summary>
-    public long Step { get; private set; }
+    public long Step => State.Step;
 
-    /// <summary>Updates applied: it corrects the bias of the optimizer's moments.</summary>
-    public long Updates { get; private set; }
+    /// <summary>Steps that are left out: they count, but nothing is computed. The same on all ranks.</summary>
+    public IReadOnlySet<long> SkippedSteps { get; set; } = new HashSet<long>();
 
-    /// <summary>Past losses, on which the verdict over the next one depends.</summary>
-    public LossHistory LossHistory { get; private set; }
+    /// <summary>Called whenever a micro-batch is done, on the thread that trains.</summary>
+    public Action Advanced { get; set; } = () => { };
+
+    /// <summary>Trains with other ranks from the next step on; a request to leave is forgotten.</summary>
+    /// <param name="group">The ranks that train together, all of which hold the same state; not disposed here.</param>
+    /// <exception cref="ArgumentException">There are more ranks than micro-batches in a step.</exception>
+    public void Join(IProcessGroup group)
+    {
+        if (_options.MicroBatches < group.WorldSize)
+        {
+            throw new ArgumentException($"A step has {_options.MicroBatches} micro-batches (globalBatch {_options.GlobalBatch}, microBatch {_options.MicroBatch}); {group.WorldSize} ranks need at least one each.", nameof(group));
+        }
+
+        _leaveRequested = false;
+        _group = group;
+    }
+
+    /// <summary>Forgets the group. The state stays.</summary>
+    public void Leave() => _group = null;
 
     /// <summary>Asks all ranks to stop: the next step's result says so on every rank. From any thread.</summary>
     public void RequestStop() => _stopRequested = true;
 
-    /// <summary>Continues from a checkpoint whose tensors are already in the buffers.</summary>
-    /// <param name="step">Steps taken.</param>
-    /// <param name="updates">Updates applied.</param>
-    /// <param name="history">Past losses.</param>
-    public void ContinueFrom(long step, long updates, LossHistory history) =>
-        (Step, Updates, LossHistory) = (step, updates, history);
+    /// <summary>Asks all ranks to leave the group: the next step's result says so on every rank. From any thread.</summary>
+    public void RequestLeave() => _leaveRequested = true;
+
+    /// <summary>Continues from a state whose tensors are already in the buffers.</summary>
+    /// <param name="state">Counters and histories.</param>
+    public void ContinueFrom(TrainerState state) => State = state;
 
     /// <summary>One optimizer step over the global batch.</summary>
-    /// <exception cref="BadLossException">The loss is bad and the job says to stop; nothing was written.</exception>
-    /// <exception cref="ProcessGroupException">A rank was lost; nothing was written.</exception>
+    /// <exception cref="BadLossException">The loss is bad and the job says to stop or to go back; nothing was written, on any rank.</exception>
+    /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted; nothing was written on this rank.</exception>
+    /// <exception cref="InvalidOperationException">The trainer has not joined a group.</exception>
     public StepResult TrainStep()
     {
+        var group = Group;
+        if (SkippedSteps.Contains(Step + 1))
+        {
+            return LeaveOut();
+        }
+
         using var scope = NewDisposeScope();
         Parameters.GradientsAndTrailer.zero_();
-        var (tokens, predicted, lossSum) = ForwardBackward();
-        SetTrailer((float)lossSum, predicted, tokens, _stopRequested ? 1 : 0);
+        var (tokens, predicted, lossSum) = ForwardBackward(group);
+        SetTrailer((float)lossSum, predicted, tokens, _stopRequested ? 1 : 0, _leaveRequested ? 1 : 0);
         // The training thread waits on purpose: nothing of this step can be done before the sums are there.
-        _group.AllReduce(Parameters.GradientsAndTrailer).Wait();
+        group.AllReduce(Parameters.GradientsAndTrailer).Wait();
 
         var sums = Parameters.Trailer.cpu().data<float>().ToArray();
-        var result = Apply(sums[LossSum], sums[PredictedCount]);
-        return result with { Tokens = (long)sums[TokenCount], StopRequested = sums[StopVotes] > 0 };
+        var result = Apply(sums[LossSum], sums[PredictedCount], group.WorldSize);
+        return result with { Tokens = (long)sums[TokenCount], StopRequested = sums[StopVotes] > 0, LeaveRequested = sums[LeaveVotes] > 0 };
     }
 
     /// <summary>The loss over all held-out sequences, shared out over the ranks. Leaves the model in the mode that it was in.</summary>
+    /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted.</exception>
+    /// <exception cref="InvalidOperationException">The trainer has not joined a group.</exception>
     public EvaluationResult Evaluate()
     {
+        var group = Group;
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var training = _task.Model.training;
@@ -111,14 +153,14 @@ public sealed class Trainer : IDisposable
         Tensor sums;
         try
         {
-            sums = tensor(HeldOutSums());
+            sums = tensor(HeldOutSums(group));
         }
         finally
         {
             _task.Model.train(training);
         }
 
-        _group.AllReduce(sums).Wait();
+        group.AllReduce(sums).Wait();
         var (loss, predicted) = (sums[0].item<double>(), sums[1].item<double>());
         return new EvaluationResult(loss / predicted, (long)predicted);
     }
@@ -130,7 +172,10 @@ public sealed class Trainer : IDisposable
         Parameters.Dispose();
     }
 
-    private static void CheckBatches(TrainingOptions options, int ranks)
+    private IProcessGroup Group =>
+        _group ?? throw new InvalidOperationException("The trainer is in no process group; join one first.");
+
+    private static void CheckBatches(TrainingOptions options)
     {
         if (options.MicroBatch < 1)
         {
@@ -141,17 +186,12 @@ public sealed class Trainer : IDisposable
         {
             throw new ArgumentException($"globalBatch is {options.GlobalBatch}; it must be a multiple of microBatch, which is {options.MicroBatch}.", nameof(options));
         }
-
-        if (options.MicroBatches < ranks)
-        {
-            throw new ArgumentException($"A step has {options.MicroBatches} micro-batches (globalBatch {options.GlobalBatch}, microBatch {options.MicroBatch}); {ranks} ranks need at least one each.", nameof(options));
-        }
     }
 
-    private (long Tokens, long Predicted, double LossSum) ForwardBackward()
+    private (long Tokens, long Predicted, double LossSum) ForwardBackward(IProcessGroup group)
     {
         var (tokens, predicted, lossSum) = (0L, 0L, 0.0);
-        var (from, to) = ((int)Share(_options.MicroBatches, _group.Rank), (int)Share(_options.MicroBatches, _group.Rank + 1));
+        var (from, to) = ((int)Share(_options.MicroBatches, group.Rank, group), (int)Share(_options.MicroBatches, group.Rank + 1, group));
         for (var microBatch = from; microBatch < to; microBatch++)
         {
             using var scope = NewDisposeScope();
@@ -162,30 +202,39 @@ public sealed class Trainer : IDisposable
             tokens += loss.Tokens;
             predicted += loss.Predicted;
             lossSum += loss.Sum?.item<float>() ?? 0;
+            Advance(group);
         }
 
         return (tokens, predicted, lossSum);
     }
 
     /// <summary>This rank's part of the held-out sequences: the sum of the losses, and how many tokens were predicted.</summary>
-    private double[] HeldOutSums()
+    private double[] HeldOutSums(IProcessGroup group)
     {
         var (lossSum, predicted) = (0.0, 0L);
         var batches = (_task.HeldOutSequences + _options.MicroBatch - 1) / _options.MicroBatch;
-        for (var batch = Share(batches, _group.Rank); batch < Share(batches, _group.Rank + 1); batch++)
+        for (var batch = Share(batches, group.Rank, group); batch < Share(batches, group.Rank + 1, group); batch++)
         {
             using var scope = NewDisposeScope();
             var first = batch * _options.MicroBatch;
             var loss = _task.HeldOutLoss(first, (int)Math.Min(_options.MicroBatch, _task.HeldOutSequences - first));
             lossSum += loss.Sum?.to_type(ScalarType.Float64).item<double>() ?? 0;
             predicted += loss.Predicted;
+            Advance(group);
         }
 
         return [lossSum, predicted];
     }
 
     /// <summary>Where the run of a rank begins when <paramref name="count"/> things are shared out over the ranks.</summary>
-    private long Share(long count, int rank) => count * rank / _group.WorldSize;
+    private static long Share(long count, int rank, IProcessGroup group) => count * rank / group.WorldSize;
+
+    // What is computed for a group that is of no more use is computed for nothing.
+    private void Advance(IProcessGroup group)
+    {
+        Advanced();
+        group.ThrowIfFailed();
+    }
 
     private void SeedDropout(int microBatch)
     {
@@ -200,28 +249,37 @@ public sealed class Trainer : IDisposable
         Parameters.Trailer.copy_(values);
     }
 
+    /// <summary>The step counts, and that is all.</summary>
+    private StepResult LeaveOut()
+    {
+        State = State with { Step = Step + 1, World = State.World.Add(ranks: 0) };
+        return new StepResult(
+            Step, double.NaN, 0, _options.LearningRate.At(Step - 1), Tokens: 0, "it is left out", StopRequested: false, LeaveRequested: false);
+    }
+
     /// <summary>Normalises once, clips, judges, updates. The last collective of the step is behind us.</summary>
-    private StepResult Apply(double lossSum, double predicted)
+    private StepResult Apply(double lossSum, double predicted, int ranks)
     {
         using var noGrad = no_grad();
         var learningRate = _options.LearningRate.At(Step);
         var loss = lossSum / predicted;
         var norm = predicted > 0 ? Parameters.Gradients.norm().item<float>() / predicted : 0;
-        var bad = predicted > 0 ? LossMonitor.Verdict(LossHistory, loss, norm) : "no token of the global batch was masked";
-        if (bad is not null && predicted > 0 && _options.OnBadLoss == BadLossRule.Stop)
+        var bad = predicted > 0 ? LossMonitor.Verdict(State.LossHistory, loss, norm) : "no token of the global batch was masked";
+        if (bad is not null && predicted > 0 && _options.OnBadLoss != BadLossRule.Skip)
         {
-            throw new BadLossException(Step + 1, bad);
+            throw new BadLossException(Step + 1, bad, _options.OnBadLoss);
         }
 
+        var next = State with { Step = Step + 1, World = State.World.Add(ranks) };
         if (bad is null)
         {
+            next = next with { Updates = State.Updates + 1, LossHistory = LossMonitor.Add(State.LossHistory, loss) };
             var clip = _options.ClipNorm > 0 ? Math.Min(1, _options.ClipNorm / (norm + 1e-6)) : 1;
             Parameters.Gradients.mul_(clip / predicted);
-            Optimizer.Update(++Updates, learningRate);
-            LossHistory = LossMonitor.Add(LossHistory, loss);
+            Optimizer.Update(next.Updates, learningRate);
         }
 
-        Step++;
-        return new StepResult(Step, loss, norm, learningRate, Tokens: 0, bad, StopRequested: false);
+        State = next;
+        return new StepResult(Step, loss, norm, learningRate, Tokens: 0, bad, StopRequested: false, LeaveRequested: false);
     }
 }

@@ -20,7 +20,7 @@ public sealed class TrainerCheckpoint : IDisposable
     /// <summary>Both moments of AdamW, as <c>first_moment.&lt;name&gt;</c> and <c>second_moment.&lt;name&gt;</c>.</summary>
     public const string OptimizerFile = "optimizer.safetensors";
 
-    /// <summary>Counters and the history of losses.</summary>
+    /// <summary>Counters and the histories of losses and ranks.</summary>
     public const string StateFile = "trainer.json";
 
     private const string FirstMoment = "first_moment.";
@@ -39,8 +39,9 @@ public sealed class TrainerCheckpoint : IDisposable
     private TrainerCheckpoint(Trainer trainer, int globalBatch)
     {
         _slices = trainer.Parameters.Slices;
-        _state = new State(trainer.Step, trainer.Updates, trainer.LossHistory.Mean, trainer.LossHistory.Count);
-        _samples = trainer.Step * globalBatch;
+        var state = trainer.State;
+        _state = new State(state.Step, state.Updates, state.LossHistory.Mean, state.LossHistory.Count, state.World.Segments);
+        _samples = state.Step * globalBatch;
         _values = Copy(trainer.Parameters.Values);
         _firstMoment = Copy(trainer.Optimizer.FirstMoment);
         _secondMoment = Copy(trainer.Optimizer.SecondMoment);
@@ -81,10 +82,11 @@ public sealed class TrainerCheckpoint : IDisposable
     /// <param name="info">The checkpoint, verified.</param>
     /// <param name="trainer">A trainer of the same model.</param>
     /// <param name="globalBatch">Sequences per step.</param>
+    /// <param name="advanced">Called whenever a tensor has been read; null for nobody.</param>
     /// <exception cref="CheckpointException">It is of another sample order, or its batches were of another size.</exception>
     /// <exception cref="ModelFormatException">It is of another model.</exception>
     /// <exception cref="SafeTensorsException">It lacks a tensor.</exception>
-    public static void Restore(CheckpointInfo info, Trainer trainer, int globalBatch)
+    public static void Restore(CheckpointInfo info, Trainer trainer, int globalBatch, Action? advanced = null)
     {
         if (info.Metadata.SampleOrderVersion != SampleOrder.Version)
         {
@@ -98,9 +100,9 @@ public sealed class TrainerCheckpoint : IDisposable
         }
 
         var slices = trainer.Parameters.Slices;
-        Read(info.PathOf(ModelFile), slices, ("", trainer.Parameters.Values));
-        Read(info.PathOf(OptimizerFile), slices, (FirstMoment, trainer.Optimizer.FirstMoment), (SecondMoment, trainer.Optimizer.SecondMoment));
-        trainer.ContinueFrom(state.Step, state.Updates, new LossHistory(state.MeanLoss, state.GoodLosses));
+        Read(info.PathOf(ModelFile), slices, advanced, ("", trainer.Parameters.Values));
+        Read(info.PathOf(OptimizerFile), slices, advanced, (FirstMoment, trainer.Optimizer.FirstMoment), (SecondMoment, trainer.Optimizer.SecondMoment));
+        trainer.ContinueFrom(new TrainerState(state.Step, state.Updates, new LossHistory(state.MeanLoss, state.GoodLosses), WorldOf(state, info)));
     }
 
     /// <inheritdoc/>
@@ -127,6 +129,19 @@ public sealed class TrainerCheckpoint : IDisposable
         SafeTensorsWriter.Write(stream, entries);
     }
 
+    private static WorldHistory WorldOf(State state, CheckpointInfo info)
+    {
+        try
+        {
+            // Checkpoints of older versions do not say.
+            return state.World is null ? WorldHistory.Unknown(state.Step) : new WorldHistory(state.World, state.Step);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException($"{info.PathOf(StateFile)}: {e.Message}", e);
+        }
+    }
+
     private static State ReadState(CheckpointInfo info)
     {
         try
@@ -140,7 +155,7 @@ public sealed class TrainerCheckpoint : IDisposable
         }
     }
 
-    private static void Read(string path, IReadOnlyList<ParameterSlice> slices, params ReadOnlySpan<(string Prefix, Tensor Flat)> buffers)
+    private static void Read(string path, IReadOnlyList<ParameterSlice> slices, Action? advanced, params ReadOnlySpan<(string Prefix, Tensor Flat)> buffers)
     {
         using var file = SafeTensorsFile.Open(path);
         var strange = file.Tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
@@ -151,6 +166,7 @@ public sealed class TrainerCheckpoint : IDisposable
                 using var view = slice.ViewOf(flat);
                 Weights.ReadInto(file, prefix + slice.Name, view);
                 strange.Remove(prefix + slice.Name);
+                advanced?.Invoke();
             }
         }
 
@@ -166,5 +182,6 @@ public sealed class TrainerCheckpoint : IDisposable
     /// <param name="Updates">Updates applied.</param>
     /// <param name="MeanLoss">Running mean of the good losses.</param>
     /// <param name="GoodLosses">Good losses so far.</param>
-    private sealed record State(long Step, long Updates, double MeanLoss, long GoodLosses);
+    /// <param name="World">How many ranks computed each step; null where that is not known.</param>
+    private sealed record State(long Step, long Updates, double MeanLoss, long GoodLosses, IReadOnlyList<WorldSegment>? World = null);
 }

@@ -10,6 +10,9 @@ public enum BadLossRule
 
     /// <summary>The step's update is left out and training goes on.</summary>
     Skip,
+
+    /// <summary>Training goes back to a state before the step, and leaves the step out then.</summary>
+    Back,
 }
 
 /// <summary>How a job is trained. The same on every rank.</summary>

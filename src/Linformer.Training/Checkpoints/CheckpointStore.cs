@@ -78,21 +78,21 @@ public sealed class CheckpointStore(string folder)
     /// <param name="warn">Told of each damaged one that is skipped.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="CheckpointException">The folder cannot be read.</exception>
-    public CheckpointInfo? FindNewestValid(Action<CheckpointDamage> warn, CancellationToken cancellationToken = default)
+    public CheckpointInfo? FindNewestValid(Action<CheckpointDamage> warn, CancellationToken cancellationToken = default) =>
+        FindNewestValid(warn, _ => true, () => { }, cancellationToken);
+
+    /// <summary>The newest checkpoint that a lineage may go on from and whose every byte is right, or null when there is none.</summary>
+    /// <param name="lineage">The lineage.</param>
+    /// <param name="warn">Told of each damaged one that is skipped.</param>
+    /// <param name="advanced">Called now and then while files are read.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="CheckpointException">The folder cannot be read.</exception>
+    public CheckpointInfo? FindNewestValid(
+        CheckpointLineage lineage, Action<CheckpointDamage> warn, Action advanced, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(warn);
-        foreach (var id in List().Reverse())
-        {
-            var (info, damage) = CheckpointVerifier.Verify(PathOf(id), id, cancellationToken);
-            if (info is not null)
-            {
-                return info;
-            }
-
-            warn(damage!);
-        }
-
-        return null;
+        ArgumentNullException.ThrowIfNull(lineage);
+        ArgumentNullException.ThrowIfNull(advanced);
+        return FindNewestValid(warn, lineage.Holds, advanced, cancellationToken);
     }
 
     /// <summary>One checkpoint, once every byte of it has been checked.</summary>
@@ -107,19 +107,20 @@ public sealed class CheckpointStore(string folder)
             throw new CheckpointException($"{Folder}: has no checkpoint {id}; it has {(known.Count == 0 ? "none" : string.Join(", ", known))}.");
         }
 
-        var (info, damage) = CheckpointVerifier.Verify(PathOf(id), id, cancellationToken);
+        var (info, damage) = CheckpointVerifier.Verify(PathOf(id), id, () => { }, cancellationToken);
         return info ?? throw new CheckpointException(damage!.ToString());
     }
 
     /// <summary>
     /// Deletes all but the newest checkpoints, and what dead writers have left. When every one that would stay is damaged,
-    /// the newest valid one stays too.
+    /// or none for the lineage, the newest one stays too that is neither.
     /// </summary>
     /// <param name="keep">How many to keep, at least 1.</param>
+    /// <param name="lineage">The lineage that must stay able to go on; null for any.</param>
     /// <param name="cancellationToken">Ends the work early.</param>
     /// <returns>The checkpoints that were deleted.</returns>
     /// <exception cref="CheckpointException">Something cannot be deleted.</exception>
-    public IReadOnlyList<CheckpointId> Retain(int keep, CancellationToken cancellationToken = default)
+    public IReadOnlyList<CheckpointId> Retain(int keep, CheckpointLineage? lineage = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keep, 1);
         if (!Directory.Exists(Folder))
@@ -134,7 +135,7 @@ public sealed class CheckpointStore(string folder)
             // Only when something is to go is it worth reading the newest ones to be sure of a valid one.
             if (older.Count > 0)
             {
-                var newest = FindNewestValid(_ => { }, cancellationToken);
+                var newest = FindNewestValid(_ => { }, id => lineage?.Holds(id) ?? true, () => { }, cancellationToken);
                 older.RemoveAll(id => id == newest?.Id);
             }
 
@@ -150,6 +151,24 @@ public sealed class CheckpointStore(string folder)
         {
             throw new CheckpointException($"{Folder}: old checkpoints cannot be deleted: {e.Message}", e);
         }
+    }
+
+    private CheckpointInfo? FindNewestValid(
+        Action<CheckpointDamage> warn, Predicate<CheckpointId> holds, Action advanced, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(warn);
+        foreach (var id in List().Reverse().Where(id => holds(id)))
+        {
+            var (info, damage) = CheckpointVerifier.Verify(PathOf(id), id, advanced, cancellationToken);
+            if (info is not null)
+            {
+                return info;
+            }
+
+            warn(damage!);
+        }
+
+        return null;
     }
 
     private CheckpointInfo Write(CheckpointId id, CheckpointMetadata metadata, IReadOnlyList<CheckpointFile> files, CancellationToken cancellationToken)
@@ -190,7 +209,7 @@ public sealed class CheckpointStore(string folder)
             return;
         }
 
-        if (CheckpointVerifier.Verify(path, id, cancellationToken).Info is not null)
+        if (CheckpointVerifier.Verify(path, id, () => { }, cancellationToken).Info is not null)
         {
             throw new CheckpointException($"{path}: exists; a checkpoint is never overwritten.");
         }

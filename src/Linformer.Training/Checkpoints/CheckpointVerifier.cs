@@ -9,7 +9,8 @@ internal static class CheckpointVerifier
     private const int PieceLength = 1 << 20;
 
     /// <summary>The checkpoint, or what is wrong with it; exactly one of the two is null.</summary>
-    public static (CheckpointInfo? Info, CheckpointDamage? Damage) Verify(string folder, CheckpointId id, CancellationToken cancellationToken)
+    public static (CheckpointInfo? Info, CheckpointDamage? Damage) Verify(
+        string folder, CheckpointId id, Action advanced, CancellationToken cancellationToken)
     {
         var path = Path.Combine(folder, CheckpointManifest.FileName);
         try
@@ -18,7 +19,7 @@ internal static class CheckpointVerifier
             foreach (var file in info.Files)
             {
                 path = Path.Combine(folder, file.Name);
-                CheckFile(path, file, cancellationToken);
+                CheckFile(path, file, advanced, cancellationToken);
             }
 
             return (info, null);
@@ -50,7 +51,7 @@ internal static class CheckpointVerifier
         return named == id ? manifest : throw new InvalidDataException($"is that of {named}; the folder is that of {id}.");
     }
 
-    private static void CheckFile(string path, CheckpointFileInfo file, CancellationToken cancellationToken)
+    private static void CheckFile(string path, CheckpointFileInfo file, Action advanced, CancellationToken cancellationToken)
     {
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan);
         if (stream.Length != file.Size)
@@ -65,6 +66,7 @@ internal static class CheckpointVerifier
         {
             cancellationToken.ThrowIfCancellationRequested();
             hash.AppendData(piece.AsSpan(0, read));
+            advanced();
         }
 
         var actual = Convert.ToHexStringLower(hash.GetCurrentHash());

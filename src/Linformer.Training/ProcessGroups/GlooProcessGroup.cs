@@ -119,6 +119,9 @@ public sealed class GlooProcessGroup : IProcessGroup
     }
 
     /// <inheritdoc/>
+    public void ThrowIfFailed() => ThrowIfUnusable(Operation("use"));
+
+    /// <inheritdoc/>
     public void Abort(Exception? reason = null)
     {
         lock (_ending)

@@ -86,6 +86,10 @@ public interface IProcessGroup : IDisposable
     /// <exception cref="ProcessGroupException">The group has failed or was aborted.</exception>
     IWork Barrier();
 
+    /// <summary>Returns at once, unless the group is of no more use.</summary>
+    /// <exception cref="ProcessGroupException">The group has failed or was aborted.</exception>
+    void ThrowIfFailed();
+
     /// <summary>
     /// Ends every wait, rendezvous included, at once, with <see cref="ProcessGroupAbortedException"/>,
     /// and cuts the connections, so that the other ranks fail at once too. Callable from any thread,

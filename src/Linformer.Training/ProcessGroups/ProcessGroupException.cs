@@ -12,9 +12,13 @@ public class ProcessGroupException : Exception
         string message, ProcessGroupOperation operation, int? peer = null, Exception? innerException = null)
         : base($"{operation}: {message}", innerException)
     {
+        Reason = message;
         Operation = operation;
         Peer = peer;
     }
+
+    /// <summary>What happened, without where: such as <c>lost rank 1: Connection reset by peer</c>.</summary>
+    public string Reason { get; }
 
     /// <summary>What failed: rank, generation, collective and bytes.</summary>
     public ProcessGroupOperation Operation { get; }

@@ -65,6 +65,9 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
     public IWork Barrier() => Done("barrier", buffer: null);
 
     /// <inheritdoc/>
+    public void ThrowIfFailed() => Done("use", buffer: null);
+
+    /// <inheritdoc/>
     public void Abort(Exception? reason = null)
     {
         Interlocked.CompareExchange(ref _reason, reason, comparand: null);

@@ -84,6 +84,9 @@ internal sealed class TensorBuffer : IDisposable
     public unsafe void CopyTo(TensorBuffer other)
         => Buffer.MemoryCopy((void*)Pointer, (void*)other.Pointer, other.Bytes, Bytes);
 
+    /// <summary>All bytes, as long as this is not disposed.</summary>
+    public unsafe ReadOnlySpan<byte> AsBytes() => new((void*)Pointer, checked((int)Bytes));
+
     public void Dispose() => _alias.Dispose();
 
     private static unsafe TensorBuffer Of<T>(torch.Tensor tensor, ElementType type)

@@ -61,7 +61,12 @@ public static class JobMapping
             EvaluateEvery = training.EvaluateEvery,
             CheckpointEvery = training.CheckpointEvery,
             KeepCheckpoints = training.KeepCheckpoints,
-            OnBadLoss = training.OnBadLoss == BadLossAction.Skip ? BadLossRule.Skip : BadLossRule.Stop,
+            OnBadLoss = training.OnBadLoss switch
+            {
+                BadLossAction.Skip => BadLossRule.Skip,
+                BadLossAction.Back => BadLossRule.Back,
+                _ => BadLossRule.Stop,
+            },
         };
     }
 

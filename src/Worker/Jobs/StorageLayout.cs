@@ -10,6 +10,9 @@ public sealed record StorageLayout(string Root)
     /// <summary>The folder of logs in the folder of a job.</summary>
     public const string LogsName = "logs";
 
+    /// <summary>The file in the folder of a job that is done which says how many ranks computed each step.</summary>
+    public const string HistoryName = "history.json";
+
     /// <summary>The file in a cluster's storage root that says which storage it is.</summary>
     public const string StorageIdName = "storage-id";
 

@@ -19,6 +19,9 @@ public sealed class RankControl : IDisposable
     private readonly TaskCompletionSource<StartMessage> _start = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<long, PendingGet> _gets = new();
+    private readonly Lock _joining = new();
+    private Action<JoinMessage>? _onJoin;
+    private JoinMessage? _newestJoin;
     private long _lastRequest;
 
     private RankControl(ControlPipe pipe)
@@ -33,6 +36,41 @@ public sealed class RankControl : IDisposable
     /// <summary>Takes the process's control pipe and listens; see <see cref="ControlPipe.Claim"/>.</summary>
     /// <exception cref="InvalidOperationException">The process was not started by the launcher, or has called this before.</exception>
     public static RankControl Open() => new(ControlPipe.Claim());
+
+    /// <summary>
+    /// Sets who is told of the generations that this process should join: at once of the newest that was told so far, then on the
+    /// listening thread, which should be held up only briefly. A message that is older than one before is left out.
+    /// </summary>
+    /// <param name="handler">Told of each.</param>
+    public void OnJoin(Action<JoinMessage> handler)
+    {
+        lock (_joining)
+        {
+            _onJoin = handler;
+            if (_newestJoin is { } join)
+            {
+                handler(join);
+            }
+        }
+    }
+
+    /// <summary>Tells the launcher something.</summary>
+    /// <param name="message">What.</param>
+    public void Send(RankMessage message)
+    {
+        var line = RankMessageCodec.ToLine(message);
+        try
+        {
+            lock (_writing)
+            {
+                _pipe.Output.Write(line);
+            }
+        }
+        catch (IOException e)
+        {
+            LauncherGone($"its launcher takes no more messages ({e.Message}).");
+        }
+    }
 
     /// <summary>What this rank is to do; it comes first on the pipe.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -74,22 +112,33 @@ public sealed class RankControl : IDisposable
     /// <summary>Gives a key of the generation's rendezvous a value, which all ranks can get; the last one counts.</summary>
     /// <param name="key">The key.</param>
     /// <param name="value">The value, of at most some 700 kB.</param>
+    /// <param name="generation">The generation.</param>
     /// <exception cref="ArgumentException">The value is too long.</exception>
-    public void RendezvousSet(string key, ReadOnlySpan<byte> value) => Send(new RendezvousSetMessage(key, value.ToArray()));
+    public void RendezvousSet(string key, ReadOnlySpan<byte> value, int generation = 0) =>
+        Send(new RendezvousSetMessage(key, value.ToArray(), generation));
 
-    /// <summary>A key's value, once any rank of the generation has set it.</summary>
+    /// <summary>A key's value, once any rank has set it, where there is only one generation.</summary>
     /// <param name="key">The key.</param>
     /// <param name="timeout">How long to wait.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="TimeoutException">Nobody has set the key in time; the message names it.</exception>
-    public byte[] RendezvousGet(string key, TimeSpan timeout, CancellationToken cancellationToken = default)
+    public byte[] RendezvousGet(string key, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+        RendezvousGet(key, generation: 0, timeout, cancellationToken);
+
+    /// <summary>A key's value, once any rank of the generation has set it.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="generation">The generation.</param>
+    /// <param name="timeout">How long to wait.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="TimeoutException">Nobody has set the key in time; the message names it.</exception>
+    public byte[] RendezvousGet(string key, int generation, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         var request = Interlocked.Increment(ref _lastRequest);
         using var pending = new PendingGet();
         _gets[request] = pending;
         try
         {
-            Send(new RendezvousGetMessage(request, key));
+            Send(new RendezvousGetMessage(request, key, generation));
             return pending.Wait(timeout, cancellationToken)
                 ?? throw new TimeoutException($"No rank has set the rendezvous key '{key}' within {timeout.TotalSeconds} s.");
         }
@@ -118,22 +167,6 @@ public sealed class RankControl : IDisposable
         ControlPipe.ExitNow(LauncherGoneExitCode);
     }
 
-    private void Send(RankMessage message)
-    {
-        var line = RankMessageCodec.ToLine(message);
-        try
-        {
-            lock (_writing)
-            {
-                _pipe.Output.Write(line);
-            }
-        }
-        catch (IOException e)
-        {
-            LauncherGone($"its launcher takes no more messages ({e.Message}).");
-        }
-    }
-
     private void Listen()
     {
         try
@@ -159,6 +192,9 @@ public sealed class RankControl : IDisposable
             case StartMessage start:
                 _start.TrySetResult(start);
                 break;
+            case JoinMessage join:
+                Handle(join);
+                break;
             case StopMessage:
                 // On another thread: what others have registered must not keep this one from listening.
                 _ = _stop.CancelAsync();
@@ -166,6 +202,18 @@ public sealed class RankControl : IDisposable
             case RendezvousValueMessage value when _gets.TryGetValue(value.Request, out var pending):
                 pending.Complete(value.Value);
                 break;
+        }
+    }
+
+    private void Handle(JoinMessage join)
+    {
+        lock (_joining)
+        {
+            if (join.Generation > (_newestJoin?.Generation ?? -1))
+            {
+                _newestJoin = join;
+                _onJoin?.Invoke(join);
+            }
         }
     }
 

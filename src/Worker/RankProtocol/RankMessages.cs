@@ -24,7 +24,7 @@ public sealed record ReadyMessage : RankMessage;
 
 /// <summary>A sign of life, from a thread that does nothing else, several times a second.</summary>
 /// <param name="Activity">Goes up whenever the training thread gets further: a micro-batch, a collective, a file.</param>
-/// <param name="Waiting">Whether the training thread waits for others: for a generation, or in a collective.</param>
+/// <param name="Waiting">Whether the training thread waits for others: for a generation, in a collective, or for a file to be on disk.</param>
 public sealed record PulseMessage(long Activity, bool Waiting) : RankMessage;
 
 /// <summary>All ranks of the generation are connected and hold the same state; training goes on.</summary>

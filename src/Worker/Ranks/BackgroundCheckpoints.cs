@@ -10,17 +10,26 @@ namespace Linformer.Worker.Ranks;
 /// is a warning, since training can go on and the one before is still there.
 /// </summary>
 internal sealed class BackgroundCheckpoints(
-    CheckpointStore store, StartMessage start, RankControl control, ILogger log, TrainingOptions options) : IDisposable
+    CheckpointStore store, StartMessage start, RankControl control, Pulse pulse, ILogger log, TrainingOptions options) : IDisposable
 {
     private Task? _writing;
+    private CheckpointId? _newest;
 
     /// <summary>Copies the trainer's state and starts to write it, once the one before is written.</summary>
     /// <param name="trainer">The trainer, between two steps.</param>
-    public void Write(Trainer trainer)
+    /// <param name="join">The generation that has taken the step.</param>
+    public void Write(Trainer trainer, JoinMessage join)
     {
+        var id = new CheckpointId(join.Lineage, join.Generation, trainer.Step);
+        if (id == _newest)
+        {
+            return;
+        }
+
         FinishWriting(mustBeWritten: false);
+        _newest = id;
         var copy = TrainerCheckpoint.Take(trainer, options.GlobalBatch);
-        _writing = WriteAsync(copy);
+        _writing = WriteAsync(copy, id, new CheckpointLineage(join.Lineage, join.LineageLimits ?? []));
     }
 
     /// <summary>Waits until the checkpoint that is being written is on disk.</summary>
@@ -31,7 +40,7 @@ internal sealed class BackgroundCheckpoints(
         try
         {
             // The training thread waits on purpose: it has nothing else to do, and nothing waits for it in turn.
-            _writing?.GetAwaiter().GetResult();
+            pulse.Wait(() => _writing?.GetAwaiter().GetResult());
         }
         catch (CheckpointException e) when (!mustBeWritten)
         {
@@ -46,11 +55,20 @@ internal sealed class BackgroundCheckpoints(
 
     public void Dispose() => FinishWriting(mustBeWritten: false);
 
-    private IReadOnlyList<CheckpointId> DeleteOlder()
+    private IReadOnlyList<CheckpointId> DeleteOlder(CheckpointId written, CheckpointLineage lineage)
     {
         try
         {
-            return store.Retain(options.KeepCheckpoints);
+            // A generation that has been replaced and does not know it yet may still write, but what to keep is not its business.
+            var newest = store.List()[^1];
+            if ((newest.Lineage, newest.Generation).CompareTo((written.Lineage, written.Generation)) > 0)
+            {
+                log.Warning("Older checkpoints stay: {Checkpoint} is of a newer generation", newest);
+                control.ReportWarning($"Older checkpoints stay: checkpoint {newest} is of a newer generation than generation {written.Generation}, which has written {written}.");
+                return [];
+            }
+
+            return store.Retain(options.KeepCheckpoints, lineage);
         }
         catch (CheckpointException e)
         {
@@ -60,14 +78,14 @@ internal sealed class BackgroundCheckpoints(
         }
     }
 
-    private async Task WriteAsync(TrainerCheckpoint copy)
+    private async Task WriteAsync(TrainerCheckpoint copy, CheckpointId id, CheckpointLineage lineage)
     {
         using (copy)
         {
-            var info = await copy.WriteAsync(store, start.Lineage, start.Generation, start.JobJson);
-            log.ForContext("Step", info.Id.Step).Information("Checkpoint {Checkpoint} is on disk", info.Id);
-            var deleted = DeleteOlder().Select(id => id.ToString()).ToList();
-            control.ReportCheckpointed(info.Id.ToString(), info.Folder, info.Id.Step, info.Files.Sum(file => file.Size), deleted.Count > 0 ? deleted : null);
+            var info = await copy.WriteAsync(store, id.Lineage, id.Generation, start.JobJson);
+            log.ForContext("Step", id.Step).Information("Checkpoint {Checkpoint} is on disk", id);
+            var deleted = DeleteOlder(id, lineage).Select(older => older.ToString()).ToList();
+            control.ReportCheckpointed(id.ToString(), info.Folder, id.Step, info.Files.Sum(file => file.Size), deleted.Count > 0 ? deleted : null);
         }
     }
 }

@@ -5,7 +5,6 @@ using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
-using Linformer.Training.ProcessGroups;
 using Linformer.Worker.RankProtocol;
 using Serilog;
 
@@ -24,8 +23,8 @@ public static class RankProgram
     private static readonly Type[] Expected =
     [
         typeof(ArgumentException), typeof(BadDataException), typeof(BadLossException), typeof(CheckpointException),
-        typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(ProcessGroupException),
-        typeof(SafeTensorsException), typeof(UnauthorizedAccessException),
+        typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(SafeTensorsException),
+        typeof(UnauthorizedAccessException),
     ];
 
     // Those that the job, its corpus or its model cause; files and other ranks may be better next time.
@@ -35,7 +34,7 @@ public static class RankProgram
         typeof(ModelFormatException), typeof(SafeTensorsException),
     ];
 
-    /// <summary>Runs until the job is done, fails, or is stopped.</summary>
+    /// <summary>Runs until the job is done, this process fails, or it is stopped.</summary>
     /// <returns>The process's exit code.</returns>
     public static async Task<int> RunAsync()
     {
@@ -44,20 +43,22 @@ public static class RankProgram
         using var ignored = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = true);
         using var control = RankControl.Open();
         var start = await control.WaitForStartAsync();
-        await using var log = RankLog.Create(start);
+        using var pulse = new Pulse(control);
+        var place = new LogPlace();
+        await using var log = RankLog.Create(start, place);
         var exit = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Gradient mode and dispose scopes belong to a thread, so the training has one of its own.
-        var thread = new Thread(() => exit.SetResult(Train(start, control, log)), maxStackSize: 16 << 20) { Name = "training" };
+        var thread = new Thread(() => exit.SetResult(Train(start, control, pulse, log, place)), maxStackSize: 16 << 20) { Name = "training" };
         thread.Start();
         return await exit.Task;
     }
 
-    private static int Train(StartMessage start, RankControl control, ILogger log)
+    private static int Train(StartMessage start, RankControl control, Pulse pulse, ILogger log, LogPlace place)
     {
         try
         {
-            using var session = new RankSession(start, control, log);
-            session.Run();
+            using var member = new Member(start, control, pulse, log, place);
+            member.Run();
             return Success;
         }
         catch (Exception e)
@@ -65,7 +66,7 @@ public static class RankProgram
             var expected = Array.Exists(Expected, type => type.IsInstanceOfType(e));
             var permanent = Array.Exists(Permanent, type => type.IsInstanceOfType(e));
             log.Error(expected ? null : e, "Training failed: {Reason}", e.Message);
-            control.ReportFailed(expected ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}", peerLost: e is ProcessGroupException, permanent);
+            control.ReportFailed(expected ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}", peerLost: false, permanent);
             return Failure;
         }
     }

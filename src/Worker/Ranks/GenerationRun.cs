@@ -1,0 +1,208 @@
+using System.Diagnostics;
+using Linformer.Training;
+using Linformer.Training.Checkpoints;
+using Linformer.Training.ProcessGroups;
+using Linformer.Worker.RankProtocol;
+using Serilog;
+
+namespace Linformer.Worker.Ranks;
+
+/// <summary>How a rank's part in a generation ended that did not break.</summary>
+internal enum GenerationEnd
+{
+    /// <summary>All of the job is done.</summary>
+    Finished,
+
+    /// <summary>All ranks stop, as one was asked to; the state is in a checkpoint.</summary>
+    Stopped,
+
+    /// <summary>All ranks have left at the same step boundary and keep their state.</summary>
+    Left,
+}
+
+/// <summary>What a member has for as long as its process lives.</summary>
+internal sealed record MemberParts(
+    LoadedJob Job, RankControl Control, Pulse Pulse, Orders Orders, StateKeeper State, Confirmations Confirmations, BackgroundCheckpoints Checkpoints);
+
+/// <summary>A rank's part in one generation: takes over the state, trains, and ends with all others at the same step.</summary>
+/// <param name="member">The member.</param>
+/// <param name="join">The generation.</param>
+/// <param name="group">Its group, connected.</param>
+/// <param name="log">The rank's log.</param>
+internal sealed class GenerationRun(MemberParts member, JoinMessage join, ObservedGroup group, ILogger log)
+{
+    private readonly Trainer _trainer = member.Job.Trainer;
+    private readonly TrainingOptions _options = member.Job.Options;
+    private readonly Throughput _throughput = new();
+    private EvaluationResult? _evaluation;
+
+    private bool Leads => group.Rank == 0;
+
+    private bool IsLast => _trainer.Step >= _options.Steps;
+
+    /// <summary>Runs until all ranks leave together.</summary>
+    /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted; the state is the one after the last step.</exception>
+    /// <exception cref="StateExchangeException">The ranks cannot get the same state; this one has what it had.</exception>
+    /// <exception cref="BadLossException">A step's loss is bad and the job does not skip it; all ranks throw this.</exception>
+    /// <exception cref="CheckpointException">A checkpoint cannot be read, or the last one not written.</exception>
+    public GenerationEnd Run()
+    {
+        var state = TakeOver();
+        if (state.Stop && !IsLast)
+        {
+            return Stop(write: state.WasHeld);
+        }
+
+        while (!IsLast)
+        {
+            if (_trainer.Step >= join.UntilStep)
+            {
+                return Leave();
+            }
+
+            var result = TrainStep();
+            if (result.StopRequested && !IsLast)
+            {
+                return Stop(write: true);
+            }
+
+            if (result.LeaveRequested && !IsLast)
+            {
+                return Leave();
+            }
+        }
+
+        return _trainer.Step >= join.UntilStep && join.UntilStep < _options.Steps ? Leave() : Finish();
+    }
+
+    private TakenOver TakeOver()
+    {
+        var state = member.State.TakeOver(join, group, member.Orders.StopRequested);
+        _trainer.SkippedSteps = (join.SkippedSteps ?? []).ToHashSet();
+        _trainer.Join(group);
+        group.Barrier().Wait();
+        member.Orders.Training();
+        member.Control.Send(new JoinedMessage(join.Lineage, join.Generation, _trainer.Step, state.Source));
+        log.Information(
+            "Rank {Rank} of {WorldSize} goes on from step {Step} of {Steps}, {Source}", join.Rank, join.WorldSize, _trainer.Step, _options.Steps, state.Source);
+        if (state.WasHeld)
+        {
+            // What comes after a step may not have been done of the last one.
+            AfterStep();
+        }
+
+        if (state.IsRoot)
+        {
+            member.Confirmations.TellAll();
+        }
+
+        return state;
+    }
+
+    private StepResult TrainStep()
+    {
+        var (started, waited) = (Stopwatch.GetTimestamp(), member.Pulse.Waited);
+        var result = _trainer.TrainStep();
+        member.State.Applied(join);
+        var computed = Stopwatch.GetElapsedTime(started) - (member.Pulse.Waited - waited);
+        member.Control.Send(new AppliedMessage(result.Step, computed.TotalSeconds));
+        member.Confirmations.Keep(new ProgressMessage(
+            result.Step,
+            _options.Steps,
+            result.Loss,
+            result.LearningRate,
+            _throughput.Add(result.Tokens, started),
+            HeldOutLoss: null,
+            HeldOutPerplexity: null,
+            result.GradientNorm,
+            join.Lineage,
+            join.Generation,
+            join.WorldSize));
+        if (Leads && result.Skipped is { } reason)
+        {
+            log.ForContext("Step", result.Step).Warning("Step {Step} was not applied: {Reason}", result.Step, reason);
+            member.Control.ReportWarning($"Step {result.Step} was not applied: {reason}");
+        }
+
+        AfterStep();
+        member.Confirmations.Confirm(group.Inner, report: Leads);
+        return result;
+    }
+
+    // Between two steps, on all ranks.
+    private void AfterStep()
+    {
+        if (_trainer.Step > 0 && (IsLast || IsDue(_options.EvaluateEvery)))
+        {
+            Evaluate();
+        }
+
+        if (Leads && _trainer.Step > 0 && (IsLast || IsDue(_options.CheckpointEvery)))
+        {
+            member.Checkpoints.Write(_trainer, join);
+        }
+    }
+
+    private bool IsDue(long every) => every > 0 && _trainer.Step % every == 0;
+
+    private void Evaluate()
+    {
+        var evaluation = _trainer.Evaluate();
+        _evaluation = evaluation;
+        if (member.Confirmations.Of(_trainer.Step) is { } progress)
+        {
+            member.Confirmations.Keep(progress with { HeldOutLoss = evaluation.Loss, HeldOutPerplexity = evaluation.Perplexity });
+            if (Leads)
+            {
+                log.ForContext("Step", _trainer.Step).Information(
+                    "Step {Step}: loss {Loss:0.0000}, held-out perplexity {Perplexity:0.00}", _trainer.Step, progress.Loss, evaluation.Perplexity);
+            }
+        }
+    }
+
+    private GenerationEnd Leave()
+    {
+        EndTogether();
+        return GenerationEnd.Left;
+    }
+
+    // Nobody ends before the state is in a checkpoint: until then it is only in memory.
+    private GenerationEnd Stop(bool write)
+    {
+        if (Leads)
+        {
+            if (write && _trainer.Step > 0)
+            {
+                member.Checkpoints.Write(_trainer, join);
+            }
+
+            member.Checkpoints.FinishWriting(mustBeWritten: write);
+        }
+
+        EndTogether();
+        return GenerationEnd.Stopped;
+    }
+
+    // Nobody ends before the model is on disk.
+    private GenerationEnd Finish()
+    {
+        var evaluation = _evaluation ?? _trainer.Evaluate();
+        var summary = member.Job.Summary(evaluation);
+        if (Leads)
+        {
+            member.Checkpoints.FinishWriting(mustBeWritten: false);
+            member.Pulse.Wait(member.Job.Save);
+        }
+
+        EndTogether();
+        log.Information("Done after step {Step}: held-out perplexity {Perplexity}", _trainer.Step, evaluation.Perplexity);
+        member.Control.ReportFinished(summary.ToJson());
+        return GenerationEnd.Finished;
+    }
+
+    private void EndTogether()
+    {
+        group.Barrier().Wait();
+        member.Confirmations.Flush();
+    }
+}

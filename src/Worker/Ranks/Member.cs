@@ -1,0 +1,162 @@
+using Linformer.Training;
+using Linformer.Training.Checkpoints;
+using Linformer.Training.ProcessGroups;
+using Linformer.Worker.Jobs;
+using Linformer.Worker.RankProtocol;
+using Serilog;
+using static TorchSharp.torch;
+
+namespace Linformer.Worker.Ranks;
+
+/// <summary>
+/// A rank process from its orders to the finished model: it gets warm, then takes part in one generation after the other, and
+/// keeps model and optimizer in memory between them. The loss of another rank never ends it.
+/// </summary>
+internal sealed class Member : IDisposable
+{
+    // A collective lasts as long as the slowest rank computes. Ranks that hang are found by their agents.
+    private static readonly TimeSpan CollectiveTimeout = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan RendezvousTimeout = TimeSpan.FromSeconds(30);
+
+    // Those who hold the state should bring it to a checkpoint together; it takes the launcher a moment to say so.
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
+
+    private readonly StartMessage _start;
+    private readonly ILogger _log;
+    private readonly LogPlace _place;
+    private readonly MemberParts _parts;
+    private readonly CancellationTokenRegistration _stop;
+
+    public Member(StartMessage start, RankControl control, Pulse pulse, ILogger log, LogPlace place)
+    {
+        (_start, _log, _place) = (start, log, place);
+        set_num_threads(start.Threads);
+        var job = new LoadedJob(start);
+        job.Trainer.Advanced = pulse.Advance;
+        var store = new CheckpointStore(Path.Combine(start.RunFolder, StorageLayout.CheckpointsName));
+        var confirmations = new Confirmations(control.ReportProgress);
+        _parts = new MemberParts(
+            job,
+            control,
+            pulse,
+            new Orders(),
+            new StateKeeper(job, store, confirmations, control, pulse, log),
+            confirmations,
+            new BackgroundCheckpoints(store, start, control, pulse, log, job.Options));
+        control.OnJoin(_parts.Orders.Join);
+        _stop = control.StopRequested.Register(_parts.Orders.Stop);
+    }
+
+    /// <summary>Takes part in the job until it is done or the process is asked to stop.</summary>
+    public void Run()
+    {
+        _log.Information(
+            "Member {Member} is ready: {Parameters} parameters, {Training} training and {HeldOut} held-out sequences",
+            _start.Member, _parts.Job.Parameters, _parts.Job.TrainingSequences, _parts.Job.HeldOutSequences);
+        _parts.Control.Send(new ReadyMessage());
+        while (WaitForJoin() is { } join)
+        {
+            _place.Set(join);
+            switch (TakePart(join))
+            {
+                case GenerationEnd.Finished:
+                    return;
+                case GenerationEnd.Stopped:
+                    ReportStopped();
+                    return;
+            }
+        }
+
+        _parts.Checkpoints.FinishWriting(mustBeWritten: false);
+        ReportStopped();
+    }
+
+    public void Dispose()
+    {
+        _stop.Dispose();
+        _parts.Checkpoints.Dispose();
+        _parts.Confirmations.Dispose();
+        _parts.Job.Dispose();
+    }
+
+    private JoinMessage? WaitForJoin()
+    {
+        JoinMessage? join = null;
+        _parts.Pulse.Wait(() => join = _parts.Orders.WaitForJoin(_parts.State.HoldsState ? StopPatience : TimeSpan.Zero));
+        return join;
+    }
+
+    private GenerationEnd TakePart(JoinMessage join)
+    {
+        string? broken = null;
+        long? badStep = null;
+        try
+        {
+            if (TakePartInGroup(join) is not GenerationEnd.Left and var end)
+            {
+                return end;
+            }
+        }
+        catch (ProcessGroupAbortedException e)
+        {
+            broken = e.InnerException?.Message ?? e.Reason;
+        }
+        catch (ProcessGroupException e)
+        {
+            broken = e.Reason;
+        }
+        catch (StateExchangeException e)
+        {
+            broken = e.Message;
+        }
+        catch (BadLossException e) when (_parts.Job.Options.OnBadLoss == BadLossRule.Back)
+        {
+            (broken, badStep) = (e.Reason, e.Step);
+        }
+
+        // What others have confirmed is told first.
+        _parts.Confirmations.Flush();
+        var step = _parts.Job.Trainer.Step;
+        _log.Information("Left generation {Generation} after step {Step}: {Reason}", join.Generation, step, broken ?? "as asked");
+        _parts.Control.Send(new LeftMessage(join.Generation, step, _parts.State.HoldsState, broken, badStep));
+        return GenerationEnd.Left;
+    }
+
+    // The group is gone when this returns or throws, so that the others, who may wait for this rank, fail at once.
+    private GenerationEnd TakePartInGroup(JoinMessage join)
+    {
+        using IProcessGroup group = join.WorldSize == 1
+            ? new SingleProcessGroup(join.Generation)
+            : new GlooProcessGroup(join.Rank, join.WorldSize, join.Generation, new ControlPipeRendezvous(_parts.Control, join.Generation), Options());
+        try
+        {
+            _parts.Orders.Enter(join, group, _parts.Job.Trainer.RequestLeave, _parts.Job.Trainer.RequestStop);
+            if (group is GlooProcessGroup gloo)
+            {
+                _parts.Pulse.Wait(gloo.Connected.Wait);
+            }
+
+            using var observed = new ObservedGroup(group, _parts.Pulse);
+            return new GenerationRun(_parts, join, observed, _log).Run();
+        }
+        finally
+        {
+            _parts.Orders.Leave();
+            _parts.Job.Trainer.Leave();
+        }
+    }
+
+    private GlooOptions Options() => new()
+    {
+        Timeout = CollectiveTimeout,
+        RendezvousTimeout = RendezvousTimeout,
+        BindAddress = _start.ListenAddress,
+        AdvertisedAddress = _start.AdvertisedAddress,
+    };
+
+    private void ReportStopped()
+    {
+        _log.Information("Stopped after step {Step}", _parts.Job.Trainer.Step);
+        _parts.Control.ReportStopped(_parts.Job.Trainer.Step);
+    }
+}

@@ -1,0 +1,125 @@
+using Linformer.Training;
+using Linformer.Training.Checkpoints;
+using Linformer.Training.ProcessGroups;
+using Linformer.Worker.RankProtocol;
+using Serilog;
+
+namespace Linformer.Worker.Ranks;
+
+/// <summary>How a rank came to hold the state that its generation goes on from.</summary>
+/// <param name="Source">"held", "received", "checkpoint NAME" or "fresh".</param>
+/// <param name="IsRoot">Whether the others have it from this rank.</param>
+/// <param name="WasHeld">Whether some rank had it in memory, rather than from a checkpoint or anew.</param>
+/// <param name="Stop">Whether some rank was asked to stop.</param>
+internal sealed record TakenOver(string Source, bool IsRoot, bool WasHeld, bool Stop);
+
+/// <summary>Knows whose the state is that this process has in memory, and takes part in the exchange when it joins a generation.</summary>
+internal sealed class StateKeeper(
+    LoadedJob job, CheckpointStore store, Confirmations confirmations, RankControl control, Pulse pulse, ILogger log)
+{
+    private const string Held = "held";
+    private const string Received = "received";
+    private const string Fresh = "fresh";
+
+    // The lineage and generation in which the state's last step was computed; null while there is only what the process began with.
+    private (int Lineage, int Generation)? _place;
+
+    /// <summary>Whether the trainer's state is worth something to others.</summary>
+    public bool HoldsState => _place is not null;
+
+    /// <summary>The trainer has applied a step.</summary>
+    public void Applied(JoinMessage join) => _place = (join.Lineage, join.Generation);
+
+    /// <summary>Brings all ranks of a group to the same state. When this throws, this rank holds what it held.</summary>
+    /// <exception cref="StateExchangeException">No rank holds what the generation must go on from, or what arrived was wrong.</exception>
+    /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted.</exception>
+    /// <exception cref="CheckpointException">A checkpoint was found and cannot be used; the process holds nothing any more.</exception>
+    public TakenOver TakeOver(JoinMessage join, IProcessGroup group, bool stop)
+    {
+        var holds = _place is { } place && place.Lineage == join.Lineage;
+        var offers = StateExchange.Gather(group, new StateOffer(holds, _place?.Generation ?? 0, job.Trainer.Step, stop));
+        var anyStop = offers.Any(offer => offer.Stop);
+        var root = StateExchange.ChooseRoot(offers);
+        if (root is null || offers[root.Value].Step < join.CommittedStep)
+        {
+            if (join.MustHold)
+            {
+                throw new StateExchangeException($"found that no rank holds step {join.CommittedStep}");
+            }
+
+            var furthest = root is { } r ? offers[r].Step : -1;
+            if (FromCheckpoint(join, group, furthest) is { } source)
+            {
+                return new TakenOver(source, IsRoot: group.Rank == 0, WasHeld: false, anyStop);
+            }
+        }
+
+        var receivers = StateExchange.Receivers(offers, root!.Value);
+        var received = Transfer(group, root.Value, receivers);
+        _place = (join.Lineage, (int)offers[root.Value].Generation);
+        return new TakenOver(received ? Received : Held, IsRoot: group.Rank == root, WasHeld: true, anyStop);
+    }
+
+    /// <summary>Lets rank 0 look for a checkpoint that is further than what ranks hold, and gives it to all.</summary>
+    /// <returns>Where this rank's state is from; null when what ranks hold is further.</returns>
+    private string? FromCheckpoint(JoinMessage join, IProcessGroup group, long furthest)
+    {
+        var found = group.Rank == 0 ? Find(join) : null;
+        var numbers = StateExchange.GatherNumbers(group, found?.Id.Step ?? -1, found?.Id.Generation ?? 0)[0];
+        var (step, generation) = (numbers[0], (int)numbers[1]);
+        if (furthest >= 0 && step <= furthest)
+        {
+            return null;
+        }
+
+        var source = Received;
+        if (group.Rank == 0)
+        {
+            // Until it is whole, what is in memory is nothing to offer.
+            _place = null;
+            source = found is null ? Fresh : $"checkpoint {found.Id}";
+            Load(found);
+            confirmations.ForgetAfter(job.Trainer.Step);
+            _place = (join.Lineage, generation);
+        }
+
+        Transfer(group, root: 0, [.. Enumerable.Range(1, group.WorldSize - 1)]);
+        _place = (join.Lineage, generation);
+        return source;
+    }
+
+    private CheckpointInfo? Find(JoinMessage join) =>
+        store.FindNewestValid(new CheckpointLineage(join.Lineage, join.LineageLimits ?? []), Warn, pulse.Advance);
+
+    private void Load(CheckpointInfo? checkpoint)
+    {
+        if (checkpoint is null)
+        {
+            job.StartAnew();
+        }
+        else
+        {
+            TrainerCheckpoint.Restore(checkpoint, job.Trainer, job.Options.GlobalBatch, pulse.Advance);
+        }
+    }
+
+    // True when this rank has received the state.
+    private bool Transfer(IProcessGroup group, int root, IReadOnlyList<int> receivers)
+    {
+        var note = group.Rank == root && receivers.Count > 0 ? confirmations.Export() : [];
+        var received = StateExchange.Transfer(job.Trainer, group, root, receivers, note);
+        if (!receivers.Contains(group.Rank))
+        {
+            return false;
+        }
+
+        confirmations.Import(received);
+        return true;
+    }
+
+    private void Warn(CheckpointDamage damage)
+    {
+        log.Warning("{Damage}", damage);
+        control.ReportWarning(damage.ToString());
+    }
+}
