@@ -15,6 +15,8 @@ public sealed partial class ControlPipe : IDisposable
     public const string EnvironmentVariable = "LINFORMER_CONTROL_PIPE";
 
     private const int DuplicateCloseOnExec = 1030;
+    private const int ParentDeathSignal = 1;
+    private const int Kill = 9;
     private const int FirstPrivateDescriptor = 3;
 
     private static int _claimed;
@@ -49,6 +51,8 @@ public sealed partial class ControlPipe : IDisposable
             throw new InvalidOperationException("This process has taken its control pipe before.");
         }
 
+        // A rank that is stopped cannot notice the end of its input. Both are needed: whoever started it may have gone by now.
+        Check(ProcessControl(ParentDeathSignal, Kill));
         var input = new SafeFileHandle(Check(Control(0, DuplicateCloseOnExec, FirstPrivateDescriptor)), ownsHandle: true);
         var output = new SafeFileHandle(Check(Control(1, DuplicateCloseOnExec, FirstPrivateDescriptor)), ownsHandle: true);
         using (var nothing = File.OpenHandle("/dev/null"))
@@ -80,6 +84,9 @@ public sealed partial class ControlPipe : IDisposable
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     private static partial int Control(int descriptor, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
+    private static partial int ProcessControl(int option, nint argument);
 
     [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
     private static partial int Duplicate(int from, int to);
