@@ -25,6 +25,7 @@ internal static class AgentProcess
             StorageRoot = args[4],
             ShardBytes = long.Parse(args[5], CultureInfo.InvariantCulture),
             RankProgram = (Environment.ProcessPath!, [args[6]]),
+            Watchdog = new WatchdogOptions { Silence = TimeSpan.FromSeconds(double.Parse(args[7], CultureInfo.InvariantCulture)) },
         };
         await new WorkerAgent(options, Logger.None).RunAsync(leave.Token);
         return 0;

@@ -183,6 +183,17 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
                 published = next.Number;
             }
 
+            // Before the telemetry, which may be much: others wait for the news that a rank has gone.
+            change = Math.Max(change, work.TakeChange());
+            var statusWait = (change switch { 2 => TimeSpan.Zero, 1 => ProgressInterval, _ => _heartbeat }) - Stopwatch.GetElapsedTime(lastStatus);
+            if (statusWait <= TimeSpan.Zero)
+            {
+                var leaving = work.Mode != AgentMode.Working && work.IsIdle;
+                await stream.WriteAsync(new V1.AgentMessage { Status = work.Status() }, cancellationToken);
+                (change, lastStatus, statusWait) = (0, Stopwatch.GetTimestamp(), _heartbeat);
+                work.HasSaidItsEnd |= leaving;
+            }
+
             var telemetryWait = TelemetryInterval - Stopwatch.GetElapsedTime(lastTelemetry);
             while (telemetryWait <= TimeSpan.Zero && MaySendTelemetry() && work.Telemetry.Next(telemetry, TelemetryItems, TelemetryBytes, TelemetryWindow) is { } batch)
             {
@@ -190,16 +201,6 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
                 telemetry = batch.Sequence;
                 _unacknowledged.Enqueue(telemetry);
                 lastTelemetry = Stopwatch.GetTimestamp();
-            }
-
-            change = Math.Max(change, work.TakeChange());
-            var statusWait = (change switch { 2 => TimeSpan.Zero, 1 => ProgressInterval, _ => _heartbeat }) - Stopwatch.GetElapsedTime(lastStatus);
-            if (statusWait <= TimeSpan.Zero)
-            {
-                var leaving = work.Draining && work.IsIdle;
-                await stream.WriteAsync(new V1.AgentMessage { Status = work.Status() }, cancellationToken);
-                (change, lastStatus, statusWait) = (0, Stopwatch.GetTimestamp(), _heartbeat);
-                work.HasSaidItsEnd |= leaving;
             }
 
             if (work.HasSaidItsEnd && work.Telemetry.IsEmpty)

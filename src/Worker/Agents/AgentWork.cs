@@ -7,15 +7,17 @@ namespace Linformer.Worker.Agents;
 /// All that an agent does: its rank groups and leases, led after the newest assignment. It knows nothing of connections,
 /// so that it goes on while there is none.
 /// </summary>
-internal sealed class AgentWork : IGroupObserver, IDisposable
+internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
 {
     private readonly WorkerAgentOptions _options;
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
-    private readonly Dictionary<GroupKey, GroupRunner> _groups = [];
+    private readonly Dictionary<string, GroupRunner> _groups = new(StringComparer.Ordinal);
+    private readonly HashSet<MemberKey> _endedBefore = [];
     private readonly Dictionary<string, LeaseRunner> _leases = new(StringComparer.Ordinal);
     private readonly Lock _publishing = new();
     private readonly List<(long Number, V1.RendezvousValue Value)> _published = [];
+    private readonly HangWatch _hangWatch;
     private V1.Assignment _assignment = new();
     private long _lastPublished;
     private int _change;
@@ -24,6 +26,8 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
     {
         (_options, _logger) = (options, logger);
         Telemetry = new TelemetryBuffer(options.TelemetryItems, options.TelemetryBytes, Signal.Set);
+        _hangWatch = new HangWatch(Look);
+        _hangWatch.Start();
     }
 
     /// <summary>Set when there is something to send.</summary>
@@ -35,8 +39,8 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
     /// <summary>The highest epoch of a coordinator that was obeyed.</summary>
     public long Epoch { get; private set; }
 
-    /// <summary>Whether the agent leaves.</summary>
-    public bool Draining { get; private set; }
+    /// <summary>Whether the agent is here to stay.</summary>
+    public AgentMode Mode { get; private set; }
 
     /// <summary>Whether a coordinator listens.</summary>
     public bool IsConnected { get; set; }
@@ -63,7 +67,7 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
         {
             lock (_gate)
             {
-                return _groups.Values.All(group => group.Held.Stage == GroupStage.Ended) && _leases.Values.All(lease => lease.Held.Stage == LeaseStage.Ended);
+                return Members.All(member => member.Held.Stage == MemberStage.Ended && member.Closed.IsCompleted) && _leases.Values.All(lease => lease.Held.Stage == LeaseStage.Ended);
             }
         }
     }
@@ -105,12 +109,13 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
         Changed(urgent: true);
     }
 
-    /// <summary>Starts to leave: ranks stop with a checkpoint, leases are dropped, nothing new starts.</summary>
-    public void Drain()
+    /// <summary>Starts to leave, or to stop: leases are dropped, nothing new starts.</summary>
+    /// <param name="mode">How.</param>
+    public void Leave(AgentMode mode)
     {
         lock (_gate)
         {
-            Draining = true;
+            Mode = mode;
             Reconcile();
         }
 
@@ -122,9 +127,9 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
     {
         lock (_gate)
         {
-            foreach (var group in _groups.Values)
+            foreach (var member in Members)
             {
-                group.Kill();
+                member.Kill();
             }
 
             foreach (var lease in _leases.Values)
@@ -139,7 +144,7 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
     {
         lock (_gate)
         {
-            return Task.WhenAll(_groups.Values.Select(group => group.Ended).Concat(_leases.Values.Select(lease => lease.Ended)));
+            return Task.WhenAll(Members.Select(member => member.Closed).Concat(_leases.Values.Select(lease => lease.Ended)));
         }
     }
 
@@ -149,7 +154,7 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
         GroupRunner? group;
         lock (_gate)
         {
-            _groups.TryGetValue(new GroupKey(value.JobId, value.Lineage, value.Generation), out group);
+            _groups.TryGetValue(value.JobId, out group);
         }
 
         group?.GiveRendezvous(value);
@@ -178,7 +183,7 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
             {
                 LostMetricPoints = Telemetry.LostMetricPoints,
                 LostLogLines = Telemetry.LostLogLines,
-                Draining = Draining,
+                Draining = Mode != AgentMode.Working,
                 AssignmentRevision = _assignment.Epoch == Epoch ? _assignment.Revision : 0,
             };
             status.Groups.AddRange(_groups.Values.Select(group => group.Status()));
@@ -201,7 +206,7 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
         Signal.Set();
     }
 
-    public void Record(GroupKey group, int rank, V1.TelemetryItem item) => Telemetry.Add(group, rank, item);
+    public void Record(V1.TelemetryItem item) => Telemetry.Add(item);
 
     public void Published(V1.RendezvousValue value)
     {
@@ -213,90 +218,150 @@ internal sealed class AgentWork : IGroupObserver, IDisposable
         Signal.Set();
     }
 
-    public void Dispose() => Signal.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        await _hangWatch.DisposeAsync();
+        Signal.Dispose();
+    }
+
+    // Under the lock.
+    private IEnumerable<MemberRunner> Members => _groups.Values.SelectMany(group => group.Members);
+
+    private void Look(TimeSpan passed)
+    {
+        List<MemberRunner> members;
+        lock (_gate)
+        {
+            members = [.. Members];
+        }
+
+        members.ForEach(member => member.Look(passed));
+    }
 
     private void Reconcile()
     {
         lock (_gate)
         {
-            var wanted = _assignment.Groups.DistinctBy(KeyOf).ToDictionary(KeyOf);
+            var groups = _assignment.Groups.DistinctBy(group => group.JobId, StringComparer.Ordinal).ToList();
             var leases = _assignment.Leases.DistinctBy(lease => lease.LeaseId, StringComparer.Ordinal).ToDictionary(lease => lease.LeaseId, StringComparer.Ordinal);
             var todo = Reconciler.Reconcile(
-                [.. wanted.Select(group => new WantedGroup(group.Key, group.Value.Goal == V1.GroupGoal.Stop, GroupRunner.SlotsOf(group.Value)))],
+                [.. groups.SelectMany(Wanted)],
                 leases.Keys,
-                [.. _groups.Values.Select(group => group.Held)],
+                [.. Members.Select(member => member.Held)],
                 [.. _leases.Values.Select(lease => lease.Held)],
-                Draining);
-            foreach (var key in todo.Forget)
+                _endedBefore,
+                Mode);
+            groups.ForEach(Take);
+            Reconcile(todo);
+            ReconcileLeases(todo, leases);
+            foreach (var group in _groups.Values.Where(group => group.Members.Count == 0).ToList())
             {
-                Forget(key);
-            }
-
-            foreach (var key in todo.Kill)
-            {
-                _logger.ForContext("JobId", key.JobId).Information("The ranks of {Group} are no longer wanted and are ended", key);
-                _groups[key].Kill();
-            }
-
-            foreach (var key in todo.Stop)
-            {
-                _groups[key].Stop();
-            }
-
-            foreach (var start in todo.Start)
-            {
-                var after = Task.WhenAll(start.After.Select(key => _groups[key].Ended));
-                var runner = Add(wanted[start.Key]);
-                runner.Start(after);
-                _ = ReconcileAfterAsync(runner.Ended);
-            }
-
-            foreach (var key in todo.Skip)
-            {
-                Add(wanted[key]).Skip();
-            }
-
-            foreach (var id in todo.ForgetLeases)
-            {
-                _leases.Remove(id, out var ended);
-                ended!.Dispose();
-            }
-
-            foreach (var id in todo.CancelLeases)
-            {
-                _leases[id].Cancel();
-            }
-
-            foreach (var id in todo.StartLeases)
-            {
-                var runner = new LeaseRunner(leases[id], _options, Changed, _logger);
-                _leases.Add(id, runner);
-                runner.Start();
-                _ = ReconcileAfterAsync(runner.Ended);
+                Forget(group);
             }
         }
     }
 
-    private static GroupKey KeyOf(V1.RankGroup group) => new(group.JobId, group.Lineage, group.Generation);
+    private static IEnumerable<WantedMember> Wanted(V1.RankGroup group) => group.Members.Select(place =>
+        new WantedMember(new MemberKey(group.JobId, place.Member), place.Slot, group.Plan?.Generation ?? 0, group.Goal == V1.GroupGoal.Stop));
 
-    private GroupRunner Add(V1.RankGroup group)
+    private void Take(V1.RankGroup assigned)
     {
-        var runner = new GroupRunner(KeyOf(group), group, _options, this, _logger);
-        _groups.Add(runner.Key, runner);
-        return runner;
+        if (!_groups.TryGetValue(assigned.JobId, out var group))
+        {
+            _groups[assigned.JobId] = group = new GroupRunner(assigned.JobId, _options, this, _logger);
+        }
+
+        group.Take(assigned);
+        Unpublish(value => value.JobId == assigned.JobId && value.Generation < (assigned.Plan?.Generation ?? 0));
     }
 
-    private void Forget(GroupKey key)
+    private void Reconcile(Reconciliation todo)
     {
-        _groups.Remove(key, out var ended);
-        ended!.Dispose();
+        foreach (var key in todo.Forget)
+        {
+            _groups[key.JobId].Forget(key.Member);
+            _endedBefore.Add(key);
+        }
+
+        foreach (var key in todo.Kill)
+        {
+            _logger.ForContext("JobId", key.JobId).Information("The member {Member} is no longer wanted and is ended", key);
+            _groups[key.JobId].Kill(key.Member);
+        }
+
+        foreach (var start in todo.Start)
+        {
+            var after = Task.WhenAll(Members.Where(member => start.After.Contains(member.Key)).Select(member => member.Gone));
+            _ = ReconcileAfterAsync(_groups[start.Key.JobId].Start(start.Key.Member, after));
+        }
+
+        foreach (var key in todo.Skip)
+        {
+            _groups[key.JobId].Skip(key.Member, reason: null);
+        }
+
+        foreach (var key in todo.Refuse)
+        {
+            _groups[key.JobId].Skip(key.Member, "has ended before and is not started again");
+        }
+
+        foreach (var key in todo.Tell)
+        {
+            _groups[key.JobId].Tell(key.Member);
+        }
+
+        foreach (var key in todo.Stop)
+        {
+            _groups[key.JobId].Stop(key.Member);
+        }
+    }
+
+    private void ReconcileLeases(Reconciliation todo, Dictionary<string, V1.CorpusLease> leases)
+    {
+        foreach (var id in todo.ForgetLeases)
+        {
+            _leases.Remove(id, out var ended);
+            ended!.Dispose();
+        }
+
+        foreach (var id in todo.CancelLeases)
+        {
+            _leases[id].Cancel();
+        }
+
+        foreach (var id in todo.StartLeases)
+        {
+            var runner = new LeaseRunner(leases[id], _options, Changed, _logger);
+            _leases.Add(id, runner);
+            runner.Start();
+            _ = ReconcileAfterAsync(runner.Ended);
+        }
+    }
+
+    private void Forget(GroupRunner group)
+    {
+        if (_assignment.Groups.All(assigned => assigned.JobId != group.JobId))
+        {
+            _groups.Remove(group.JobId);
+            Unpublish(value => value.JobId == group.JobId);
+        }
+    }
+
+    private void Unpublish(Predicate<V1.RendezvousValue> isOver)
+    {
         lock (_publishing)
         {
-            _published.RemoveAll(item => new GroupKey(item.Value.JobId, item.Value.Lineage, item.Value.Generation) == key);
+            _published.RemoveAll(item => isOver(item.Value));
         }
     }
 
-    // What has ended and is no longer wanted is forgotten.
+    // What has ended and is no longer wanted is forgotten, once nothing of it is left to record.
+    private async Task ReconcileAfterAsync(MemberRunner member)
+    {
+        await member.Closed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ReconcileAfterAsync(member.Gone);
+    }
+
     private async Task ReconcileAfterAsync(Task ended)
     {
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Linformer.Data;
 using Linformer.Protocol;
-using Linformer.Training.Checkpoints;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
@@ -16,40 +15,61 @@ internal static class AssignmentReader
     private const int MaximumThreads = 1024;
     private const int MaximumShards = 1_000_000;
 
-    /// <summary>A rank group as the launcher needs it.</summary>
+    /// <summary>How a member's process is started.</summary>
+    /// <param name="group">What is assigned.</param>
+    /// <param name="member">The member.</param>
+    /// <param name="options">Who this worker is.</param>
     /// <exception cref="BadDataException">It is not possible; the message says why.</exception>
     /// <exception cref="SlotMismatchException">This worker does not have the slots.</exception>
-    public static LocalRun Read(V1.RankGroup group, WorkerAgentOptions options)
+    public static RankLaunch Read(V1.RankGroup group, int member, WorkerAgentOptions options)
     {
         Require(StorageLayout.IsFolderName(group.JobId), $"The job id '{group.JobId}' is not a folder's name.");
-        Require(group is { Lineage: >= 0, Generation: >= 1 }, $"Lineage {group.Lineage} and generation {group.Generation} are not possible.");
-        Require(group.WorldSize is >= 1 and <= MaximumWorldSize, $"The world size is {group.WorldSize}; allowed are 1 to {MaximumWorldSize}.");
         Require(group.Threads is >= 1 and <= MaximumThreads, $"The threads of a rank are {group.Threads}; allowed are 1 to {MaximumThreads}.");
         CheckPlaces(group, options);
         CheckJson(group.JobFile, "The job file");
         var root = Path.GetFullPath(options.StorageRoot);
         var runFolder = Inside(root, group.RunFolder, "run folder");
-        return new LocalRun
-        {
-            Command = options.RankProgram.Command,
-            Arguments = options.RankProgram.Arguments,
-            WorldSize = group.WorldSize,
-            Ranks = [.. group.Ranks.Select(place => place.Rank).Order()],
-            ListenAddress = options.ListenAddress ?? options.Address,
-            AdvertisedAddress = options.Address,
-            Threads = group.Threads,
-            Lineage = group.Lineage,
-            Generation = group.Generation,
-            JobJson = group.JobFile,
-            StorageRoot = root,
-            CorpusFolder = Inside(root, group.CorpusFolder, "corpus folder"),
-            RunFolder = runFolder,
-            ModelFolder = Inside(root, group.ModelFolder, "model folder"),
-            ResumeFrom = ResumeFrom(group.StateSource),
-            LogFolder = Path.Combine(runFolder, StorageLayout.LogsName),
-            LogPrefix = $"g{group.Generation:0000}-",
-            StopTimeout = options.StopTimeout,
-        };
+        var start = new StartMessage(
+            Rank: 0,
+            WorldSize: 0,
+            Lineage: 0,
+            Generation: 0,
+            Threads: group.Threads,
+            JobJson: group.JobFile,
+            StorageRoot: root,
+            CorpusFolder: Inside(root, group.CorpusFolder, "corpus folder"),
+            RunFolder: runFolder,
+            ModelFolder: Inside(root, group.ModelFolder, "model folder"),
+            ListenAddress: options.ListenAddress ?? options.Address,
+            AdvertisedAddress: options.Address,
+            Member: member);
+        var log = Path.Combine(runFolder, StorageLayout.LogsName, StorageLayout.MemberLogName(member));
+        return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start);
+    }
+
+    /// <summary>A member's place in the newest generation.</summary>
+    /// <exception cref="BadDataException">The generation is not possible; the message says why.</exception>
+    public static JoinMessage Join(V1.RankGroup group, int member)
+    {
+        var plan = group.Plan;
+        Require(plan is { Lineage: >= 0, Generation: >= 1 }, $"Lineage {plan.Lineage} and generation {plan.Generation} are not possible.");
+        Require(plan.Members.Count is >= 1 and <= MaximumWorldSize, $"The world size is {plan.Members.Count}; allowed are 1 to {MaximumWorldSize}.");
+        Require(plan.Members.Distinct().Count() == plan.Members.Count, $"The members {Shown([.. plan.Members])} are not different.");
+        Require(plan.CommittedStep >= 0, $"The committed step {plan.CommittedStep} is not possible.");
+        Require(plan.SkippedSteps.All(step => step >= 1), $"The steps to skip are {string.Join(", ", plan.SkippedSteps.Take(20))}; they count from 1.");
+        Require(
+            plan.LineageLimits.Count == plan.Lineage && plan.LineageLimits.All(limit => limit >= 0),
+            $"Lineage {plan.Lineage} has the limits {string.Join(", ", plan.LineageLimits.Take(20))}; one per earlier lineage is needed.");
+        return new JoinMessage(
+            plan.Lineage,
+            plan.Generation,
+            plan.Members.IndexOf(member),
+            plan.Members.Count,
+            plan.AtOnce,
+            MustHold(plan.StateSource),
+            plan.CommittedStep,
+            plan.SkippedSteps.Count > 0 ? [.. plan.SkippedSteps] : null,
+            plan.LineageLimits.Count > 0 ? [.. plan.LineageLimits] : null);
     }
 
     /// <summary>A path of the coordinator's as one of this machine.</summary>
@@ -88,32 +108,22 @@ internal static class AssignmentReader
 
     private static void CheckPlaces(V1.RankGroup group, WorkerAgentOptions options)
     {
-        var (ranks, slots) = (group.Ranks.Select(place => place.Rank).ToList(), group.Ranks.Select(place => place.Slot).ToList());
-        Require(ranks.Count > 0, "The group has no rank for this worker.");
+        var (members, slots) = (group.Members.Select(place => place.Member).ToList(), group.Members.Select(place => place.Slot).ToList());
         Require(
-            ranks.Distinct().Count() == ranks.Count && ranks.TrueForAll(rank => rank >= 0 && rank < group.WorldSize),
-            $"The ranks {Shown(ranks)} are not different numbers from 0 to {group.WorldSize - 1}.");
+            members.Distinct().Count() == members.Count && members.TrueForAll(member => member >= 1),
+            $"The members {Shown(members)} are not different numbers from 1 on.");
         if (slots.Distinct().Count() != slots.Count || slots.Exists(slot => slot < 0 || slot >= options.Slots))
         {
             throw new SlotMismatchException($"The slots {Shown(slots)} are not different ones of this worker's, 0 to {options.Slots - 1}.");
         }
     }
 
-    private static string? ResumeFrom(V1.StateSource? source)
+    private static bool MustHold(V1.StateSource? source) => (source?.KindCase ?? V1.StateSource.KindOneofCase.None) switch
     {
-        switch (source?.KindCase ?? V1.StateSource.KindOneofCase.None)
-        {
-            case V1.StateSource.KindOneofCase.Fresh:
-                return null;
-            case V1.StateSource.KindOneofCase.NewestCheckpoint:
-                return StartMessage.NewestCheckpoint;
-            case V1.StateSource.KindOneofCase.Checkpoint:
-                Require(CheckpointId.TryParse(source!.Checkpoint, out _), $"'{source.Checkpoint}' is not a checkpoint's name.");
-                return source.Checkpoint;
-            case var other:
-                throw new BadDataException($"This worker cannot take a generation's state from '{other}'.");
-        }
-    }
+        V1.StateSource.KindOneofCase.NewestCheckpoint => false,
+        V1.StateSource.KindOneofCase.Survivors => true,
+        var other => throw new BadDataException($"This worker cannot take a generation's state from '{other}'."),
+    };
 
     private static void CheckJson(string json, string what)
     {

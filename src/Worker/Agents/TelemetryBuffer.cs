@@ -50,13 +50,12 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
     }
 
     /// <summary>Adds an item; its time is set here.</summary>
-    public void Add(GroupKey group, int rank, V1.TelemetryItem item)
+    public void Add(V1.TelemetryItem item)
     {
-        (item.JobId, item.Lineage, item.Generation, item.Rank) = (group.JobId, group.Lineage, group.Generation, rank);
         item.At = Timestamp.FromDateTimeOffset(DateTimeOffset.UtcNow);
         if (item.Metric is { } metric)
         {
-            (metric.Lineage, metric.Generation, metric.At) = (group.Lineage, group.Generation, item.At);
+            metric.At = item.At;
         }
 
         lock (_gate)

@@ -20,18 +20,19 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
     private static readonly TimeSpan ComplaintInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LeaveInterval = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Works until it is cancelled.</summary>
     /// <param name="cancellationToken">
-    /// Leave: the coordinator is told, the ranks write a checkpoint and stop within <see cref="WorkerAgentOptions.DrainTimeout"/>,
-    /// and the task completes without an exception.
+    /// Leave: the coordinator is told and moves the ranks away, or lets them write a checkpoint and stop, within
+    /// <see cref="WorkerAgentOptions.DrainTimeout"/>, and the task completes without an exception.
     /// </param>
     /// <exception cref="AgentRefusedException">The coordinator does not want this worker; its ranks were ended.</exception>
     /// <exception cref="ArgumentException">A setting is not possible.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         options.Check();
-        using var work = new AgentWork(options, logger);
+        await using var work = new AgentWork(options, logger);
         using var gone = new CancellationTokenSource();
         var connecting = ConnectAsync(work, gone.Token);
         try
@@ -56,13 +57,13 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
 
     private async Task LeaveAsync(AgentWork work, Task connecting)
     {
-        logger.Information("This worker leaves; its ranks write a checkpoint and stop");
-        work.Drain();
-        if (await Task.WhenAny(work.EndedAsync(), connecting, Task.Delay(options.DrainTimeout)) != connecting)
+        logger.Information("This worker leaves; its ranks are handed over");
+        work.Leave(AgentMode.Draining);
+        if (await EndedInTimeAsync(work, connecting) && !connecting.IsCompleted)
         {
             if (!work.IsIdle)
             {
-                logger.Warning("The ranks did not stop within {Seconds} s and are ended", options.DrainTimeout.TotalSeconds);
+                logger.Warning("The ranks have not left within {Seconds} s and are ended", options.DrainTimeout.TotalSeconds);
             }
 
             work.Kill();
@@ -70,6 +71,31 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             // A coordinator that is away learns of the end from the lease.
             await Task.WhenAny(connecting, Task.Delay(work.HasMuchToSay ? LastWordsTimeout : TimeSpan.Zero));
         }
+    }
+
+    // Until no rank is left, or the time is over, or the coordinator does not want this worker, which gives false.
+    private async Task<bool> EndedInTimeAsync(AgentWork work, Task connecting)
+    {
+        var ended = work.EndedAsync();
+        var started = Stopwatch.GetTimestamp();
+        var seen = started;
+        while (!ended.IsCompleted && Stopwatch.GetElapsedTime(started) < options.DrainTimeout)
+        {
+            if (await Task.WhenAny(ended, connecting, Task.Delay(LeaveInterval)) == connecting)
+            {
+                return false;
+            }
+
+            seen = work.IsConnected ? Stopwatch.GetTimestamp() : seen;
+            var alone = Stopwatch.GetElapsedTime(seen) > options.DrainPatience;
+            if (work.Mode == AgentMode.Draining && (alone || Stopwatch.GetElapsedTime(started) > options.DrainTimeout * 2 / 3))
+            {
+                logger.Warning("Nobody has moved the ranks away{Why}; they write a checkpoint and stop", alone ? ", since the coordinator is away" : "");
+                work.Leave(AgentMode.Stopping);
+            }
+        }
+
+        return true;
     }
 
     // Connects again and again until the agent has left.

@@ -33,8 +33,17 @@ public sealed record WorkerAgentOptions
     /// <summary>The program and arguments of a rank process.</summary>
     public required (string Command, IReadOnlyList<string> Arguments) RankProgram { get; init; }
 
-    /// <summary>How long the ranks may take to end with a checkpoint when the worker leaves; then they are killed.</summary>
+    /// <summary>
+    /// How long it may take until the coordinator has moved the ranks away when the worker leaves. When two thirds of it are over,
+    /// those that are still there write a checkpoint and stop; at its end they are killed.
+    /// </summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a worker that leaves waits for a coordinator that is away, before its ranks write a checkpoint and stop.</summary>
+    public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>When a rank counts as hung and is killed.</summary>
+    public WatchdogOptions Watchdog { get; init; } = new();
 
     /// <summary>How long the ranks of a job that is paused may take to end with a checkpoint; then they are killed.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromMinutes(2);
@@ -70,6 +79,11 @@ public sealed record WorkerAgentOptions
         if (Slots is < 1 or > WireLimits.MaxSlots)
         {
             throw new ArgumentException($"The slots are {Slots}; allowed are 1 to {WireLimits.MaxSlots}.");
+        }
+
+        if (Watchdog.Silence < TimeSpan.FromMilliseconds(500))
+        {
+            throw new ArgumentException($"The time after which a rank counts as hung is {Watchdog.Silence.TotalSeconds} s; at least 0.5 s are needed.");
         }
 
         ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));

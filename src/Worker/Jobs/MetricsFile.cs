@@ -33,18 +33,16 @@ public sealed class MetricsFile : IDisposable
     }
 
     /// <summary>Adds a line, whole or not at all.</summary>
-    /// <param name="generation">The generation that took the step.</param>
-    /// <param name="worldSize">Its ranks.</param>
     /// <param name="progress">The step.</param>
     /// <exception cref="IOException">The disk is full, or the like; the lines before are untouched.</exception>
-    public void Add(int generation, int worldSize, ProgressMessage progress)
+    public void Add(ProgressMessage progress)
     {
         var json = JsonSerializer.SerializeToUtf8Bytes(
             new
             {
                 progress.Step,
-                generation,
-                worldSize,
+                progress.Generation,
+                progress.WorldSize,
                 progress.Loss,
                 progress.LearningRate,
                 progress.GradientNorm,

@@ -10,7 +10,16 @@ namespace Linformer.Worker.Jobs;
 /// <param name="Generation">The last generation that was started.</param>
 /// <param name="CorpusFingerprint">What the token shards were made from.</param>
 /// <param name="Job">The job with all its settings resolved.</param>
-public sealed record RunRecord(int Generation, string CorpusFingerprint, JsonNode Job)
+/// <param name="Lineage">The lineage that it is in; it grows each time training goes back.</param>
+/// <param name="LineageLimits">For each change of lineage, the last step that was kept; null for none.</param>
+/// <param name="SkippedSteps">Steps that this lineage leaves out; null for none.</param>
+public sealed record RunRecord(
+    int Generation,
+    string CorpusFingerprint,
+    JsonNode Job,
+    int Lineage = 0,
+    IReadOnlyList<long>? LineageLimits = null,
+    IReadOnlyList<long>? SkippedSteps = null)
 {
     // The rest decides which numbers come out of a step, so a resumed job must keep it. A job may be made longer, though
     // that changes the learning rate; the warm-up goes with it, since by default it is a share of the steps.
@@ -46,7 +55,9 @@ public sealed record RunRecord(int Generation, string CorpusFingerprint, JsonNod
         try
         {
             return JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), Options) is { Job: JsonObject, CorpusFingerprint: not null } record
-                ? record
+                ? record.Lineage == (record.LineageLimits?.Count ?? 0)
+                    ? record
+                    : throw new BadDataException($"{path}: is not a run record: lineage {record.Lineage} has {record.LineageLimits?.Count ?? 0} limits.")
                 : throw new BadDataException($"{path}: is not a run record: a field is missing.");
         }
         catch (JsonException e)
@@ -58,6 +69,16 @@ public sealed record RunRecord(int Generation, string CorpusFingerprint, JsonNod
     /// <summary>Writes the record, whole or not at all.</summary>
     /// <param name="path">Its file.</param>
     public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, Options));
+
+    /// <summary>What holds after training has gone back from a step: the next lineage, which leaves the step out.</summary>
+    /// <param name="badStep">The step.</param>
+    public RunRecord GoneBackFrom(long badStep) => this with
+    {
+        Generation = Generation + 1,
+        Lineage = Lineage + 1,
+        LineageLimits = [.. LineageLimits ?? [], badStep - 1],
+        SkippedSteps = [.. SkippedSteps ?? [], badStep],
+    };
 
     /// <summary>The settings in which another job differs, of those that must not change when a job is resumed.</summary>
     /// <param name="job">The other job.</param>

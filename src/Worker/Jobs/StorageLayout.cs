@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Linformer.Worker.Jobs;
 
 /// <summary>What lies where below a storage root.</summary>
@@ -46,6 +48,10 @@ public sealed record StorageLayout(string Root)
     /// <summary>The folder of the finished model.</summary>
     /// <param name="job">The job's name.</param>
     public string Model(string job) => Path.Combine(Root, "models", job);
+
+    /// <summary>The file of a member's log, in the folder of a job's logs.</summary>
+    /// <param name="member">The member.</param>
+    public static string MemberLogName(int member) => string.Create(CultureInfo.InvariantCulture, $"m{member:0000}.log");
 
     /// <summary>Whether a text can be the name of a job's folder: letters, digits, <c>-</c>, <c>_</c> and inner dots.</summary>
     /// <param name="text">The text.</param>

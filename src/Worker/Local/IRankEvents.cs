@@ -4,7 +4,7 @@ namespace Linformer.Worker.Local;
 
 /// <summary>
 /// Is told what the ranks do. Calls come one at a time, on threads of the pool; they should return soon. An exception from
-/// one ends the run with that exception.
+/// one ends the run with that exception. A rank that waits outside a generation has the number that it has when it is in one.
 /// </summary>
 public interface IRankEvents
 {
@@ -15,8 +15,15 @@ public interface IRankEvents
     {
     }
 
-    /// <summary>A rank has applied a step.</summary>
+    /// <summary>A rank has joined a generation.</summary>
     /// <param name="rank">The rank.</param>
+    /// <param name="joined">Which, and from which step it goes on.</param>
+    void Joined(int rank, JoinedMessage joined)
+    {
+    }
+
+    /// <summary>A step was applied by all ranks. One that was told before may be told again.</summary>
+    /// <param name="rank">The rank that tells it.</param>
     /// <param name="progress">The step's numbers.</param>
     void Progress(int rank, ProgressMessage progress)
     {
@@ -33,14 +40,6 @@ public interface IRankEvents
     /// <param name="rank">The rank that tells it.</param>
     /// <param name="message">What.</param>
     void Warned(int rank, string message)
-    {
-    }
-
-    /// <summary>A rank has set a value of the generation's rendezvous.</summary>
-    /// <param name="rank">The rank.</param>
-    /// <param name="key">The key.</param>
-    /// <param name="value">The value.</param>
-    void RendezvousSet(int rank, string key, byte[] value)
     {
     }
 

@@ -11,7 +11,7 @@ namespace Linformer.Worker.Local;
 public sealed class LocalLauncher(ILogger logger)
 {
     private readonly Lock _gate = new();
-    private RankGroup? _current;
+    private LocalGroup? _current;
 
     /// <summary>Runs a job to its end.</summary>
     /// <param name="run">What to run.</param>
@@ -30,7 +30,7 @@ public sealed class LocalLauncher(ILogger logger)
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(events);
         Check(run);
-        using var group = new RankGroup(run, events, logger);
+        using var group = new LocalGroup(run, events, logger);
         lock (_gate)
         {
             if (_current is not null)
@@ -63,19 +63,17 @@ public sealed class LocalLauncher(ILogger logger)
         }
     }
 
-    /// <summary>Refuses what cannot be run.</summary>
-    /// <exception cref="ArgumentException">A number or path is not valid.</exception>
-    internal static void Check(LocalRun run)
+    private static void Check(LocalRun run)
     {
         ArgumentException.ThrowIfNullOrEmpty(run.Command, nameof(run));
-        if (run.WorldSize < 1 || run.Threads < 1)
+        if (run.Processes < 1 || run.Threads < 1)
         {
-            throw new ArgumentException($"The world size is {run.WorldSize} and the threads are {run.Threads}; both must be at least 1.", nameof(run));
+            throw new ArgumentException($"The rank processes are {run.Processes} and the threads are {run.Threads}; both must be at least 1.", nameof(run));
         }
 
-        if (run.Ranks is { } ranks && (ranks.Count == 0 || ranks.Distinct().Count() != ranks.Count || ranks.Any(rank => rank < 0 || rank >= run.WorldSize)))
+        if (run.First.WorldSize < 1 || run.First.WorldSize > run.Processes)
         {
-            throw new ArgumentException($"The ranks of this machine are {string.Join(", ", ranks)}; they must be different numbers from 0 to {run.WorldSize - 1}.", nameof(run));
+            throw new ArgumentException($"The first generation has {run.First.WorldSize} ranks; allowed are 1 to the {run.Processes} processes.", nameof(run));
         }
 
         // The loader only warns of a library that it cannot preload, in every rank's log.

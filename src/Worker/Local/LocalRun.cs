@@ -1,3 +1,5 @@
+using Linformer.Worker.RankProtocol;
+
 namespace Linformer.Worker.Local;
 
 /// <summary>What <see cref="LocalLauncher"/> is to run.</summary>
@@ -9,26 +11,19 @@ public sealed record LocalRun
     /// <summary>Its arguments, the same for every rank.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 
-    /// <summary>The number of ranks, at least 1.</summary>
-    public required int WorldSize { get; init; }
-
-    /// <summary>Which of the ranks this machine has; null for all.</summary>
-    public IReadOnlyList<int>? Ranks { get; init; }
-
-    /// <summary>Where ranks listen for each other: an IP address, a host name, or a network interface of this machine.</summary>
-    public string ListenAddress { get; init; } = "127.0.0.1";
-
-    /// <summary>The address under which ranks of other machines reach those of this one; null for <see cref="ListenAddress"/>.</summary>
-    public string? AdvertisedAddress { get; init; }
+    /// <summary>Rank processes, at least 1. The first of them are the ranks of a generation that has fewer; the others wait.</summary>
+    public required int Processes { get; init; }
 
     /// <summary>Threads of each rank, at least 1.</summary>
     public int Threads { get; init; } = 1;
 
-    /// <summary>The lineage that checkpoints belong to.</summary>
-    public int Lineage { get; init; }
+    /// <summary>The generation that the processes form first; its <see cref="JoinMessage.Rank"/> is not looked at.</summary>
+    public required JoinMessage First { get; init; }
 
-    /// <summary>The generation that the ranks form.</summary>
-    public int Generation { get; init; } = 1;
+    /// <summary>
+    /// The generation that follows one whose ranks have left it as planned, or since a loss was bad; null when the run cannot go on.
+    /// </summary>
+    public Func<GenerationEnd, JoinMessage?> Next { get; init; } = _ => null;
 
     /// <summary>The job with all its settings resolved, as JSON; the launcher does not look into it.</summary>
     public required string JobJson { get; init; }
@@ -45,17 +40,8 @@ public sealed record LocalRun
     /// <summary>Where the finished model goes.</summary>
     public required string ModelFolder { get; init; }
 
-    /// <summary>
-    /// The name of the checkpoint to go on from; <see cref="RankProtocol.StartMessage.NewestCheckpoint"/> to let rank 0 choose;
-    /// null to start anew.
-    /// </summary>
-    public string? ResumeFrom { get; init; }
-
     /// <summary>Where each rank's log goes, <c>rank-0.log</c> and so on; it is created, and logs in it are appended to.</summary>
     public required string LogFolder { get; init; }
-
-    /// <summary>What the names of the logs begin with.</summary>
-    public string LogPrefix { get; init; } = "";
 
     /// <summary>A library to load before all others in the ranks, such as libjemalloc's path; null for none.</summary>
     public string? PreloadLibrary { get; init; }
@@ -69,6 +55,13 @@ public sealed record LocalRun
     /// <summary>How long a graceful stop may take, its checkpoint included; then the ranks are killed.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromMinutes(2);
 }
+
+/// <summary>The ranks of a generation have left it, without one having failed.</summary>
+/// <param name="Generation">The generation.</param>
+/// <param name="Step">The last step that they applied.</param>
+/// <param name="BadLossStep">The step whose loss was bad, where that is why; null when they left where they were told to.</param>
+/// <param name="Reason">What was bad, as a predicate; null otherwise.</param>
+public sealed record GenerationEnd(int Generation, long Step, long? BadLossStep, string? Reason);
 
 /// <summary>How a run ended that did not fail.</summary>
 public enum LocalRunOutcome
@@ -86,6 +79,6 @@ public enum LocalRunOutcome
 /// <summary>What a run that did not fail has given.</summary>
 /// <param name="Outcome">How it ended.</param>
 /// <param name="Summaries">
-/// What each rank of this machine said at the end, as JSON, in the order of the ranks; null for one that did not finish the job.
+/// What each process said at the end, as JSON, in their order; null for one that did not finish the job.
 /// </param>
 public sealed record LocalRunResult(LocalRunOutcome Outcome, IReadOnlyList<string?> Summaries);

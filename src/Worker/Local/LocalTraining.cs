@@ -1,5 +1,6 @@
 using Linformer.Data;
 using Linformer.Protocol;
+using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.RankProtocol;
@@ -22,6 +23,9 @@ public sealed record LocalTrainingOptions
 
     /// <summary>Whether to continue from the newest checkpoint.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>A history to repeat, with as many ranks at each step as it says; null to train as the job says.</summary>
+    public WorldHistory? Replay { get; init; }
 }
 
 /// <summary>Is told how a local training goes.</summary>
@@ -58,6 +62,8 @@ public sealed record LocalTrainingResult(RankSummary? Summary, long Step, Prepar
 public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserver observer, ILogger logger)
 {
     private readonly StorageLayout _layout = new(Path.GetFullPath(options.StorageRoot));
+    private readonly List<string> _damages = [];
+    private string _fingerprint = "";
 
     /// <summary>Runs to the end of the job, or until it is cancelled: then the ranks write a checkpoint and stop.</summary>
     /// <param name="job">The job.</param>
@@ -67,39 +73,75 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     /// <exception cref="RankFailedException">A rank failed.</exception>
     public async Task<LocalTrainingResult> RunAsync(JobFile job, CancellationToken cancellationToken)
     {
+        if (options.Replay is not null && (options.Resume || options.Ranks is not null))
+        {
+            throw new BadDataException("A history is repeated from its first step, with the ranks that it says: neither a resumption nor a number of ranks goes with it.");
+        }
+
         var ranks = options.Ranks ?? job.Ranks.Max;
         CheckRanks(job, ranks);
         using var running = RunLock.Take(_layout, job.Name);
         var record = RunRecord.Load(_layout.RunRecord(job.Name));
         var found = await Task.Run(() => ChooseCheckpoint(job, cancellationToken), cancellationToken);
-        // A record that was lost is replaced by what the checkpoint itself says; only the corpus is then not known.
-        record ??= found is null ? null : RunRecord.Of(found.Id.Generation, corpusFingerprint: "", ParseJob(found));
+        // A record that was lost is replaced by what the checkpoint itself says.
+        record ??= found is null ? null : RecordOf(found);
         CheckUnchanged(job, record);
         var checkpoint = found?.Id;
+        record = Continued(job, record, checkpoint);
+        IGenerationPlan plan = options.Replay is { } history
+            ? new ReplayPlan(history, job.Training.Steps, MicroBatches(job), record.Generation)
+            : Plan(job, ranks, record);
         var corpus = await Task.Run(
             () => CorpusPreparation.Prepare(JobMapping.CorpusSettings(job), _layout.Root, _layout.Cache, observer, cancellationToken),
             cancellationToken);
         observer.CorpusReady(corpus);
         CheckCorpus(checkpoint, record, corpus);
 
-        var generation = Math.Max(record?.Generation ?? 0, checkpoint?.Generation ?? 0) + 1;
-        RunRecord.Of(generation, corpus.Manifest.Fingerprint, job).Save(_layout.RunRecord(job.Name));
-        using var metrics = MetricsFile.Open(_layout.Metrics(job.Name), checkpoint?.Step ?? 0);
-        var events = new Events(observer, metrics, generation, ranks, checkpoint?.Step ?? 0);
-        observer.Starting(ranks, events.Step);
-        var result = await new LocalLauncher(logger).RunAsync(Run(job, ranks, generation, corpus, checkpoint), events, cancellationToken);
+        _fingerprint = corpus.Manifest.Fingerprint;
+        Save(job, record);
+        using var recorder = new TrainingRecorder(observer, _layout.Metrics(job.Name), checkpoint?.Step ?? 0, _damages);
+        observer.Starting(plan.Processes, recorder.Step);
+        var result = await new LocalLauncher(logger).RunAsync(Run(job, plan, corpus), recorder, cancellationToken);
         var summary = result.Summaries[0] is { } json ? RankSummary.FromJson(json) : null;
-        return new LocalTrainingResult(summary, events.Step, corpus);
+        return new LocalTrainingResult(summary, recorder.Step, corpus);
     }
+
+    private static int MicroBatches(JobFile job) => job.Training.GlobalBatch / job.Training.MicroBatch;
 
     private static void CheckRanks(JobFile job, int ranks)
     {
-        var microBatches = job.Training.GlobalBatch / job.Training.MicroBatch;
+        var microBatches = MicroBatches(job);
         if (ranks < 1 || ranks > microBatches)
         {
             throw new BadDataException($"{ranks} ranks are not possible: a step has {microBatches} micro-batches (globalBatch {job.Training.GlobalBatch}, microBatch {job.Training.MicroBatch}); allowed are 1 to {microBatches} ranks.");
         }
     }
+
+    // What is not known: the corpus, and up to where the checkpoints of earlier lineages hold, so none of them does.
+    private static RunRecord RecordOf(CheckpointInfo found)
+    {
+        var record = RunRecord.Of(found.Id.Generation, corpusFingerprint: "", ParseJob(found));
+        return record with { Lineage = found.Id.Lineage, LineageLimits = found.Id.Lineage > 0 ? [.. Enumerable.Repeat(0L, found.Id.Lineage)] : null };
+    }
+
+    // A new start keeps no more of an earlier one than its generation's number.
+    private static RunRecord Continued(JobFile job, RunRecord? before, CheckpointId? checkpoint)
+    {
+        var generation = Math.Max(before?.Generation ?? 0, checkpoint?.Generation ?? 0) + 1;
+        var record = RunRecord.Of(generation, before?.CorpusFingerprint ?? "", job);
+        return checkpoint is null || before is null
+            ? record
+            : record with { Lineage = before.Lineage, LineageLimits = before.LineageLimits, SkippedSteps = before.SkippedSteps };
+    }
+
+    private TrainingPlan Plan(JobFile job, int ranks, RunRecord record) => new(ranks, record, (next, end) =>
+    {
+        Save(job, next);
+        observer.Warn($"Step {end.BadLossStep} {end.Reason}. Training goes back to the newest checkpoint and leaves the step out.");
+    });
+
+    private void Save(JobFile job, RunRecord record) =>
+        (record with { CorpusFingerprint = _fingerprint }).Save(_layout.RunRecord(job.Name));
 
     private void CheckUnchanged(JobFile job, RunRecord? record)
     {
@@ -123,7 +165,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
                 : throw new CheckpointException($"The job '{job.Name}' has checkpoints up to step {known[^1].Step} in {store.Folder}. Use --resume to go on from there, or give the job another name.");
         }
 
-        if (store.FindNewestValid(damage => observer.Warn(damage.ToString()), cancellationToken) is { } found)
+        if (store.FindNewestValid(Warn, cancellationToken) is { } found)
         {
             return found;
         }
@@ -131,6 +173,13 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         return known.Count == 0
             ? null
             : throw new CheckpointException($"None of the {known.Count} checkpoints in {store.Folder} is whole. Give the job another name to start anew.");
+    }
+
+    private void Warn(CheckpointDamage damage)
+    {
+        // Rank 0 will look, too.
+        _damages.Add(damage.ToString());
+        observer.Warn(damage.ToString());
     }
 
     private static void CheckCorpus(CheckpointId? checkpoint, RunRecord? record, PreparedCorpus corpus)
@@ -141,60 +190,19 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         }
     }
 
-    private LocalRun Run(JobFile job, int ranks, int generation, PreparedCorpus corpus, CheckpointId? checkpoint) => new()
+    private LocalRun Run(JobFile job, IGenerationPlan plan, PreparedCorpus corpus) => new()
     {
         Command = options.RankProgram.Command,
         Arguments = options.RankProgram.Arguments,
-        WorldSize = ranks,
+        Processes = plan.Processes,
         Threads = job.Ranks.Threads,
-        Lineage = checkpoint?.Lineage ?? 0,
-        Generation = generation,
+        First = plan.First,
+        Next = plan.After,
         JobJson = job.ToJson(),
         StorageRoot = _layout.Root,
         CorpusFolder = corpus.Folder,
         RunFolder = _layout.Run(job.Name),
         ModelFolder = _layout.Model(job.Name),
-        ResumeFrom = checkpoint?.ToString(),
         LogFolder = _layout.Logs(job.Name),
     };
-
-    private sealed class Events(ITrainingObserver observer, MetricsFile metrics, int generation, int worldSize, long step) : IRankEvents
-    {
-        private bool _metricsFail;
-
-        public long Step { get; private set; } = step;
-
-        public void Progress(int rank, ProgressMessage progress)
-        {
-            if (rank != 0)
-            {
-                return;
-            }
-
-            Step = progress.Step;
-            AddMetrics(progress);
-            observer.StepDone(progress);
-        }
-
-        // As with a checkpoint that cannot be written, training is worth more than its record.
-        private void AddMetrics(ProgressMessage progress)
-        {
-            try
-            {
-                metrics.Add(generation, worldSize, progress);
-                _metricsFail = false;
-            }
-            catch (IOException e)
-            {
-                if (!_metricsFail)
-                {
-                    observer.Warn($"Metrics cannot be written from step {progress.Step} on; training goes on. {e.Message}");
-                }
-
-                _metricsFail = true;
-            }
-        }
-
-        public void Warned(int rank, string message) => observer.Warn(message);
-    }
 }

@@ -11,6 +11,7 @@ internal sealed class LogTail : IDisposable
     private const int MaximumLineBytes = 4096;
 
     private readonly FileStream _file;
+    private readonly Lock _gate = new();
     private readonly Queue<string> _last = new();
     private readonly MemoryStream _partial = new();
     private readonly byte[] _buffer = new byte[65_536];
@@ -23,8 +24,17 @@ internal sealed class LogTail : IDisposable
         _file.Seek(0, SeekOrigin.End);
     }
 
-    /// <summary>The last lines of this run.</summary>
-    public IReadOnlyList<string> LastLines => [.. _last];
+    /// <summary>The last lines of this run; from any thread.</summary>
+    public IReadOnlyList<string> LastLines
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _last];
+            }
+        }
+    }
 
     /// <summary>Hands out the lines that have been written since the last call.</summary>
     /// <param name="onLine">Gets the lines; a very long one is cut.</param>
@@ -79,10 +89,13 @@ internal sealed class LogTail : IDisposable
         var line = Encoding.UTF8.GetString(_partial.GetBuffer().AsSpan(0, (int)_partial.Length)).TrimEnd('\r') + (_cut ? "…" : "");
         _partial.SetLength(0);
         _cut = false;
-        _last.Enqueue(line);
-        if (_last.Count > KeptLines)
+        lock (_gate)
         {
-            _last.Dequeue();
+            _last.Enqueue(line);
+            if (_last.Count > KeptLines)
+            {
+                _last.Dequeue();
+            }
         }
 
         onLine(line);

@@ -1,76 +1,73 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Threading.Channels;
 using Linformer.Worker.RankProtocol;
 
 namespace Linformer.Worker.Local;
 
-/// <summary>What is told of a rank's process while it runs.</summary>
-/// <param name="Message">A message has come.</param>
+/// <summary>What is told of a rank's process while it runs; an exception from one ends the process.</summary>
+/// <param name="Message">A message has come. A <see cref="RankProtocolException"/> blames the rank.</param>
 /// <param name="LogLine">The log has a further line.</param>
-/// <param name="Trouble">The rank has failed, or will at once; called once.</param>
-internal sealed record RankCallbacks(Action<RankProcess, RankMessage> Message, Action<RankProcess, string> LogLine, Action Trouble);
+internal sealed record RankCallbacks(Action<RankMessage> Message, Action<string> LogLine);
 
 /// <summary>One rank's process: started, spoken to, listened to, its log followed, its end explained.</summary>
 internal sealed class RankProcess : IDisposable
 {
-    // Signals of the terminal reach the whole foreground group; what they mean for a rank is the launcher's to say.
-    // The log is opened by the shell, which then becomes the rank, so that native output and .NET's last words reach it
-    // whatever becomes of the launcher.
-    private const string ShellScript = """trap '' INT HUP; exec "$0" "$@" 2>>"$LINFORMER_RANK_LOG" """;
-    private const string LogVariable = "LINFORMER_RANK_LOG";
-
     private static readonly TimeSpan LogInterval = TimeSpan.FromMilliseconds(200);
 
     // A process that a rank has started may hold its pipe open after the rank's end.
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(2);
 
+    // Others wait for the news that a rank was killed; what is in its pipe and log by then has usually been read.
+    private static readonly TimeSpan LastLook = TimeSpan.FromMilliseconds(10);
+
     private readonly Process _process;
     private readonly LogTail _log;
     private readonly RankCallbacks _callbacks;
     private readonly Channel<byte[]> _outbox = Channel.CreateUnbounded<byte[]>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly TaskCompletionSource<RankEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
-    private long? _trouble;
     private RankProtocolException? _protocolError;
     private FailedMessage? _failed;
+    private string? _summary;
+    private string? _blame;
     private bool _stopping;
     private bool _killed;
 
-    private RankProcess(int rank, Process process, LogTail log, string logPath, RankCallbacks callbacks)
+    private RankProcess(RankLaunch launch, Process process, LogTail log, RankCallbacks callbacks)
     {
-        Rank = rank;
-        LogPath = logPath;
+        LogPath = launch.LogPath;
         _process = process;
         _log = log;
         _callbacks = callbacks;
         ProcessId = process.Id;
     }
 
-    public int Rank { get; }
-
     public int ProcessId { get; }
 
     public string LogPath { get; }
 
-    /// <summary>What the rank said when it had done all of the job.</summary>
-    public string? SummaryJson { get; private set; }
+    /// <summary>The log's last lines of this process, at most <see cref="LogTail.KeptLines"/>.</summary>
+    public IReadOnlyList<string> LastLogLines => _log.LastLines;
 
-    /// <summary>An exception of a callback.</summary>
+    /// <summary>An exception of a callback, for which the process was ended.</summary>
     public Exception? CallbackError { get; private set; }
 
-    /// <summary>When the rank failed, for ordering.</summary>
-    public long TroubleTime => _trouble ?? long.MaxValue;
+    /// <summary>Completes as soon as the process has ended; never with an exception.</summary>
+    public Task<RankEnd> Ended => _ended.Task;
 
-    public bool PeerLost => _failed is { PeerLost: true };
+    /// <summary>Completes once all that the process has left in its pipe and log was passed on.</summary>
+    public Task Closed { get; private set; } = Task.CompletedTask;
 
-    public static RankProcess Start(LocalRun run, int rank, RankCallbacks callbacks)
+    /// <summary>Starts the process.</summary>
+    /// <exception cref="IOException">The log cannot be created.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The system refuses.</exception>
+    public static RankProcess Start(RankLaunch launch, RankCallbacks callbacks)
     {
-        var logPath = Path.GetFullPath(Path.Combine(run.LogFolder, $"{run.LogPrefix}rank-{rank}.log"));
         // Created here rather than by the shell, so that a log that cannot be written is an exception.
-        var log = new LogTail(logPath);
+        var log = new LogTail(launch.LogPath);
         try
         {
-            return new RankProcess(rank, Process.Start(StartInfo(run, logPath))!, log, logPath, callbacks);
+            return new RankProcess(launch, ProcessStarter.Start(launch.StartInfo()), log, callbacks);
         }
         catch
         {
@@ -78,6 +75,9 @@ internal sealed class RankProcess : IDisposable
             throw;
         }
     }
+
+    /// <summary>Starts to listen; callbacks come from now on.</summary>
+    public void Supervise() => Closed = Task.Run(SuperviseAsync);
 
     /// <summary>Queues a message; a rank that does not listen keeps nobody waiting.</summary>
     public void Send(LauncherMessage message)
@@ -90,44 +90,20 @@ internal sealed class RankProcess : IDisposable
         _outbox.Writer.TryWrite(RankMessageCodec.ToLine(message));
     }
 
-    /// <summary>Ends the process at once; that does not count as its failure.</summary>
-    public void Kill()
+    /// <summary>Ends the process at once.</summary>
+    /// <param name="blame">What it is killed for, as a predicate; null when it is no longer needed, which is no failure.</param>
+    public void Kill(string? blame = null)
     {
         lock (_gate)
         {
-            _killed = true;
-        }
+            if (_ended.Task.IsCompleted)
+            {
+                return;
+            }
 
-        _process.Kill();
-    }
-
-    /// <summary>Follows the process to its end; does not throw.</summary>
-    /// <returns>The failure, or null when it ended as it should or was killed.</returns>
-    public async Task<RankFailure?> SuperviseAsync()
-    {
-        using var drained = new CancellationTokenSource();
-        var exit = _process.WaitForExitAsync(CancellationToken.None);
-        var reading = ReadAsync(drained.Token);
-        var sending = SendQueuedAsync();
-        var following = FollowLogAsync(exit);
-        await exit;
-        _outbox.Writer.TryComplete();
-        drained.CancelAfter(DrainTime);
-        await Task.WhenAll(reading, sending, following);
-        return Failure();
-    }
-
-    /// <summary>Calls what follows the ranks; when it throws, the run ends with its exception.</summary>
-    public void Guard(Action callback)
-    {
-        try
-        {
-            callback();
-        }
-        catch (Exception e) when (e is not RankProtocolException)
-        {
-            CallbackError ??= e;
-            ReportTrouble();
+            _killed |= blame is null;
+            _blame ??= blame;
+            _process.Kill();
         }
     }
 
@@ -137,39 +113,38 @@ internal sealed class RankProcess : IDisposable
         _log.Dispose();
     }
 
-    private static ProcessStartInfo StartInfo(LocalRun run, string logPath)
+    private async Task SuperviseAsync()
     {
-        var info = new ProcessStartInfo("/bin/sh")
+        using var drained = new CancellationTokenSource();
+        var exit = _process.WaitForExitAsync(CancellationToken.None);
+        var reading = ReadAsync(drained.Token);
+        var sending = SendQueuedAsync();
+        var following = FollowLogAsync(exit);
+        await exit;
+        _outbox.Writer.TryComplete();
+        drained.CancelAfter(DrainTime);
+        var words = Task.WhenAll(reading, following);
+        await (Signals.NameOf(_process.ExitCode) is null ? words : Task.WhenAny(words, Task.Delay(LastLook)));
+        lock (_gate)
         {
-            UseShellExecute = false,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        foreach (var argument in run.Arguments.Prepend(run.Command).Prepend(ShellScript).Prepend("-c"))
-        {
-            info.ArgumentList.Add(argument);
+            _ended.SetResult(End());
         }
 
-        foreach (var (name, value) in run.Environment)
-        {
-            info.Environment[name] = value;
-        }
+        await Task.WhenAll(words, sending);
+    }
 
-        // Native libraries read these when they are loaded; setting them inside the rank would be too late.
-        var threads = run.Threads.ToString(CultureInfo.InvariantCulture);
-        info.Environment["OMP_NUM_THREADS"] = threads;
-        info.Environment["OPENBLAS_NUM_THREADS"] = threads;
-        info.Environment["MKL_NUM_THREADS"] = threads;
-        info.Environment["DOTNET_gcServer"] = "0";
-        info.Environment["DOTNET_gcConcurrent"] = "0";
-        info.Environment[ControlPipe.EnvironmentVariable] = "1";
-        info.Environment[LogVariable] = logPath;
-        if (run.PreloadLibrary is not null)
+    // What follows the rank may throw; the process ends then, and the exception says why.
+    private void Guard(Action callback)
+    {
+        try
         {
-            info.Environment["LD_PRELOAD"] = run.PreloadLibrary;
+            callback();
         }
-
-        return info;
+        catch (Exception e) when (e is not RankProtocolException)
+        {
+            CallbackError ??= e;
+            Kill($"was ended because what follows it failed: {e.Message}");
+        }
     }
 
     private async Task ReadAsync(CancellationToken cancellationToken)
@@ -185,8 +160,7 @@ internal sealed class RankProcess : IDisposable
         catch (RankProtocolException e)
         {
             _protocolError = e;
-            ReportTrouble();
-            _process.Kill();
+            Kill(e.Message);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
@@ -199,19 +173,17 @@ internal sealed class RankProcess : IDisposable
         switch (message)
         {
             case FinishedMessage finished:
-                SummaryJson = finished.SummaryJson;
+                _summary = finished.SummaryJson;
                 break;
             case StoppedMessage:
                 _stopping = true;
                 break;
             case FailedMessage failed:
                 _failed ??= failed;
-                ReportTrouble();
-                break;
-            default:
-                Guard(() => _callbacks.Message(this, message));
                 break;
         }
+
+        Guard(() => _callbacks.Message(message));
     }
 
     private async Task SendQueuedAsync()
@@ -245,48 +217,32 @@ internal sealed class RankProcess : IDisposable
         catch (IOException e)
         {
             CallbackError ??= e;
-            ReportTrouble();
+            Kill($"was ended because its log cannot be read: {e.Message}");
         }
     }
 
-    private void PassLogLine(string line) => Guard(() => _callbacks.LogLine(this, line));
+    private void PassLogLine(string line) => Guard(() => _callbacks.LogLine(line));
 
-    private void ReportTrouble()
-    {
-        lock (_gate)
-        {
-            if (_killed || _trouble is not null)
-            {
-                return;
-            }
-
-            _trouble = Stopwatch.GetTimestamp();
-        }
-
-        _callbacks.Trouble();
-    }
-
-    private RankFailure? Failure()
+    private RankEnd End()
     {
         var code = _process.ExitCode;
         var signal = Signals.NameOf(code);
-        var reason = this switch
+        var (outcome, reason) = this switch
         {
-            { _protocolError: { } error } => error.Message,
-            { _failed: { } failed } => $"failed: {failed.Message}",
-            _ when signal == "SIGKILL" => $"was ended by SIGKILL (exit code {code}), which is also what the system does when memory runs out",
-            _ when signal is not null => $"was ended by {signal} (exit code {code})",
-            _ when code != 0 => $"exited with code {code}",
-            _ when SummaryJson is null && !_stopping => "exited with code 0 before the job was done",
-            _ => null,
+            { _protocolError: { } error } => (RankOutcome.Failed, error.Message),
+            { CallbackError: not null } => (RankOutcome.Failed, _blame),
+            // All of the job is done, whatever happened to the process after that.
+            { _summary: not null } => (RankOutcome.Finished, null),
+            { _failed: { } failed } when !_killed => (RankOutcome.Failed, $"failed: {failed.Message}"),
+            { _blame: { } blame } => (RankOutcome.Failed, blame),
+            { _killed: true } => (RankOutcome.Killed, null),
+            _ when signal == "SIGKILL" => (RankOutcome.Failed, $"was ended by SIGKILL (exit code {code}), which is also what the system does when memory runs out"),
+            _ when signal is not null => (RankOutcome.Failed, $"was ended by {signal} (exit code {code})"),
+            _ when code != 0 => (RankOutcome.Failed, $"exited with code {code}"),
+            { _stopping: false } => (RankOutcome.Failed, "exited with code 0 before the job was done"),
+            _ => (RankOutcome.Stopped, null),
         };
-        if (reason is null)
-        {
-            return null;
-        }
-
-        ReportTrouble();
-        return _trouble is null ? null : new RankFailure(
-            Rank, code, signal, reason, _log.LastLines, LogPath, PeerLost, Permanent: _protocolError is null && _failed is { Permanent: true });
+        var told = _protocolError is null ? _failed : null;
+        return new RankEnd(outcome, code, signal, reason, told is { PeerLost: true }, told is { Permanent: true }, _summary);
     }
 }

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Linformer.Protocol.Wire;
 using Linformer.Worker.Agents;
 using V1 = Linformer.Protocol.V1;
 
@@ -16,7 +17,7 @@ public sealed class AgentConnectionTests : AgentFixture
 
         var hello = (await Coordinator.WaitAsync(Name, peer => peer.Status is null ? null : peer)).Hellos[0];
 
-        (hello.ProtocolVersion, hello.Name, hello.Host, hello.ProcessId, hello.Address).ShouldBe((1, Name, Environment.MachineName, Environment.ProcessId, "10.1.2.3"));
+        (hello.ProtocolVersion, hello.Name, hello.Host, hello.ProcessId, hello.Address).ShouldBe((ProtocolVersion.Current, Name, Environment.MachineName, Environment.ProcessId, "10.1.2.3"));
         hello.Slots.Select(slot => (slot.Number, slot.Device)).ShouldBe([(0, "cpu"), (1, "cpu"), (2, "cpu")]);
         hello.Version.ShouldNotBeEmpty();
         hello.InstanceId.ShouldNotBeEmpty();
@@ -45,13 +46,13 @@ public sealed class AgentConnectionTests : AgentFixture
     {
         var (_, running) = Start(Options("talks"));
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
-        var group = await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+        var members = await Coordinator.WaitForMembersAsync(Name, 2, member => member.ProcessId > 0);
 
         Coordinator.Refuse = _ => new Status(code, "No, thanks.");
         Coordinator.Drop(Name);
 
         (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldBe("No, thanks.");
-        group.Ranks.ShouldAllBe(rank => IsGone(rank.ProcessId));
+        members.ShouldAllBe(member => IsGone(member.ProcessId));
     }
 
     [Fact]
@@ -107,17 +108,17 @@ public sealed class AgentConnectionTests : AgentFixture
     {
         Start(Options("talks"));
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
-        var group = await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+        var members = await Coordinator.WaitForMembersAsync(Name, 2, member => member.ProcessId > 0);
 
         Coordinator.Epoch = 2;
         Coordinator.Assign(Name, assignment => assignment.Groups.Clear());
         Coordinator.Drop(Name);
         await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count >= 3 ? peer : null);
-        group.Ranks.ShouldAllBe(rank => !IsGone(rank.ProcessId));
+        members.ShouldAllBe(member => !IsGone(member.ProcessId));
 
         Coordinator.Epoch = 4;
         await Coordinator.WaitAsync(Name, peer => peer.Status is { Groups.Count: 0 } status ? status : null);
-        group.Ranks.ShouldAllBe(rank => IsGone(rank.ProcessId));
+        members.ShouldAllBe(member => IsGone(member.ProcessId));
     }
 
     [Fact]
@@ -126,7 +127,7 @@ public sealed class AgentConnectionTests : AgentFixture
         Start(Options("talks"));
         Coordinator.Assign(Name, _ => { });
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
-        var group = await Coordinator.WaitForGroupAsync(Name, group => group.Ranks.Count == 2);
+        var members = await Coordinator.WaitForMembersAsync(Name, 2, member => member.ProcessId > 0);
 
         Coordinator.Send(Name, new V1.CoordinatorMessage { Assignment = new V1.Assignment { Epoch = Coordinator.Epoch, Revision = 1 } });
         Coordinator.Send(Name, new V1.CoordinatorMessage { TelemetryAck = new V1.TelemetryAck { Sequence = long.MaxValue } });
@@ -134,7 +135,7 @@ public sealed class AgentConnectionTests : AgentFixture
         Coordinator.Send(Name, new V1.CoordinatorMessage { Rendezvous = new V1.RendezvousValues { Values = { new V1.RendezvousValue { JobId = "who" } } } });
         await Task.Delay(500);
 
-        group.Ranks.ShouldAllBe(rank => !IsGone(rank.ProcessId));
+        members.ShouldAllBe(member => !IsGone(member.ProcessId));
         Coordinator.Of(Name).Hellos.ShouldHaveSingleItem();
     }
 
@@ -176,6 +177,7 @@ public sealed class AgentConnectionTests : AgentFixture
         (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { Slots = 0 }).Running)).Message.ShouldContain("slots are 0");
         (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { JoinToken = "a\nb" }).Running)).Message.ShouldContain("join token");
         (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { StorageRoot = "/no/such" }).Running)).Message.ShouldContain("/no/such");
+        (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { Watchdog = new WatchdogOptions { Silence = TimeSpan.FromSeconds(0.1) } }).Running)).Message.ShouldContain("is 0.1 s; at least 0.5 s");
         (await Should.ThrowAsync<ArgumentException>(Start(Options("x") with { Coordinator = new Uri("ftp://a") }).Running)).Message.ShouldContain("ftp://a");
     }
 }

@@ -62,6 +62,7 @@ public abstract class AgentFixture : LauncherFixture, IAsyncLifetime
         [
             "agent", options.Coordinator.ToString(), options.JoinToken, options.Name, options.Slots.ToString(CultureInfo.InvariantCulture),
             options.StorageRoot, options.ShardBytes.ToString(CultureInfo.InvariantCulture), options.RankProgram.Arguments[0],
+            options.Watchdog.Silence.TotalSeconds.ToString(CultureInfo.InvariantCulture),
         ];
         Array.ForEach(arguments, info.ArgumentList.Add);
         var process = Process.Start(info)!;
@@ -69,25 +70,32 @@ public abstract class AgentFixture : LauncherFixture, IAsyncLifetime
         return process;
     }
 
-    private protected static V1.RankGroup Group(int worldSize = 2, int generation = 7, string job = "brown-abcde", params int[] ranks)
+    /// <summary>A job's members on an agent, in its first slots, and the generation that they form.</summary>
+    private protected static V1.RankGroup Group(int members = 2, int generation = 7, string job = "brown-abcde") =>
+        Group([.. Enumerable.Range(1, members)], Plan(generation, [.. Enumerable.Range(1, members)]), job);
+
+    private protected static V1.RankGroup Group(int[] members, V1.GenerationPlan? plan, string job = "brown-abcde")
     {
         var group = new V1.RankGroup
         {
             JobId = job,
             JobName = "brown",
-            Lineage = 0,
-            Generation = generation,
-            WorldSize = worldSize,
             JobFile = """{"name":"brown ☃"}""",
             Threads = 1,
             CorpusFolder = "cache/corpora/0123",
             RunFolder = $"jobs/{job}",
             ModelFolder = $"models/{job}",
-            StateSource = new V1.StateSource { NewestCheckpoint = true },
             Goal = V1.GroupGoal.Train,
+            Plan = plan,
         };
-        var numbers = ranks.Length > 0 ? ranks : [.. Enumerable.Range(0, worldSize)];
-        group.Ranks.AddRange(numbers.Select((rank, slot) => new V1.RankPlace { Rank = rank, Slot = slot }));
+        group.Members.AddRange(members.Select((member, slot) => new V1.MemberPlace { Member = member, Slot = slot }));
         return group;
+    }
+
+    private protected static V1.GenerationPlan Plan(int generation, params int[] members)
+    {
+        var plan = new V1.GenerationPlan { Generation = generation, StateSource = new V1.StateSource { NewestCheckpoint = true } };
+        plan.Members.AddRange(members);
+        return plan;
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Threading.Channels;
 using Grpc.Core;
+using Linformer.Protocol.Wire;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -127,6 +128,10 @@ internal sealed class FakeCoordinator : IAsyncDisposable
     public Task<V1.GroupStatus> WaitForGroupAsync(string name, Func<V1.GroupStatus, bool> condition) =>
         WaitAsync(name, peer => peer.Status?.Groups.SingleOrDefault(condition));
 
+    /// <summary>Waits for the status of an agent's only group in which all members are so.</summary>
+    public async Task<IReadOnlyList<V1.MemberStatus>> WaitForMembersAsync(string name, int count, Func<V1.MemberStatus, bool> condition) =>
+        (await WaitForGroupAsync(name, group => group.Members.Count == count && group.Members.All(condition))).Members;
+
     public async Task ServeAsync(IAsyncStreamReader<V1.AgentMessage> requests, IServerStreamWriter<V1.CoordinatorMessage> responses, ServerCallContext context)
     {
         if (context.RequestHeaders.GetValue("authorization") != $"Bearer {Token}")
@@ -190,7 +195,7 @@ internal sealed class FakeCoordinator : IAsyncDisposable
             (peer.Outbox, peer.Connection) = (outbox, connection);
             outbox.Writer.TryWrite(new V1.CoordinatorMessage
             {
-                Welcome = new V1.Welcome { ProtocolVersion = 1, Epoch = Epoch, HeartbeatMilliseconds = 200, LeaseMilliseconds = 1000, StorageId = StorageId },
+                Welcome = new V1.Welcome { ProtocolVersion = ProtocolVersion.Current, Epoch = Epoch, HeartbeatMilliseconds = 200, LeaseMilliseconds = 1000, StorageId = StorageId },
             });
             outbox.Writer.TryWrite(new V1.CoordinatorMessage { Assignment = Stamped(peer.Assignment) });
         }

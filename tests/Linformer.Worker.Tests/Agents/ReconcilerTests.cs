@@ -7,21 +7,44 @@ namespace Linformer.Worker.Tests.Agents;
 
 public sealed class ReconcilerTests
 {
-    private static readonly Gen<GroupKey> Keys =
+    private static readonly Gen<MemberKey> Keys =
         from job in Gen.Elements("a", "b")
-        from lineage in Gen.Choose(0, 1)
-        from generation in Gen.Choose(1, 3)
-        select new GroupKey(job, lineage, generation);
+        from member in Gen.Choose(1, 5)
+        select new MemberKey(job, member);
 
-    private static readonly Gen<ImmutableArray<int>> Slots = Gen.SubListOf(0, 1, 2).Select(slots => slots.ToImmutableArray());
+    private static readonly Gen<WantedMember> WantedMembers =
+        from key in Keys
+        from slot in Gen.Choose(0, 2)
+        from generation in Gen.Choose(0, 3)
+        from stop in Gen.Elements(true, false, false)
+        select new WantedMember(key, slot, generation, stop);
+
+    private static readonly Gen<HeldMember> HeldMembers =
+        from key in Keys
+        from slot in Gen.Choose(0, 2)
+        from generation in Gen.Choose(0, 3)
+        from stage in Gen.Elements(Enum.GetValues<MemberStage>())
+        select new HeldMember(key, slot, generation, stage);
+
+    private static readonly Gen<HeldLease> HeldLeases =
+        from id in Gen.Elements("l1", "l2", "l3", "l4")
+        from stage in Gen.Elements(Enum.GetValues<LeaseStage>())
+        select new HeldLease(id, stage);
 
     private static readonly Gen<World> Worlds =
-        from wanted in Gen.ListOf(from key in Keys from stop in Gen.Elements(true, false) from slots in Slots select new WantedGroup(key, stop, slots))
-        from held in Gen.ListOf(from key in Keys from stage in Gen.Elements(Enum.GetValues<GroupStage>()) from slots in Slots select new HeldGroup(key, stage, slots))
+        from wanted in Gen.ListOf(WantedMembers)
+        from held in Gen.ListOf(HeldMembers)
         from wantedLeases in Gen.SubListOf("l1", "l2", "l3")
-        from heldLeases in Gen.ListOf(from id in Gen.Elements("l1", "l2", "l3", "l4") from stage in Gen.Elements(Enum.GetValues<LeaseStage>()) select new HeldLease(id, stage))
-        from draining in Gen.Elements(true, false, false)
-        select new World([.. wanted], [.. wantedLeases], [.. held.DistinctBy(one => one.Key)], [.. heldLeases.DistinctBy(one => one.LeaseId)], draining);
+        from heldLeases in Gen.ListOf(HeldLeases)
+        from ended in Gen.ListOf(Keys)
+        from mode in Gen.Elements(AgentMode.Working, AgentMode.Working, AgentMode.Draining, AgentMode.Stopping)
+        select new World(
+            [.. wanted.DistinctBy(one => one.Key)],
+            [.. wantedLeases],
+            [.. held.DistinctBy(one => one.Key)],
+            [.. heldLeases.DistinctBy(one => one.LeaseId)],
+            [.. ended.Except(held.Select(one => one.Key))],
+            mode);
 
     [Fact]
     public void DoneOnceThereIsNothingMoreToDo() => Check(world => world.After().Todo().IsEmpty);
@@ -35,51 +58,77 @@ public sealed class ReconcilerTests
             world = world.After().WithEnds();
         }
 
-        var groups = world.Held.Select(group => group.Key).ToHashSet();
+        var members = world.Held.Select(member => member.Key).ToHashSet();
         var leases = world.HeldLeases.Select(lease => lease.LeaseId).ToHashSet();
-        return groups.SetEquals(world.Wanted.Select(group => group.Key))
-            && (world.Draining ? leases.Count == 0 : leases.SetEquals(world.WantedLeases));
+        return members.SetEquals(world.Wanted.Select(member => member.Key))
+            && (world.Mode == AgentMode.Working ? leases.SetEquals(world.WantedLeases) : leases.Count == 0);
     });
 
     [Fact]
     public void OnlyWhatIsNotThereIsStartedAndOnce() => Check(world =>
     {
         var todo = world.Todo();
-        var begun = todo.Start.Select(start => start.Key).Concat(todo.Skip).ToList();
+        var begun = todo.Start.Select(start => start.Key).Concat(todo.Skip).Concat(todo.Refuse).ToList();
         return begun.Distinct().Count() == begun.Count
-            && begun.TrueForAll(key => world.Held.TrueForAll(group => group.Key != key) && world.Wanted.Exists(group => group.Key == key));
+            && begun.TrueForAll(key => world.Held.TrueForAll(member => member.Key != key) && world.Wanted.Exists(member => member.Key == key));
     });
 
     [Fact]
-    public void AStartWaitsForWhateverIsInItsWay() => Check(world => world.Todo().Start.All(start =>
+    public void ANumberThatHasEndedIsNeverStartedAgain()
     {
-        var own = world.Wanted.First(group => group.Key == start.Key);
-        var dying = world.Held.Where(group => group.Stage == GroupStage.Dying
-            || (group.Stage is GroupStage.Running or GroupStage.Stopping && world.Wanted.TrueForAll(other => other.Key != group.Key)));
-        return dying.All(group => start.After.Contains(group.Key) == (group.Key.JobId == start.Key.JobId || own.Slots.Any(slot => group.Slots.Contains(slot))));
+        Check(world => !world.Todo().Start.Any(start => world.Ended.Contains(start.Key)));
+        Check(world =>
+        {
+            var forgotten = world.Todo().Forget;
+            return (world.After() with { Wanted = [.. forgotten.Select(key => new WantedMember(key, 0, 1, false))] }).Todo().Start.IsEmpty;
+        });
+    }
+
+    [Fact]
+    public void AStartWaitsForWhateverIsInItsSlot() => Check(world => world.Todo().Start.All(start =>
+    {
+        var slot = world.Wanted.First(member => member.Key == start.Key).Slot;
+        var dying = world.Held.Where(member => member.Stage == MemberStage.Dying
+            || (member.Stage is MemberStage.Running or MemberStage.Stopping && world.Wanted.TrueForAll(other => other.Key != member.Key)));
+        return dying.All(member => start.After.Contains(member.Key) == (member.Slot == slot));
     }));
 
     [Fact]
     public void WhatIsWantedIsNeverKilledOrForgotten() => Check(world =>
     {
         var todo = world.Todo();
-        var wanted = world.Wanted.Select(group => group.Key).ToHashSet();
+        var wanted = world.Wanted.Select(member => member.Key).ToHashSet();
         return !todo.Kill.Any(wanted.Contains) && !todo.Forget.Any(wanted.Contains)
-            && (world.Draining || (!todo.CancelLeases.Any(world.WantedLeases.Contains) && !todo.ForgetLeases.Any(world.WantedLeases.Contains)));
+            && (world.Mode != AgentMode.Working || (!todo.CancelLeases.Any(world.WantedLeases.Contains) && !todo.ForgetLeases.Any(world.WantedLeases.Contains)));
     });
 
     [Fact]
-    public void OneThatLeavesStartsNothing() => Check(world =>
+    public void WhoLivesAndIsWantedKnowsTheNewestGeneration() => Check(world => world.After().Held.TrueForAll(member =>
+        member.Stage is MemberStage.Dying or MemberStage.Ended
+        || world.Wanted.Find(other => other.Key == member.Key) is not { } wanted
+        || member.Generation >= wanted.Generation));
+
+    [Fact]
+    public void NobodyIsToldOfAnOlderGeneration() => Check(world =>
+        world.Todo().Tell.All(key => (world.Held.Find(member => member.Key == key)?.Generation ?? 0) < world.Wanted.Find(member => member.Key == key)!.Generation));
+
+    [Fact]
+    public void OneThatLeavesStartsNothingAndKeepsItsMembersUntilTheyAreMoved() => Check(world =>
     {
-        var todo = (world with { Draining = true }).Todo();
-        return todo.Start.IsEmpty && todo.StartLeases.IsEmpty;
+        var todo = (world with { Mode = AgentMode.Draining }).Todo();
+        return todo.Start.IsEmpty && todo.StartLeases.IsEmpty
+            && todo.Stop.All(key => world.Wanted.Exists(member => member.Key == key && member.Stop));
     });
+
+    [Fact]
+    public void OneWhoseMembersNobodyMovesStopsThemAll() => Check(world =>
+        (world with { Mode = AgentMode.Stopping }).After().Held.TrueForAll(member => member.Stage != MemberStage.Running));
 
     [Fact]
     public void AStopIsAskedForOnce()
     {
-        var key = new GroupKey("a", 0, 1);
-        var world = new World([new WantedGroup(key, true, [0])], [], [new HeldGroup(key, GroupStage.Running, [0])], [], false);
+        var key = new MemberKey("a", 1);
+        var world = new World([new WantedMember(key, 0, 1, Stop: true)], [], [new HeldMember(key, 0, 1, MemberStage.Running)], [], [], AgentMode.Working);
         world.Todo().Stop.ShouldBe([key]);
         world.After().Todo().IsEmpty.ShouldBeTrue();
     }
@@ -89,29 +138,33 @@ public sealed class ReconcilerTests
 
     /// <summary>An agent without processes: what it is told to do happens at once, except that ends take their time.</summary>
     private sealed record World(
-        List<WantedGroup> Wanted, List<string> WantedLeases, List<HeldGroup> Held, List<HeldLease> HeldLeases, bool Draining)
+        List<WantedMember> Wanted, List<string> WantedLeases, List<HeldMember> Held, List<HeldLease> HeldLeases, ImmutableHashSet<MemberKey> Ended, AgentMode Mode)
     {
-        public Reconciliation Todo() => Reconciler.Reconcile(Wanted, WantedLeases, Held, HeldLeases, Draining);
+        public Reconciliation Todo() => Reconciler.Reconcile(Wanted, WantedLeases, Held, HeldLeases, Ended.ToHashSet(), Mode);
 
         public World After()
         {
             var todo = Todo();
-            var held = Held.Where(group => !todo.Forget.Contains(group.Key)).Select(group => group with
+            var held = Held.Where(member => !todo.Forget.Contains(member.Key)).Select(member => member with
             {
-                Stage = todo.Kill.Contains(group.Key) ? GroupStage.Dying : todo.Stop.Contains(group.Key) ? GroupStage.Stopping : group.Stage,
+                Generation = todo.Tell.Contains(member.Key) ? Generation(member.Key) : member.Generation,
+                Stage = todo.Kill.Contains(member.Key) ? MemberStage.Dying : todo.Stop.Contains(member.Key) ? MemberStage.Stopping : member.Stage,
             }).ToList();
-            held.AddRange(todo.Start.Select(start => new HeldGroup(start.Key, GroupStage.Running, Wanted.First(group => group.Key == start.Key).Slots)));
-            held.AddRange(todo.Skip.Select(key => new HeldGroup(key, GroupStage.Ended, [])));
+            held.AddRange(todo.Start.Select(start => new HeldMember(
+                start.Key, Wanted.First(member => member.Key == start.Key).Slot, todo.Tell.Contains(start.Key) ? Generation(start.Key) : 0, MemberStage.Running)));
+            held.AddRange(todo.Skip.Concat(todo.Refuse).Select(key => new HeldMember(key, 0, 0, MemberStage.Ended)));
             var leases = HeldLeases.Where(lease => !todo.ForgetLeases.Contains(lease.LeaseId))
                 .Select(lease => todo.CancelLeases.Contains(lease.LeaseId) ? lease with { Stage = LeaseStage.Cancelled } : lease).ToList();
             leases.AddRange(todo.StartLeases.Select(id => new HeldLease(id, LeaseStage.Working)));
-            return this with { Held = held, HeldLeases = leases };
+            return this with { Held = held, HeldLeases = leases, Ended = Ended.Union(todo.Forget) };
         }
 
         public World WithEnds() => this with
         {
-            Held = [.. Held.Select(group => group.Stage is GroupStage.Dying or GroupStage.Stopping ? group with { Stage = GroupStage.Ended } : group)],
+            Held = [.. Held.Select(member => member.Stage is MemberStage.Dying or MemberStage.Stopping ? member with { Stage = MemberStage.Ended } : member)],
             HeldLeases = [.. HeldLeases.Select(lease => lease.Stage == LeaseStage.Cancelled ? lease with { Stage = LeaseStage.Ended } : lease)],
         };
+
+        private int Generation(MemberKey key) => Wanted.First(member => member.Key == key).Generation;
     }
 }

@@ -17,7 +17,7 @@ public sealed class MetricsFileTests : IDisposable
     {
         using (var metrics = MetricsFile.Open(Path, afterStep: 0))
         {
-            metrics.Add(generation: 4, worldSize: 2, new ProgressMessage(7, 100, 1.25, 3e-4, 2048.5, 1.5, Math.Exp(1.5), 0.75));
+            metrics.Add(new ProgressMessage(7, 100, 1.25, 3e-4, 2048.5, 1.5, Math.Exp(1.5), 0.75, Generation: 4, WorldSize: 2));
         }
 
         using var line = JsonDocument.Parse(File.ReadAllLines(Path).ShouldHaveSingleItem());
@@ -41,7 +41,7 @@ public sealed class MetricsFileTests : IDisposable
     {
         using (var metrics = MetricsFile.Open(Path, afterStep: 0))
         {
-            metrics.Add(1, 1, new ProgressMessage(1, 100, double.NaN, 3e-4, 10, GradientNorm: double.PositiveInfinity));
+            metrics.Add(new ProgressMessage(1, 100, double.NaN, 3e-4, 10, GradientNorm: double.PositiveInfinity));
         }
 
         MetricsFile.Open(Path, afterStep: 1).Dispose();
@@ -117,7 +117,7 @@ public sealed class MetricsFileTests : IDisposable
         }
     }
 
-    private static void Add(MetricsFile metrics, int step) => metrics.Add(1, 1, new ProgressMessage(step, 100, 2.5, 1e-3, 10));
+    private static void Add(MetricsFile metrics, int step) => metrics.Add(new ProgressMessage(step, 100, 2.5, 1e-3, 10));
 
     // Read as any reader of lines of JSON would, while the file is still open.
     private int[] Steps() => Array.ConvertAll(File.ReadAllLines(Path), line =>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Linformer.Worker.Local;
+using Linformer.Worker.RankProtocol;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -36,11 +37,12 @@ public abstract class LauncherFixture : IDisposable, ILogEventSink
         }
     }
 
-    protected LocalRun Run(string modes, int worldSize = 2) => new()
+    protected LocalRun Run(string modes, int ranks = 2) => new()
     {
         Command = TestRank,
         Arguments = [modes],
-        WorldSize = worldSize,
+        Processes = ranks,
+        First = new JoinMessage(0, 7, 0, ranks),
         JobJson = """{"name":"brown ☃"}""",
         StorageRoot = Folder,
         CorpusFolder = Path.Combine(Folder, "corpus"),

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
+using Linformer.Worker.TestRank;
 
 namespace Linformer.Worker.Tests.Local;
 
@@ -12,38 +13,31 @@ public sealed class LocalLauncherTests : LauncherFixture
     {
         var recorder = new Recorder();
 
-        var result = await Launcher.RunAsync(Run("train") with { Generation = 7, Lineage = 2, Threads = 3, ResumeFrom = "l0002-g0006-s00000001" }, recorder);
+        var first = new JoinMessage(2, 7, 0, 2, SkippedSteps: [9], LineageLimits: [8, 7]);
+        var result = await Launcher.RunAsync(Run("train") with { First = first, Threads = 3 }, recorder);
 
         result.Outcome.ShouldBe(LocalRunOutcome.Finished);
         for (var rank = 0; rank < 2; rank++)
         {
-            JsonSerializer.Deserialize<StartMessage>(result.Summaries[rank]!).ShouldBe(new StartMessage(
-                rank, 2, 2, 7, 3, """{"name":"brown ☃"}""", Folder, Path.Combine(Folder, "corpus"), Path.Combine(Folder, "run"), Path.Combine(Folder, "model"), "l0002-g0006-s00000001"));
-            var progress = recorder.AllProgress.Where(item => item.Rank == rank).Select(item => item.Progress).ToList();
-            progress.Select(p => p.Step).ShouldBe([1, 2, 3, 4, 5]);
-            progress[1].ShouldBe(new ProgressMessage(2, 5, 5.0, 1e-3, 1000));
-            progress[4].HeldOutLoss.ShouldBe(double.NaN);
+            var told = JsonSerializer.Deserialize<Told>(result.Summaries[rank]!)!;
+            (told.Start.Member, told.Start.Threads, told.Start.JobJson, told.Start.StorageRoot).ShouldBe((rank + 1, 3, """{"name":"brown ☃"}""", Folder));
+            (told.Start.CorpusFolder, told.Start.RunFolder, told.Start.ModelFolder).ShouldBe((Path.Combine(Folder, "corpus"), Path.Combine(Folder, "run"), Path.Combine(Folder, "model")));
+            (told.Join.Lineage, told.Join.Generation, told.Join.Rank, told.Join.WorldSize, told.Join.MustHold).ShouldBe((2, 7, rank, 2, false));
+            (told.Join.SkippedSteps, told.Join.LineageLimits).ShouldSatisfyAllConditions(both => both.SkippedSteps.ShouldBe([9]), both => both.LineageLimits.ShouldBe([8, 7]));
+            recorder.Joins.Where(item => item.Rank == rank).Select(item => item.Joined.Generation).ShouldBe([7]);
             recorder.Checkpoints.Where(item => item.Rank == rank).Select(item => item.Checkpoint)
                 .ShouldBe([new CheckpointedMessage("l0000-g0001-s00000005", Path.Combine(Folder, "run"))]);
             IsGone(recorder.ProcessIds[rank]).ShouldBeTrue();
         }
 
+        recorder.AllProgress.ShouldAllBe(item => item.Rank == 0);
+        var progress = recorder.AllProgress.Select(item => item.Progress).ToList();
+        progress.Select(p => p.Step).ShouldBe([1, 2, 3, 4, 5]);
+        progress[1].ShouldBe(new ProgressMessage(2, 5, 5.0, 1e-3, 1000, Lineage: 2, Generation: 7, WorldSize: 2));
+        progress[4].HeldOutLoss.ShouldBe(double.NaN);
+
         Events.ShouldAllBe(e => e.Properties["Generation"].ToString() == "7");
         Events.Select(e => e.Properties["Rank"].ToString()).Distinct().Order().ShouldBe(["0", "1"]);
-    }
-
-    [Fact]
-    public async Task OnlyTheRanksOfThisMachineAreStarted()
-    {
-        var recorder = new Recorder();
-
-        var result = await Launcher.RunAsync(
-            Run("train", 4) with { Ranks = [1, 3], ListenAddress = "0.0.0.0", AdvertisedAddress = "10.0.0.1", LogPrefix = "g0001-" }, recorder);
-
-        result.Summaries.Select(json => JsonSerializer.Deserialize<StartMessage>(json!)!).Select(start => (start.Rank, start.WorldSize, start.ListenAddress, start.AdvertisedAddress))
-            .ShouldBe([(1, 4, "0.0.0.0", "10.0.0.1"), (3, 4, "0.0.0.0", "10.0.0.1")]);
-        recorder.ProcessIds.Keys.Order().ShouldBe([1, 3]);
-        Directory.GetFiles(Path.Combine(Folder, "logs")).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["g0001-rank-1.log", "g0001-rank-3.log"]);
     }
 
     [Fact]
@@ -197,13 +191,9 @@ public sealed class LocalLauncherTests : LauncherFixture
     [Fact]
     public async Task RunsThatCannotBeAreRefused()
     {
-        (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train", 0), new Recorder()))).Message.ShouldContain("world size is 0");
+        (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train", 0), new Recorder()))).Message.ShouldContain("rank processes are 0");
         (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { Threads = 0 }, new Recorder()))).Message.ShouldContain("threads are 0");
-        foreach (var ranks in new int[][] { [], [2], [-1], [1, 1] })
-        {
-            (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { Ranks = ranks }, new Recorder()))).Message.ShouldContain("different numbers from 0 to 1");
-        }
-
+        (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { First = new JoinMessage(0, 1, 0, 3) }, new Recorder()))).Message.ShouldContain("has 3 ranks; allowed are 1 to the 2 processes");
         (await Should.ThrowAsync<ArgumentException>(() => Launcher.RunAsync(Run("train") with { PreloadLibrary = "/no/such.so" }, new Recorder()))).Message.ShouldContain("/no/such.so");
         (await Should.ThrowAsync<IOException>(() => Launcher.RunAsync(Run("train") with { LogFolder = "/dev/null/logs" }, new Recorder()))).Message.ShouldContain("/dev/null");
         await Should.ThrowAsync<OperationCanceledException>(() => Launcher.RunAsync(Run("train"), new Recorder(), new CancellationToken(canceled: true)));
@@ -218,6 +208,53 @@ public sealed class LocalLauncherTests : LauncherFixture
 
         error.InnerException.ShouldBeOfType<FormatException>();
         error.Message.ShouldContain("the terminal has gone");
+        recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
+    }
+
+    [Fact]
+    public async Task AGenerationFollowsAnotherAndThoseOutsideWaitAndEndWithTheLast()
+    {
+        var recorder = new Recorder();
+        var ends = new List<GenerationEnd>();
+        JoinMessage[] orders = [new(0, 8, 0, 3, MustHold: true, CommittedStep: 4, UntilStep: 9), new(0, 9, 0, 1, MustHold: true, CommittedStep: 9)];
+        var run = Run("steps:12", ranks: 3) with
+        {
+            First = new JoinMessage(0, 7, 0, 2, UntilStep: 4),
+            Next = end =>
+            {
+                ends.Add(end);
+                return orders[ends.Count - 1];
+            },
+        };
+
+        var result = await Launcher.RunAsync(run, recorder);
+
+        result.Outcome.ShouldBe(LocalRunOutcome.Finished);
+        ends.ShouldBe([new GenerationEnd(7, 4, null, null), new GenerationEnd(8, 9, null, null)]);
+        recorder.Joins.Select(join => (join.Joined.Generation, join.Rank)).Order().ShouldBe([(7, 0), (7, 1), (8, 0), (8, 1), (8, 2), (9, 0)]);
+        recorder.AllProgress.Select(item => (item.Progress.Step, item.Progress.Generation, item.Progress.WorldSize))
+            .ShouldBe(Enumerable.Range(1, 12).Select(step => ((long)step, step <= 4 ? 7 : step <= 9 ? 8 : 9, step <= 4 ? 2 : step <= 9 ? 3 : 1)));
+        (result.Summaries[0], result.Summaries[1], result.Summaries[2]).ShouldSatisfyAllConditions(
+            all => all.Item1.ShouldNotBeNull(), all => all.Item2.ShouldBeNull(), all => all.Item3.ShouldBeNull());
+        recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
+    }
+
+    [Fact]
+    public async Task WhenNobodySaysHowToGoOnAfterABadLossTheRunFailsForGood()
+    {
+        var error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run("bad-loss:3"), new Recorder()));
+
+        error.Failure.Reason.ShouldBe("had a loss of NaN at step 3");
+        error.Failure.Permanent.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task AnExceptionOfWhoSaysHowToGoOnEndsTheRunWithIt()
+    {
+        var recorder = new Recorder();
+
+        (await Should.ThrowAsync<FormatException>(() => Launcher.RunAsync(Run("bad-loss:3") with { Next = _ => throw new FormatException("no") }, recorder))).Message.ShouldBe("no");
+
         recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Linformer.Worker.Local;
+using Linformer.Worker.RankProtocol;
 
 namespace Linformer.Worker.Tests.Local;
 
@@ -47,7 +48,7 @@ public sealed class RankFailureTests : LauncherFixture
             OnProgress = rank => Signal("KILL", recorder.ProcessIds[rank]),
         };
 
-        var error = await FailAsync("sleep,graceful,sleep", recorder, worldSize: 3);
+        var error = await FailAsync("sleep,graceful,sleep", recorder, ranks: 3);
 
         error.Failure.Rank.ShouldBe(1);
         error.Failure.ExitCode.ShouldBe(137);
@@ -60,7 +61,7 @@ public sealed class RankFailureTests : LauncherFixture
     [Fact]
     public async Task AnUnhandledExceptionIsInTheLogLines()
     {
-        var error = await FailAsync("exception", new Recorder(), worldSize: 1);
+        var error = await FailAsync("exception", new Recorder(), ranks: 1);
 
         error.Failure.Signal.ShouldBe("SIGABRT");
         error.Message.ShouldContain("the tensor has no shape");
@@ -70,7 +71,7 @@ public sealed class RankFailureTests : LauncherFixture
     public async Task ARanksOwnWordsAreTheReason()
     {
         (await FailAsync("sleep,failed", new Recorder())).Failure.Reason.ShouldBe("failed: the loss is NaN at step 7");
-        (await FailAsync("failed-long", new Recorder(), worldSize: 1)).Failure.Reason.Length.ShouldBeLessThan(30_000);
+        (await FailAsync("failed-long", new Recorder(), ranks: 1)).Failure.Reason.Length.ShouldBeLessThan(30_000);
     }
 
     [Fact]
@@ -86,13 +87,13 @@ public sealed class RankFailureTests : LauncherFixture
     }
 
     [Fact]
-    public async Task WhatAnotherTryWouldRepeatIsMarkedAmongTheRanksOfThisMachine()
+    public async Task WhatAnotherTryWouldRepeatIsMarked()
     {
         var error = await Should.ThrowAsync<RankFailedException>(() =>
-            Launcher.RunAsync(Run("sleep,sleep,sleep,failed-for-good", 4) with { Ranks = [2, 3] }, new Recorder()));
+            Launcher.RunAsync(Run("sleep,sleep,sleep,failed-for-good", 4), new Recorder()));
 
         (error.Failure.Rank, error.Failure.Permanent, error.Failure.PeerLost).ShouldBe((3, true, false));
-        (await FailAsync("failed", new Recorder(), worldSize: 1)).Failure.Permanent.ShouldBeFalse();
+        (await FailAsync("failed", new Recorder(), ranks: 1)).Failure.Permanent.ShouldBeFalse();
     }
 
     [Fact]
@@ -103,11 +104,12 @@ public sealed class RankFailureTests : LauncherFixture
     [InlineData("malformed", "sent a line that is no message: 'this is no message'")]
     [InlineData("oversized", "sent a line of more than 1048576 bytes")]
     [InlineData("rendezvous-flood", "all values together may have 67108864")]
+    [InlineData("rendezvous-elsewhere", "used the rendezvous key 'key' of generation 8, which it was not told to join")]
     public async Task ARankThatDoesNotKeepToTheProtocolFails(string mode, string reason)
     {
         var recorder = new Recorder();
 
-        var error = await FailAsync(mode, recorder, worldSize: 1);
+        var error = await FailAsync(mode, recorder, ranks: 1);
 
         error.Failure.Reason.ShouldContain(reason);
         recorder.ProcessIds.Values.ShouldAllBe(id => IsGone(id));
@@ -154,6 +156,56 @@ public sealed class RankFailureTests : LauncherFixture
     }
 
     [Fact]
+    public async Task ARankThatIsStoppedEndsWithItsLauncherToo()
+    {
+        using var launcher = Process.Start(new ProcessStartInfo(TestRank, ["launch", Folder]) { UseShellExecute = false, RedirectStandardOutput = true })!;
+        var ranks = new[] { int.Parse((await launcher.StandardOutput.ReadLineAsync())!), int.Parse((await launcher.StandardOutput.ReadLineAsync())!) };
+        // From when they have taken their pipes on.
+        await WaitForLogAsync("rank-0.log");
+        await WaitForLogAsync("rank-1.log");
+        Array.ForEach(ranks, id => Signal("STOP", id));
+
+        launcher.Kill();
+
+        await launcher.WaitForExitAsync();
+        foreach (var rank in ranks)
+        {
+            await WaitUntilGoneAsync(rank);
+        }
+    }
+
+    [Fact]
+    public async Task AGenerationThatBreaksWithoutALostRankFailsTheRunWithTheReason()
+    {
+        var run = Run("breaks:5,steps") with { First = new JoinMessage(0, 1, 0, 2), FailureGrace = TimeSpan.FromMilliseconds(300) };
+
+        var error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(run, new Recorder()));
+
+        error.Message.ShouldStartWith("Rank 0 lost rank 1: the connection was closed.");
+        error.Others.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task ALostRankIsTheCauseOfABrokenGeneration()
+    {
+        Recorder recorder = null!;
+        recorder = new Recorder
+        {
+            OnProgress = rank => Signal("KILL", recorder.ProcessIds[1]),
+        };
+
+        var error = await Should.ThrowAsync<RankFailedException>(() =>
+            Launcher.RunAsync(Run("breaks:1,waits") with { First = new JoinMessage(0, 1, 0, 2) }, recorder));
+
+        (error.Failure.Rank, error.Failure.Signal).ShouldBe((1, "SIGKILL"));
+        error.Others.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task WhatHappensToAProcessAfterItsJobIsNoFailure() =>
+        (await Launcher.RunAsync(Run("crash-after-its-job"), new Recorder())).Outcome.ShouldBe(LocalRunOutcome.Finished);
+
+    [Fact]
     public async Task AStoppedRankIsKilledWithTheOthers()
     {
         Recorder recorder = null!;
@@ -181,6 +233,16 @@ public sealed class RankFailureTests : LauncherFixture
         process.ExitCode.ShouldNotBe(0);
     }
 
-    private Task<RankFailedException> FailAsync(string modes, Recorder recorder, int worldSize = 2) =>
-        Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run(modes, worldSize), recorder));
+    private async Task WaitForLogAsync(string name)
+    {
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var path = Path.Combine(Folder, name);
+        while (!File.Exists(path) || !(await File.ReadAllTextAsync(path, giveUp.Token)).Contains("joined", StringComparison.Ordinal))
+        {
+            await Task.Delay(20, giveUp.Token);
+        }
+    }
+
+    private Task<RankFailedException> FailAsync(string modes, Recorder recorder, int ranks = 2) =>
+        Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run(modes, ranks), recorder));
 }

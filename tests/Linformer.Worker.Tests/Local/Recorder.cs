@@ -17,7 +17,11 @@ internal sealed class Recorder : IRankEvents
 
     public ConcurrentQueue<(int Rank, string Line)> Lines { get; } = new();
 
+    public ConcurrentQueue<(int Rank, JoinedMessage Joined)> Joins { get; } = new();
+
     public Action<int>? OnStarted { get; init; }
+
+    public Action<int>? OnJoined { get; init; }
 
     public Action<int>? OnProgress { get; init; }
 
@@ -25,6 +29,12 @@ internal sealed class Recorder : IRankEvents
     {
         ProcessIds[rank] = processId;
         OnStarted?.Invoke(rank);
+    });
+
+    public void Joined(int rank, JoinedMessage joined) => OneAtATime(() =>
+    {
+        Joins.Enqueue((rank, joined));
+        OnJoined?.Invoke(rank);
     });
 
     public void Progress(int rank, ProgressMessage progress) => OneAtATime(() =>

@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using System.Globalization;
+using Linformer.Worker.RankProtocol;
+
+namespace Linformer.Worker.Local;
+
+/// <summary>How a rank's process is started.</summary>
+/// <param name="Command">The program; a name without a slash is looked up in PATH.</param>
+/// <param name="Arguments">Its arguments.</param>
+/// <param name="LogPath">Its log, which is created, or appended to.</param>
+/// <param name="Start">Its first message.</param>
+internal sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments, string LogPath, StartMessage Start)
+{
+    // Signals of the terminal reach the whole foreground group; what they mean for a rank is its parent's to say.
+    // The log is opened by the shell, which then becomes the rank, so that native output and .NET's last words reach it
+    // whatever becomes of the parent.
+    private const string ShellScript = """trap '' INT HUP; exec "$0" "$@" 2>>"$LINFORMER_RANK_LOG" """;
+    private const string LogVariable = "LINFORMER_RANK_LOG";
+
+    /// <summary>A library to load before all others; null for none.</summary>
+    public string? PreloadLibrary { get; init; }
+
+    /// <summary>Further environment variables.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>For the system.</summary>
+    public ProcessStartInfo StartInfo()
+    {
+        var info = new ProcessStartInfo("/bin/sh")
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        foreach (var argument in Arguments.Prepend(Command).Prepend(ShellScript).Prepend("-c"))
+        {
+            info.ArgumentList.Add(argument);
+        }
+
+        foreach (var (name, value) in Environment)
+        {
+            info.Environment[name] = value;
+        }
+
+        // Native libraries read these when they are loaded; setting them inside the rank would be too late.
+        var threads = Start.Threads.ToString(CultureInfo.InvariantCulture);
+        info.Environment["OMP_NUM_THREADS"] = threads;
+        info.Environment["OPENBLAS_NUM_THREADS"] = threads;
+        info.Environment["MKL_NUM_THREADS"] = threads;
+        info.Environment["DOTNET_gcServer"] = "0";
+        info.Environment["DOTNET_gcConcurrent"] = "0";
+        info.Environment[ControlPipe.EnvironmentVariable] = "1";
+        info.Environment[LogVariable] = LogPath;
+        if (PreloadLibrary is not null)
+        {
+            info.Environment["LD_PRELOAD"] = PreloadLibrary;
+        }
+
+        return info;
+    }
+}
