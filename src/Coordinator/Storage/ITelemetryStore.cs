@@ -25,13 +25,15 @@ public sealed record MetricRow(
 
 /// <summary>A line of a rank's log.</summary>
 /// <param name="Sequence">Grows within the store; 0 before it is recorded.</param>
-/// <param name="Generation">The generation.</param>
-/// <param name="Rank">The rank.</param>
-/// <param name="Number">The line's number in that generation and rank, from 1 on.</param>
+/// <param name="Member">The rank process that wrote it, by its number in the job.</param>
+/// <param name="Generation">The generation that the process was in then; 0 before its first.</param>
+/// <param name="Rank">Its rank then; -1 before its first generation.</param>
+/// <param name="Number">The line's number in that process, from 1 on.</param>
 /// <param name="At">When.</param>
 /// <param name="Worker">The rank's worker.</param>
 /// <param name="Text">The line.</param>
-public sealed record LogRow(long Sequence, int Generation, int Rank, long Number, DateTimeOffset At, string Worker, string Text);
+public sealed record LogRow(
+    long Sequence, long Member, int Generation, int Rank, long Number, DateTimeOffset At, string Worker, string Text);
 
 /// <summary>A checkpoint that was written.</summary>
 /// <param name="Name">Such as <c>l0000-g0001-s00000100</c>.</param>
@@ -73,7 +75,12 @@ public interface ITelemetryStore
     /// Makes a generation the one whose steps commit. The job's grain calls it before anybody can hear of the generation, so a step
     /// of an older one that comes later is recorded as a metric and commits nothing.
     /// </summary>
-    Task BeginGenerationAsync(string jobId, int lineage, int generation, CancellationToken cancellationToken);
+    /// <param name="jobId">The job.</param>
+    /// <param name="lineage">The lineage.</param>
+    /// <param name="generation">The generation; one that is older than the newest, told again, changes nothing.</param>
+    /// <param name="worldSize">Its ranks.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task BeginGenerationAsync(string jobId, int lineage, int generation, int worldSize, CancellationToken cancellationToken);
 
     /// <summary>Records batches.</summary>
     Task RecordAsync(IReadOnlyList<TelemetryBatch> batches, CancellationToken cancellationToken);
@@ -81,7 +88,9 @@ public interface ITelemetryStore
     /// <summary>How far a job is.</summary>
     Task<JobProgress> ProgressAsync(string jobId, CancellationToken cancellationToken);
 
-    /// <summary>One point per step, of its newest lineage and generation, after a step, in order.</summary>
+    /// <summary>
+    /// One point per step, after a step, in order: what a generation recorded counts up to the first step that a newer one recorded.
+    /// </summary>
     Task<IReadOnlyList<MetricRow>> MetricsAfterAsync(string jobId, long step, int maximum, CancellationToken cancellationToken);
 
     /// <summary>Log lines after a sequence number, in order.</summary>

@@ -98,6 +98,37 @@ internal static class Migrations
         CREATE TABLE workers (name TEXT PRIMARY KEY) WITHOUT ROWID;
         CREATE TABLE corpora (ordinal INTEGER PRIMARY KEY AUTOINCREMENT, corpus_id TEXT NOT NULL UNIQUE);
         """,
+        // Processes had no numbers of their own before. Those that came to be then get negative ones, which no later one will have.
+        """
+        CREATE TABLE generations (
+            job_id TEXT NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            world_size INTEGER NOT NULL,
+            started_at INTEGER NOT NULL,
+            first_step INTEGER,
+            PRIMARY KEY (job_id, lineage, generation)) WITHOUT ROWID;
+        INSERT INTO generations
+        SELECT job_id, lineage, generation, max(world_size), min(at), min(step) FROM metrics GROUP BY job_id, lineage, generation;
+
+        CREATE TABLE logs_of_members (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL,
+            member INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            rank INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            worker TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (job_id, member, number));
+        INSERT INTO logs_of_members
+        SELECT sequence, job_id, -(generation * 1048576 + rank + 1), generation, rank, number, at, worker, text FROM logs;
+        DROP TABLE logs;
+        ALTER TABLE logs_of_members RENAME TO logs;
+        CREATE INDEX logs_by_job ON logs (job_id);
+        CREATE INDEX logs_by_rank ON logs (job_id, rank);
+        """,
     ];
 
     /// <summary>The version that this program writes.</summary>

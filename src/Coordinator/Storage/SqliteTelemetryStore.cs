@@ -15,10 +15,17 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
         """;
 
     /// <inheritdoc/>
-    public Task BeginGenerationAsync(string jobId, int lineage, int generation, CancellationToken cancellationToken) =>
+    public Task BeginGenerationAsync(string jobId, int lineage, int generation, int worldSize, CancellationToken cancellationToken) =>
         database.WriteAsync(
             session =>
             {
+                // Steps that came before are those of ranks that began before this was recorded; they stay.
+                session.Execute(
+                    """
+                    INSERT INTO generations VALUES ($1, $2, $3, $4, $5, NULL)
+                    ON CONFLICT (job_id, lineage, generation) DO UPDATE SET world_size = $4
+                    """,
+                    jobId, lineage, generation, worldSize, DateTimeOffset.UtcNow.ToColumn());
                 // A new lineage goes back on purpose; an older generation, told again, changes nothing.
                 session.Execute(
                     """
@@ -67,20 +74,33 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
     public Task<IReadOnlyList<MetricRow>> MetricsAfterAsync(
         string jobId, long step, int maximum, CancellationToken cancellationToken) =>
         database.ReadAsync<IReadOnlyList<MetricRow>>(
-            session => session.All(
-                MetricColumns + """
-                 AS m WHERE job_id = $1 AND step > $2 AND NOT EXISTS (
-                    SELECT 1 FROM metrics WHERE job_id = m.job_id AND step = m.step AND (lineage, generation) > (m.lineage, m.generation))
-                ORDER BY step LIMIT $3
-                """,
-                Metric, jobId, step, maximum),
+            session =>
+            {
+                var generations = session.All(
+                    """
+                    SELECT lineage, generation, first_step FROM generations WHERE job_id = $1 AND first_step IS NOT NULL
+                    ORDER BY lineage, generation
+                    """,
+                    row => new RecordedGeneration(row.GetInt32(0), row.GetInt32(1), row.GetInt64(2)),
+                    jobId);
+                var rows = new List<MetricRow>();
+                foreach (var valid in ValidSteps.Of(generations).Where(valid => valid.Before > step + 1))
+                {
+                    rows.AddRange(session.All(
+                        MetricColumns + " WHERE job_id = $1 AND lineage = $2 AND generation = $3 AND step > $4 AND step < $5 ORDER BY step LIMIT $6",
+                        Metric, jobId, valid.Lineage, valid.Generation, step, valid.Before, maximum - rows.Count));
+                    if (rows.Count >= maximum)
+                        break;
+                }
+                return rows;
+            },
             cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LogRow>> LogsAfterAsync(
         string jobId, int? rank, long sequence, int maximum, CancellationToken cancellationToken)
     {
-        const string Select = "SELECT sequence, generation, rank, number, at, worker, text FROM logs WHERE job_id = $1 AND sequence > $2";
+        const string Select = "SELECT sequence, member, generation, rank, number, at, worker, text FROM logs WHERE job_id = $1 AND sequence > $2";
         return database.ReadAsync<IReadOnlyList<LogRow>>(
             session => rank is { } one
                 ? session.All(Select + " AND rank = $4 ORDER BY sequence LIMIT $3", Log, jobId, sequence, maximum, one)
@@ -117,19 +137,30 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
         foreach (var metric in batch.Metrics)
         {
             session.Execute(
-                "INSERT OR IGNORE INTO metrics VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                "INSERT INTO metrics VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
                 batch.JobId, metric.Step, metric.Lineage, metric.Generation, metric.At.ToColumn(), metric.WorldSize, metric.Loss.ToColumn(),
                 metric.LearningRate.ToColumn(), metric.TokensPerSecond.ToColumn(), metric.GradientNorm.ToColumn(), metric.HeldOutLoss.ToColumn());
-            Advance(session, batch.JobId, metric.Lineage, metric.Generation, metric.Step);
+        }
+        foreach (var generation in batch.Metrics.GroupBy(metric => (metric.Lineage, metric.Generation)))
+        {
+            var first = generation.MinBy(metric => metric.Step)!;
+            session.Execute(
+                """
+                INSERT INTO generations VALUES ($1, $2, $3, $4, $5, $6)
+                ON CONFLICT (job_id, lineage, generation) DO UPDATE SET first_step = excluded.first_step
+                WHERE generations.first_step IS NULL OR generations.first_step > excluded.first_step
+                """,
+                batch.JobId, first.Lineage, first.Generation, first.WorldSize, first.At.ToColumn(), first.Step);
+            Advance(session, batch.JobId, first.Lineage, first.Generation, generation.Max(metric => metric.Step));
         }
         foreach (var log in batch.Logs)
         {
             session.Execute(
                 """
-                INSERT INTO logs (job_id, generation, rank, number, at, worker, text) VALUES ($1, $2, $3, $4, $5, $6, $7)
-                ON CONFLICT (job_id, generation, rank, number) DO NOTHING
+                INSERT INTO logs (job_id, member, generation, rank, number, at, worker, text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                ON CONFLICT (job_id, member, number) DO NOTHING
                 """,
-                batch.JobId, log.Generation, log.Rank, log.Number, log.At.ToColumn(), batch.Worker, log.Text);
+                batch.JobId, log.Member, log.Generation, log.Rank, log.Number, log.At.ToColumn(), batch.Worker, log.Text);
         }
         foreach (var checkpoint in batch.Checkpoints)
         {
@@ -183,5 +214,5 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
         row.Number(5) ?? double.NaN, row.Number(6) ?? double.NaN, row.Number(7) ?? double.NaN, row.Number(8), row.Number(9));
 
     private static LogRow Log(SqliteDataReader row) => new(
-        row.GetInt64(0), row.GetInt32(1), row.GetInt32(2), row.GetInt64(3), row.Time(4), row.GetString(5), row.GetString(6));
+        row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3), row.GetInt64(4), row.Time(5), row.GetString(6), row.GetString(7));
 }

@@ -66,6 +66,28 @@ public sealed class CoordinatorDatabaseTests : IDisposable
         database.Epoch.ShouldBe(2);
     }
 
+    [Fact]
+    public async Task A_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it()
+    {
+        Sql($"{File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Storage", "version-1.sql"))}");
+        await using var database = Open();
+        database.Epoch.ShouldBe(8);
+        var telemetry = new SqliteTelemetryStore(database);
+        (await telemetry.ProgressAsync("a-aaaaa", default)).CommittedStep.ShouldBe(12);
+        (await telemetry.MetricsAfterAsync("a-aaaaa", 0, 10, default)).Select(point => (point.Generation, point.Step)).ShouldBe([(1, 9), (1, 10), (2, 11), (2, 12)]);
+        var lines = await telemetry.LogsAfterAsync("a-aaaaa", null, 0, 10, default);
+        lines.Select(line => (line.Sequence, line.Generation, line.Rank, line.Text)).ShouldBe([(1, 1, 0, "first"), (2, 1, 1, "second"), (4, 2, 0, "third")]);
+
+        // The processes of then are not those of now.
+        LogRow[] more = [.. Enumerable.Range(1, 3).Select(member => new LogRow(0, member, 3, member - 1, 1, Noon, "w1", $"member {member}"))];
+        await telemetry.RecordAsync([new TelemetryBatch("a-aaaaa", "w1", [], more, [], [])], default);
+        lines = await telemetry.LogsAfterAsync("a-aaaaa", null, 0, 10, default);
+        lines.Select(line => line.Text).ShouldBe(["first", "second", "third", "member 1", "member 2", "member 3"]);
+        lines.Select(line => line.Member).Distinct().Count().ShouldBe(6);
+        (await new SqliteJobStore(database).UnfinishedAsync(default)).ShouldHaveSingleItem().JobId.ShouldBe("a-aaaaa");
+        (await Roster(database).CorporaAsync(default)).ShouldBe(["c0"]);
+    }
+
     [Theory]
     [InlineData("not a database at all, but long enough for a header and then some more text after it")]
     [InlineData("SQLite format 3\0 with rubbish after the magic, which goes on and on and on until it is longer than a header of 100 bytes")]
@@ -161,7 +183,7 @@ public sealed class CoordinatorDatabaseTests : IDisposable
         using var connection = new SqliteConnection($"Data Source={_folder.File(CoordinatorDatabase.FileName)};Pooling=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = sql.Format;
+        command.CommandText = sql.ToString(System.Globalization.CultureInfo.InvariantCulture);
         command.ExecuteNonQuery();
     }
 }

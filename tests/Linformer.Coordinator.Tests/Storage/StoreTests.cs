@@ -101,10 +101,10 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Only_the_current_generation_commits_and_never_goes_back()
     {
-        await _telemetry.BeginGenerationAsync("a", 0, 1, None);
+        await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
         await RecordAsync(Metric(0, 1, 10), Metric(0, 1, 9));
         (await CommittedAsync()).ShouldBe(10);
-        await _telemetry.BeginGenerationAsync("a", 0, 2, None);
+        await _telemetry.BeginGenerationAsync("a", 0, 2, 2, None);
         // Ranks that were cut off go on computing; they commit nothing.
         await RecordAsync(Metric(0, 1, 15));
         (await CommittedAsync()).ShouldBe(10);
@@ -113,10 +113,10 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         await RecordAsync(Metric(0, 2, 11));
         (await CommittedAsync()).ShouldBe(11);
         // Told again, as after a restart.
-        await _telemetry.BeginGenerationAsync("a", 0, 1, None);
+        await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
         (await _telemetry.ProgressAsync("a", None)).Generation.ShouldBe(2);
         // A lineage goes back on purpose.
-        await _telemetry.BeginGenerationAsync("a", 1, 3, None);
+        await _telemetry.BeginGenerationAsync("a", 1, 3, 2, None);
         (await CommittedAsync()).ShouldBe(0);
         await RecordAsync(Metric(0, 2, 99), Metric(1, 3, 5));
         (await CommittedAsync()).ShouldBe(5);
@@ -125,7 +125,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_checkpoint_commits_its_step_though_the_metrics_were_lost()
     {
-        await _telemetry.BeginGenerationAsync("a", 0, 1, None);
+        await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
         var checkpoint = new CheckpointRow("l0000-g0001-s00000100", 0, 1, 100, Noon, 5000, Kept: true);
         await _telemetry.RecordAsync([new TelemetryBatch("a", "w1", [], [], [checkpoint], [])], None);
         (await CommittedAsync()).ShouldBe(100);
@@ -153,7 +153,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Metrics_are_those_of_the_newest_generation_and_keep_what_is_no_number()
     {
-        await _telemetry.BeginGenerationAsync("a", 0, 2, None);
+        await _telemetry.BeginGenerationAsync("a", 0, 2, 2, None);
         var last = Metric(0, 2, 3) with { Loss = double.NaN, GradientNorm = double.PositiveInfinity, HeldOutLoss = double.NaN };
         await RecordAsync(Metric(0, 1, 1), Metric(0, 1, 2), Metric(0, 1, 3), Metric(0, 2, 2), last);
         await RecordAsync(Metric(0, 2, 2) with { Loss = 77 });
@@ -164,6 +164,50 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         progress.LastMetric.ShouldBe(last);
         progress.HeldOutLoss.ShouldBe(double.NaN);
         (await _telemetry.ProgressAsync("nothing", None)).ShouldBe(new JobProgress(0, 0, 0, null, null));
+    }
+
+    [Fact]
+    public async Task A_newer_generation_replaces_what_came_from_its_first_step_on()
+    {
+        // The second began at 4 and lost the metrics of 5; the third went back to 3 in a new lineage; the fourth recorded nothing yet.
+        await RecordAsync([.. Enumerable.Range(1, 8).Select(step => Metric(0, 1, step))]);
+        await _telemetry.BeginGenerationAsync("a", 0, 2, 1, None);
+        await RecordAsync(Metric(0, 2, 4), Metric(0, 2, 6), Metric(0, 2, 7));
+        (await PointsAsync()).ShouldBe([(0, 1, 1), (0, 1, 2), (0, 1, 3), (0, 2, 4), (0, 2, 6), (0, 2, 7)]);
+        await RecordAsync(Metric(1, 3, 4), Metric(1, 3, 3));
+        await _telemetry.BeginGenerationAsync("a", 1, 4, 1, None);
+        (await PointsAsync()).ShouldBe([(0, 1, 1), (0, 1, 2), (1, 3, 3), (1, 3, 4)]);
+        // A step of the first that was confirmed only after the second had begun.
+        await RecordAsync(Metric(1, 4, 5), Metric(1, 3, 5));
+        (await PointsAsync()).ShouldBe([(0, 1, 1), (0, 1, 2), (1, 3, 3), (1, 3, 4), (1, 4, 5)]);
+        (await _telemetry.MetricsAfterAsync("a", 2, 2, None)).ShouldBe([Metric(1, 3, 3), Metric(1, 3, 4)]);
+        (await _telemetry.MetricsAfterAsync("a", 4, 2, None)).ShouldBe([Metric(1, 4, 5)]);
+        (await _telemetry.MetricsAfterAsync("a", 5, 2, None)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task In_any_history_of_generations_a_step_has_the_newest_point_that_counts()
+    {
+        for (var seed = 0; seed < 60; seed++)
+        {
+            var random = new Random(seed);
+            var recorded = Enumerable.Range(1, random.Next(1, 10))
+                .SelectMany(generation =>
+                {
+                    var first = random.Next(1, 20);
+                    return Enumerable.Range(first, 20).Where(_ => random.Next(4) > 0).Select(step => Metric(generation / 4, generation, step)).ToList();
+                })
+                .ToArray();
+            await _telemetry.RecordAsync([new TelemetryBatch($"seed-{seed}", "w1", [.. recorded.OrderBy(_ => random.Next())], [], [], [])], None);
+
+            // The rule as it is said: no newer generation has recorded that step or an earlier one.
+            var expected = recorded
+                .Where(point => !Array.Exists(recorded, newer => newer.Generation > point.Generation && newer.Step <= point.Step))
+                .OrderBy(point => point.Step)
+                .ToList();
+            (await _telemetry.MetricsAfterAsync($"seed-{seed}", 0, 1000, None)).ShouldBe(expected, customMessage: $"seed {seed}");
+            (await _telemetry.MetricsAfterAsync($"seed-{seed}", 12, 3, None)).ShouldBe(expected.Where(point => point.Step > 12).Take(3), customMessage: $"seed {seed}");
+        }
     }
 
     [Fact]
@@ -187,6 +231,9 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
 
     private Task RecordAsync(params MetricRow[] metrics) => _telemetry.RecordAsync([new TelemetryBatch("a", "w1", metrics, [], [], [])], None);
 
+    private async Task<IEnumerable<(int Lineage, int Generation, long Step)>> PointsAsync() =>
+        (await _telemetry.MetricsAfterAsync("a", 0, 100, None)).Select(point => (point.Lineage, point.Generation, point.Step));
+
     private async Task<long> CommittedAsync() => (await _telemetry.ProgressAsync("a", None)).CommittedStep;
 
     private static JobSubmission Submission(string id) => new(id, "a", "{}", "person:ada", Noon);
@@ -206,5 +253,5 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
 
     private static MetricRow Metric(int lineage, int generation, long step) => new(lineage, generation, step, Noon, 2, 3.5, 0.1, 1000, 0.5, null);
 
-    private static LogRow Line(int rank, long number) => new(0, 1, rank, number, Noon, "w1", $"line {number}");
+    private static LogRow Line(int rank, long number) => new(0, rank + 1, 1, rank, number, Noon, "w1", $"line {number}");
 }

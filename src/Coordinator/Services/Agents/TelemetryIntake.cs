@@ -83,7 +83,9 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
                 break;
             case Proto.TelemetryItem.KindOneofCase.Log:
                 var text = item.Log.Text.Length <= WireLimits.MaxLogLine ? item.Log.Text : item.Log.Text[..WireLimits.MaxLogLine];
-                batch.Logs.Add(new LogRow(0, item.Generation, item.Rank, item.Log.Number, at, worker, text));
+                // An agent that numbers no processes has one for each generation and rank.
+                var member = item.Member > 0 ? item.Member : -((item.Generation * (long)MaxRank) + item.Rank + 1);
+                batch.Logs.Add(new LogRow(0, member, item.Generation, item.Rank, item.Log.Number, at, worker, text));
                 break;
             case Proto.TelemetryItem.KindOneofCase.Checkpoint:
                 var written = item.Checkpoint;
