@@ -28,22 +28,44 @@ internal static class Some
     public static JobSubmission Submission(string id = "small-aaaaa", int min = 1, int max = 2, int priority = 0) =>
         new(id, "small", JobFile(min, max, priority).ToJson(), "person:ada", Noon);
 
-    public static ImmutableArray<Placement> Slots(params string[] workers)
+    public static ImmutableArray<Place> Slots(params string[] workers)
     {
         var used = new Dictionary<string, int>(StringComparer.Ordinal);
-        return [.. workers.Select((worker, rank) => new Placement(rank, worker, used[worker] = used.GetValueOrDefault(worker, -1) + 1))];
+        return [.. workers.Select(worker => new Place(worker, used[worker] = used.GetValueOrDefault(worker, -1) + 1))];
     }
+
+    /// <summary>Members 1, 2, … on workers, placed at noon.</summary>
+    public static ImmutableArray<Placement> Members(params string[] workers) =>
+        [.. Slots(workers).Select((place, i) => new Placement(i + 1, place.Worker, place.Slot, Noon))];
 
     public static FailedRank Failure(int generation = 1, int rank = 0, string worker = "w1", bool permanent = false, bool peerLost = false) =>
         new(generation, rank, worker, 137, "SIGKILL", "was ended by SIGKILL", ["last line"], permanent, peerLost);
 
-    public static ReportedGroup Report(JobView job, GroupCondition condition = GroupCondition.Alive, params FailedRank[] failures) => new()
+    /// <summary>A worker's report of some of its members of a job, all in one condition, in the job's newest generation.</summary>
+    public static ReportedGroup Report(JobView job, MemberCondition condition = MemberCondition.Training, params int[] members) => new(
+        job.JobId,
+        [
+            .. (members.Length > 0 ? members : [1]).Select(member => new ReportedMember
+            {
+                Member = member,
+                Condition = condition,
+                Lineage = job.Lineage,
+                Generation = job.Plan?.Generation ?? 0,
+                HoldsState = condition == MemberCondition.Training,
+                Failure = condition == MemberCondition.Failed ? Failure() : null,
+            }),
+        ]);
+
+    /// <summary>What is seen of a member, in a generation of lineage 0.</summary>
+    public static ObservedMember Seen(int member, MemberCondition condition, int generation = 0, long applied = 0, string? worker = null) => new()
     {
-        JobId = job.JobId,
-        Lineage = job.Lineage,
-        Generation = job.Generation,
+        Member = member,
+        Worker = worker ?? $"w{member}",
         Condition = condition,
-        Failures = [.. failures],
+        Generation = generation,
+        AppliedStep = applied,
+        HoldsState = generation > 0,
+        Failure = condition == MemberCondition.Failed ? Failure(generation, worker: worker ?? $"w{member}") : null,
     };
 
     public static WorkerIdentity Identity(string name, int slots = 2, string instance = "first") => new()

@@ -6,8 +6,8 @@ using Linformer.Coordinator.Workers;
 namespace Linformer.Coordinator.Tests;
 
 /// <summary>
-/// Does what an agent does, against the grains: connects, takes assignments up, and reports ranks that are alive and leases that are
-/// done at once.
+/// Does what an agent does, against the grains: connects, takes assignments up, and reports members that are ready and train at once, and
+/// leases that are done at once.
 /// </summary>
 internal sealed class TestAgent : IAsyncDisposable
 {
@@ -17,7 +17,7 @@ internal sealed class TestAgent : IAsyncDisposable
     private readonly WorkerIdentity _identity;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
-    private Dictionary<(string Job, int Generation), ReportedGroup> _groups = [];
+    private Dictionary<(string Job, int Member), ReportedMember> _members = [];
     private ImmutableArray<ReportedLease> _leases = [];
     private long _session;
     private long _revision;
@@ -32,8 +32,14 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public string Name => _identity.Name;
 
-    /// <summary>Every generation of a job whose ranks it has started.</summary>
-    public List<(string Job, int Generation)> Started { get; } = [];
+    /// <summary>Every member of a job that it has started.</summary>
+    public List<(string Job, int Member)> Started { get; } = [];
+
+    /// <summary>Every generation of a job that a member of its was a rank of, in order.</summary>
+    public List<(string Job, int Generation)> Joined { get; } = [];
+
+    /// <summary>Whether new members get ready at once.</summary>
+    public bool Ready { get; set; } = true;
 
     /// <summary>What it was asked to do and never should have been.</summary>
     public List<string> Violations { get; } = [];
@@ -46,23 +52,36 @@ internal sealed class TestAgent : IAsyncDisposable
     {
         var agent = new TestAgent(cluster, Some.Identity(name, slots, instance));
         foreach (var group in groups ?? [])
-            agent._groups[(group.JobId, group.Generation)] = group;
+        {
+            foreach (var member in group.Members)
+                agent._members[(group.JobId, member.Member)] = member;
+        }
         agent._session = await cluster.Worker(name).Connect(agent._identity, CancellationToken.None);
         await agent.ReportAsync();
         agent._loops = Task.WhenAll(agent.FollowAsync(), agent.BeatAsync());
         return agent;
     }
 
-    /// <summary>Its ranks of a job end.</summary>
-    public async Task EndAsync(string job, GroupCondition condition, params FailedRank[] failures)
+    /// <summary>How its members of a job are.</summary>
+    public ReportedGroup Held(string job)
+    {
+        lock (_gate)
+            return new ReportedGroup(job, [.. _members.Where(member => member.Key.Job == job).Select(member => member.Value)]);
+    }
+
+    /// <summary>Its members of a job change, those that live.</summary>
+    public async Task ChangeAsync(string job, Func<ReportedMember, ReportedMember> change)
     {
         lock (_gate)
         {
-            var group = _groups.Values.Single(group => group.JobId == job && group.Condition == GroupCondition.Alive);
-            _groups[(group.JobId, group.Generation)] = group with { Condition = condition, Failures = [.. failures], Summary = "{}" };
+            foreach (var key in _members.Keys.Where(key => key.Job == job && _members[key].IsAlive).ToList())
+                _members[key] = change(_members[key]);
         }
         await ReportAsync();
     }
+
+    /// <summary>Its members of a job end.</summary>
+    public Task EndAsync(string job, MemberCondition condition) => ChangeAsync(job, member => Ended(member, condition));
 
     /// <summary>Says that it wants to leave.</summary>
     public Task DrainAsync()
@@ -105,60 +124,81 @@ internal sealed class TestAgent : IAsyncDisposable
         lock (_gate)
         {
             _revision = assignment.Revision;
-            var groups = new Dictionary<(string, int), ReportedGroup>();
-            foreach (var group in assignment.Groups)
+            var members = new Dictionary<(string, int), ReportedMember>();
+            foreach (var (group, place) in assignment.Groups.SelectMany(group => group.Members.Select(place => (group, place))))
             {
-                var key = (group.JobId, group.Generation);
-                if (!_groups.TryGetValue(key, out var known))
+                var key = (group.JobId, place.Member);
+                if (!_members.TryGetValue(key, out var known))
                 {
                     Started.Add(key);
-                    known = new ReportedGroup { JobId = group.JobId, Lineage = group.Lineage, Generation = group.Generation, Condition = GroupCondition.Alive };
+                    known = new ReportedMember { Member = place.Member, Condition = Ready ? MemberCondition.Waiting : MemberCondition.Starting };
                 }
-                groups[key] = group.Stop && known.Condition == GroupCondition.Alive ? known with { Condition = GroupCondition.Stopped } : known;
+                members[key] = Follow(group, known);
             }
-            Check(assignment, groups);
-            _groups = groups;
+            Check(assignment, members);
+            _members = members;
             Leased.AddRange(assignment.Leases);
             _leases = [.. assignment.Leases.Select(Done)];
         }
     }
 
-    private void Check(WorkerAssignment assignment, Dictionary<(string Job, int Generation), ReportedGroup> groups)
+    private ReportedMember Follow(AssignedGroup group, ReportedMember member)
     {
-        var alive = assignment.Groups.Where(group => groups[(group.JobId, group.Generation)].Condition == GroupCondition.Alive).ToList();
-        foreach (var slot in alive.SelectMany(group => group.Ranks).GroupBy(rank => rank.Slot).Where(ranks => ranks.Count() > 1))
-            Violations.Add($"slot {slot.Key} of {_identity.Name} has {slot.Count()} ranks");
-        foreach (var job in assignment.Groups.GroupBy(group => group.JobId).Where(generations => generations.Count() > 1))
-            Violations.Add($"job {job.Key} has {job.Count()} generations on {_identity.Name}");
+        if (!member.IsAlive)
+            return member;
+        if (group.Plan is { } plan && plan.Generation > member.Generation && member.Condition != MemberCondition.Starting)
+        {
+            var joins = plan.Members.Contains(member.Member);
+            if (joins)
+                Joined.Add((group.JobId, plan.Generation));
+            member = joins
+                ? member with { Condition = MemberCondition.Training, Lineage = plan.Lineage, Generation = plan.Generation, HoldsState = true, Broken = "" }
+                : member with { Condition = MemberCondition.Waiting };
+        }
+        return group.Stop ? member with { Condition = MemberCondition.Stopped } : member;
     }
 
-    /// <summary>Its ranks of some job end, if there are any.</summary>
-    public async Task EndAnyAsync(Random random, GroupCondition condition)
+    private void Check(WorkerAssignment assignment, Dictionary<(string Job, int Member), ReportedMember> members)
+    {
+        var alive = assignment.Groups.SelectMany(group => group.Members.Where(place => members[(group.JobId, place.Member)].IsAlive)).ToList();
+        foreach (var slot in alive.GroupBy(place => place.Slot).Where(places => places.Count() > 1))
+            Violations.Add($"slot {slot.Key} of {_identity.Name} has {slot.Count()} ranks");
+        foreach (var job in assignment.Groups.GroupBy(group => group.JobId).Where(groups => groups.Count() > 1))
+            Violations.Add($"job {job.Key} is {job.Count()} times on {_identity.Name}");
+    }
+
+    /// <summary>One of its members of some job ends, if there are any.</summary>
+    public async Task EndAnyAsync(Random random, MemberCondition condition)
     {
         lock (_gate)
         {
-            var alive = _groups.Values.Where(group => group.Condition == GroupCondition.Alive).ToArray();
+            var alive = _members.Where(member => member.Value.IsAlive).ToArray();
             if (alive.Length == 0)
                 return;
-            var group = alive[random.Next(alive.Length)];
-            _groups[(group.JobId, group.Generation)] = group with
-            {
-                Condition = condition,
-                Failures = condition == GroupCondition.Failed ? [Some.Failure(group.Generation)] : [],
-                Summary = "{}",
-            };
+            var (key, member) = alive[random.Next(alive.Length)];
+            _members[key] = Ended(member, condition);
         }
         await ReportAsync();
     }
+
+    private static ReportedMember Ended(ReportedMember member, MemberCondition condition) => member with
+    {
+        Condition = condition,
+        Failure = condition == MemberCondition.Failed ? Some.Failure(member.Generation) : null,
+        Summary = "{}",
+    };
 
     private async Task ReportAsync()
     {
         WorkerStatus status;
         lock (_gate)
-            status = new WorkerStatus { Groups = [.. _groups.Values], Leases = _leases, AssignmentRevision = _revision, Draining = _draining };
+            status = new WorkerStatus { Groups = Groups(), Leases = _leases, AssignmentRevision = _revision, Draining = _draining };
         await _cluster.Worker(_identity.Name).Report(_session, status, CancellationToken.None);
         await _cluster.Scheduler.Poke(CancellationToken.None);
     }
+
+    private ImmutableArray<ReportedGroup> Groups() =>
+        [.. _members.GroupBy(member => member.Key.Job).Select(group => new ReportedGroup(group.Key, [.. group.Select(member => member.Value)]))];
 
     private static ReportedLease Done(AssignedLease lease) => new()
     {

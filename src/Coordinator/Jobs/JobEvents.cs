@@ -11,12 +11,28 @@ public abstract record JobEvent;
 [GenerateSerializer, Alias("linformer.job-waits")]
 public sealed record JobWaits([property: Id(0)] string Reason) : JobEvent;
 
-/// <summary>The job gets slots. It prepares its corpus, or starts a generation when that is ready.</summary>
-/// <param name="Placements">The slots, by rank.</param>
+/// <summary>The job gets slots. It prepares its corpus, or starts its members when that is ready.</summary>
+/// <param name="Places">The slots.</param>
 [GenerateSerializer, Alias("linformer.job-placed")]
-public sealed record JobPlaced([property: Id(0)] ImmutableArray<Placement> Placements) : JobEvent;
+public sealed record JobPlaced([property: Id(0)] ImmutableArray<Place> Places) : JobEvent;
 
-/// <summary>The corpus is ready: the generation starts on the slots that the job holds.</summary>
+/// <summary>The running job gets more slots: for replacements of members that are gone, or for more ranks than it had.</summary>
+/// <param name="Places">The slots.</param>
+[GenerateSerializer, Alias("linformer.job-grown")]
+public sealed record JobGrown([property: Id(0)] ImmutableArray<Place> Places) : JobEvent;
+
+/// <summary>The running job, which has fewer ranks than it must, is to write a checkpoint and queue again: others can use its slots.</summary>
+/// <param name="Reason">Why.</param>
+[GenerateSerializer, Alias("linformer.job-yields")]
+public sealed record JobYields([property: Id(0)] string Reason) : JobEvent;
+
+/// <summary>Which members are far slower than the others.</summary>
+/// <param name="Generation">The generation in which that was seen.</param>
+/// <param name="Slow">They; empty for none.</param>
+[GenerateSerializer, Alias("linformer.job-stragglers")]
+public sealed record JobStragglers([property: Id(0)] int Generation, [property: Id(1)] ImmutableArray<SlowMember> Slow) : JobEvent;
+
+/// <summary>The corpus is ready: members start on the slots that the job holds.</summary>
 /// <param name="Corpus">The corpus.</param>
 [GenerateSerializer, Alias("linformer.job-corpus-ready")]
 public sealed record JobCorpusReady([property: Id(0)] JobCorpus Corpus) : JobEvent;
@@ -26,56 +42,33 @@ public sealed record JobCorpusReady([property: Id(0)] JobCorpus Corpus) : JobEve
 [GenerateSerializer, Alias("linformer.job-corpus-failed")]
 public sealed record JobCorpusFailed([property: Id(0)] string Reason) : JobEvent;
 
-/// <summary>What is seen of a generation's ranks on the workers. Without a change it is not told.</summary>
-/// <param name="Lineage">The lineage.</param>
-/// <param name="Generation">The generation.</param>
-/// <param name="Groups">Every worker that holds ranks of it.</param>
-/// <param name="CommittedStep">The furthest step recorded under it.</param>
+/// <summary>What is seen of a job's members on the workers.</summary>
 [GenerateSerializer, Alias("linformer.job-observed")]
-public sealed record JobObserved(
-    [property: Id(0)] int Lineage,
-    [property: Id(1)] int Generation,
-    [property: Id(2)] ImmutableArray<ObservedGroup> Groups,
-    [property: Id(3)] long CommittedStep) : JobEvent;
-
-/// <summary>A generation's ranks on one worker.</summary>
-/// <param name="Worker">The worker.</param>
-/// <param name="Condition">How they are.</param>
-/// <param name="Failures">Those that failed, the cause first.</param>
-/// <param name="Summary">What rank 0 said at the end, as JSON.</param>
-/// <param name="Why">Why they are so, as a sentence without its end, where that is known: "worker w1 leaves".</param>
-[GenerateSerializer, Alias("linformer.observed-group")]
-public sealed record ObservedGroup(
-    [property: Id(0)] string Worker,
-    [property: Id(1)] GroupCondition Condition,
-    [property: Id(2)] ImmutableArray<FailedRank> Failures,
-    [property: Id(3)] string? Summary,
-    [property: Id(4)] string Why = "");
-
-/// <summary>How a generation's ranks on one worker are.</summary>
-[GenerateSerializer, Alias("linformer.group-condition")]
-public enum GroupCondition
+public sealed record JobObserved : JobEvent
 {
-    /// <summary>Assigned; the worker has not taken it up yet, or is not back after a restart of the coordinator.</summary>
-    Pending = 0,
+    /// <summary>The lineage that the job was in when they were looked at.</summary>
+    [Id(0)] public int Lineage { get; init; }
 
-    /// <summary>Its processes live.</summary>
-    Alive = 1,
+    /// <summary>The generation that the job was in when they were looked at.</summary>
+    [Id(1)] public int Generation { get; init; }
 
-    /// <summary>All of the job is done.</summary>
-    Finished = 2,
+    /// <summary>The members.</summary>
+    [Id(2)] public required ImmutableArray<ObservedMember> Members { get; init; }
 
-    /// <summary>Stopped as asked, with a checkpoint.</summary>
-    Stopped = 3,
+    /// <summary>The furthest step recorded under the lineage by generations that were the newest then.</summary>
+    [Id(3)] public long CommittedStep { get; init; }
 
-    /// <summary>A rank of it failed; the others have been ended.</summary>
-    Failed = 4,
+    /// <summary>The generation whose steps commit, as storage has it; higher than the job's when the coordinator was killed in between.</summary>
+    [Id(4)] public int RecordedGeneration { get; init; }
 
-    /// <summary>The worker is lost, or has come back without it.</summary>
-    Lost = 5,
+    /// <summary>Whether the cause of a broken generation has been waited for long enough.</summary>
+    [Id(5)] public bool CauseAwaited { get; init; }
 
-    /// <summary>Its worker wants to leave.</summary>
-    Leaving = 6,
+    /// <summary>Whether members that get ready have been waited for long enough.</summary>
+    [Id(6)] public bool StartAwaited { get; init; }
+
+    /// <summary>Whether slots and members for a handover have been waited for long enough.</summary>
+    [Id(7)] public bool HandoverAwaited { get; init; }
 }
 
 /// <summary>A change that a job's state does not allow. The message names the job, its state and what is possible.</summary>

@@ -79,7 +79,7 @@ public sealed class JobGrain(
         if (view.Generation == 0 || after.HistorySequence == before.HistorySequence)
             return after;
         if (view.Generation != before.View!.Generation)
-            await telemetry.BeginGenerationAsync(view.JobId, view.Lineage, view.Generation, view.Placements.Length, CancellationToken.None);
+            await telemetry.BeginGenerationAsync(view.JobId, view.Lineage, view.Generation, view.WorldSize, CancellationToken.None);
         var progress = await telemetry.ProgressAsync(view.JobId, CancellationToken.None);
         return progress.CommittedStep > before.CommittedStep ? change(before with { CommittedStep = progress.CommittedStep }) : after;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace Linformer.Coordinator.Jobs;
 
@@ -7,49 +8,68 @@ public static partial class JobMachine
     /// <summary>So many failures in a row without a further committed step are tried again.</summary>
     public const int FailuresTriedAgain = 3;
 
+    /// <summary>So many generations in a row may break with none of their members gone, such as by a cut network, and are tried again.</summary>
+    public const int BreaksTriedAgain = 10;
+
+    /// <summary>So many times a job goes back for a bad loss.</summary>
+    public const int MostLineages = 10;
+
     private const int KeptLogLines = 20;
     private const int KeptLineLength = 500;
     private const int KeptReasonLength = 2000;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
     /// <summary>Takes what the scheduler has decided or seen. What no longer fits the job's state changes nothing.</summary>
-    /// <exception cref="ArgumentException">A placement that the job cannot have.</exception>
+    /// <exception cref="ArgumentException">Slots that the job cannot have.</exception>
     public static JobState Apply(JobState state, JobEvent jobEvent, DateTimeOffset now) => (state.View, jobEvent) switch
     {
         ({ Phase: JobPhase.Queued } view, JobWaits waits) => view.Reason == waits.Reason
             ? state
             : Change(state, view with { Reason = waits.Reason }, now),
-        ({ Phase: JobPhase.Queued } view, JobPlaced placed) when !(view.NotBefore > now) => Place(state, view, placed.Placements, now),
+        ({ Phase: JobPhase.Queued } view, JobPlaced placed) when !(view.NotBefore > now) => Place(state, view, placed.Places, now),
         ({ Phase: JobPhase.Preparing } view, JobCorpusReady ready) => TakeCorpus(state, view, ready.Corpus, now),
         ({ Phase: JobPhase.Preparing }, JobCorpusFailed failed) => End(state, JobPhase.Failed, now, $"its corpus cannot be prepared: {failed.Reason}"),
         ({ Phase: JobPhase.Preparing or JobPhase.Running } view, JobObserved observed)
             when observed.Lineage == view.Lineage && observed.Generation == view.Generation => Observe(state, observed, now),
+        ({ Phase: JobPhase.Running, Stopping: false } view, JobGrown grown) when !(view.NotBefore > now) => Grow(state, view, grown.Places, now),
+        ({ Phase: JobPhase.Running, Stopping: false } view, JobYields yields) => StopMembers(state, view, yields.Reason, now),
+        ({ Phase: JobPhase.Running } view, JobStragglers stragglers) when stragglers.Generation == view.Generation => NoteSlow(state, view, stragglers.Slow, now),
         _ => state,
     };
 
-    private static JobState Place(JobState state, JobView view, ImmutableArray<Placement> placements, DateTimeOffset now)
+    private static JobState Place(JobState state, JobView view, ImmutableArray<Place> places, DateTimeOffset now)
     {
-        CheckPlacements(view, placements);
-        var placed = view with { Placements = placements, NotBefore = null };
+        CheckPlaces(view, places, view.RanksMin, view.RanksMax);
+        var placed = AddMembers(view, places, now) with { NotBefore = null };
         if (view.Corpus is not null && !state.CorpusToCheck)
-            return StartGeneration(state, placed, now);
+            return StartMembers(state, placed, now);
         var preparing = placed with { Phase = JobPhase.Preparing, Preparations = view.Preparations + 1, Reason = "its corpus is being prepared" };
-        return Change(state, preparing, now, what: $"got {Count(placements.Length, "slot")} on {Workers(placements)}");
+        return Change(state, preparing, now, what: $"got {Count(places.Length, "slot")} on {Workers(places)}");
     }
 
-    private static void CheckPlacements(JobView view, ImmutableArray<Placement> placements)
+    private static JobState Grow(JobState state, JobView view, ImmutableArray<Place> places, DateTimeOffset now)
     {
-        var ranks = placements.Select(placement => placement.Rank).Order();
-        var slots = placements.Select(placement => (placement.Worker, placement.Slot)).Distinct().Count();
-        if (placements.Length < view.RanksMin || placements.Length > view.RanksMax || slots != placements.Length
-            || !ranks.SequenceEqual(Enumerable.Range(0, placements.Length)))
+        CheckPlaces(view, places, 1, view.RanksMax);
+        return Change(
+            state, AddMembers(view, places, now) with { NotBefore = null }, now,
+            what: GetReady(places.Length, " more"), why: $"on {Workers(places)}");
+    }
+
+    private static void CheckPlaces(JobView view, ImmutableArray<Place> places, int least, int most)
+    {
+        var held = view.Placements.Select(placement => new Place(placement.Worker, placement.Slot));
+        if (places.Length < least || places.Length > most || places.Concat(held).Distinct().Count() != places.Length + view.Placements.Length)
         {
             throw new ArgumentException(
-                $"Job {view.JobId} cannot have these {placements.Length} placements; allowed are {view.RanksMin} to {view.RanksMax} ranks, "
-                + "numbered from 0 on, each on a slot of its own.",
-                nameof(placements));
+                $"Job {view.JobId} cannot have these {places.Length} slots; allowed are {least} to {most}, each once.", nameof(places));
         }
     }
+
+    private static JobView AddMembers(JobView view, ImmutableArray<Place> places, DateTimeOffset now) => view with
+    {
+        Placements = view.Placements.AddRange(places.Select((place, i) => new Placement(view.LastMember + 1 + i, place.Worker, place.Slot, now))),
+        LastMember = view.LastMember + places.Length,
+    };
 
     private static JobState TakeCorpus(JobState state, JobView view, JobCorpus corpus, DateTimeOffset now)
     {
@@ -62,161 +82,46 @@ public static partial class JobMachine
                 $"The corpus is not what it was when training began: its fingerprint was {before.Fingerprint} and is now {corpus.Fingerprint}. "
                 + "Put its files back as they were and submit the job again, or submit a new job for the new corpus.");
         }
-        return StartGeneration(state with { CorpusToCheck = false }, view with { Corpus = corpus }, now);
+        return StartMembers(state with { CorpusToCheck = false }, view with { Corpus = corpus }, now);
     }
 
-    private static JobState StartGeneration(JobState state, JobView view, DateTimeOffset now)
+    /// <summary>Its members start on the slots that the job holds; they form a generation once they are ready.</summary>
+    private static JobState StartMembers(JobState state, JobView view, DateTimeOffset now)
     {
         var running = view with
         {
             Phase = JobPhase.Running,
-            Reason = "",
-            Generation = view.Generation + 1,
-            WorldSize = view.Placements.Length,
-            GenerationStartedAt = now,
+            Reason = "its ranks start",
+            Plan = null,
+            Placements = [.. view.Placements.Select(placement => placement with { At = now })],
             StartedAt = view.StartedAt ?? now,
-            CommittedBefore = state.CommittedStep,
             Stopping = false,
         };
-        var what = $"generation {running.Generation} started with {Count(running.WorldSize, "rank")}";
-        return Change(state, running, now, what: what, why: $"on {Workers(running.Placements)}");
+        return Change(state, running, now, what: GetReady(view.Placements.Length), why: $"on {Workers(Places(view))}");
     }
 
-    private static JobState Observe(JobState state, JobObserved observed, DateTimeOffset now)
+    private static JobState NoteSlow(JobState state, JobView view, ImmutableArray<SlowMember> slow, DateTimeOffset now)
     {
-        var known = observed.CommittedStep > state.CommittedStep ? state with { CommittedStep = observed.CommittedStep } : state;
-        var view = known.View!;
-        var groups = view.Placements
-            .GroupBy(placement => placement.Worker, StringComparer.Ordinal)
-            .Select(ranks => observed.Groups.FirstOrDefault(group => group.Worker == ranks.Key)
-                ?? new ObservedGroup(ranks.Key, GroupCondition.Pending, [], Summary: null))
-            .ToImmutableArray();
-        var next = view.Phase == JobPhase.Preparing ? ObservePreparing(known, groups, now) : ObserveRunning(known, groups, now);
-        // A step alone is no reason to write the state.
-        return ReferenceEquals(next, known) ? state : next;
-    }
-
-    private static JobState ObservePreparing(JobState state, ImmutableArray<ObservedGroup> groups, DateTimeOffset now)
-    {
-        if (groups.FirstOrDefault(group => group.Condition is not (GroupCondition.Pending or GroupCondition.Alive)) is not { } gone)
+        var known = view.Slow;
+        if (slow.Select(member => member.Member).Order().SequenceEqual(known.Select(member => member.Member).Order()))
             return state;
-        var why = gone.Condition == GroupCondition.Lost ? Cause(gone, "is lost") : Cause(gone, "leaves");
-        return Requeue(state, now, "slots given back; queued again", why, TimeSpan.Zero);
-    }
-
-    private static JobState ObserveRunning(JobState state, ImmutableArray<ObservedGroup> groups, DateTimeOffset now)
-    {
-        var view = state.View!;
-        var first = view.Placements.First(placement => placement.Rank == 0).Worker;
-        if (groups.First(group => group.Worker == first) is { Condition: GroupCondition.Finished } finished)
+        var changed = view with { Slow = slow };
+        if (slow.FirstOrDefault(member => known.All(other => other.Member != member.Member)) is not { } found
+            || view.Placements.FirstOrDefault(placement => placement.Member == found.Member) is not { } place)
         {
-            // The last steps' numbers may still be on their way.
-            var all = state with { View = view with { Summary = finished.Summary }, CommittedStep = Math.Max(state.CommittedStep, view.TotalSteps) };
-            return End(all, JobPhase.Succeeded, now, why: "");
+            return Change(state, changed, now);
         }
-        if (groups.Any(group => group.Condition is GroupCondition.Failed or GroupCondition.Lost))
-            return EndBadly(state, groups, now);
-        if (groups.All(group => group.Condition is GroupCondition.Finished or GroupCondition.Stopped))
-        {
-            var why = view.Stopping ? view.Reason : groups.FirstOrDefault(group => group.Why.Length > 0)?.Why ?? "its ranks stopped by themselves";
-            return view.Wish == JobWish.Pause
-                ? Paused(state, now, why: "")
-                : Requeue(state, now, $"generation {view.Generation} stopped; queued again", why, TimeSpan.Zero);
-        }
-        var leaving = groups.FirstOrDefault(group => group.Condition is GroupCondition.Leaving or GroupCondition.Stopped);
-        if (leaving is null || view.Stopping)
-            return state;
-        var reason = leaving switch
-        {
-            { Why.Length: > 0 } => leaving.Why,
-            { Condition: GroupCondition.Leaving } => $"worker {leaving.Worker} leaves",
-            _ => $"the ranks on worker {leaving.Worker} stopped",
-        };
-        return Change(state, view with { Stopping = true, Reason = reason }, now, what: $"generation {view.Generation} is to stop", why: reason);
+        return Change(
+            state, changed, now, what: $"rank {view.Plan?.RankOf(found.Member) ?? -1} on worker {place.Worker} is slow",
+            why: string.Create(CultureInfo.InvariantCulture, $"{found.Factor:0.0} times the others' step time"));
     }
 
-    private static JobState EndBadly(JobState state, ImmutableArray<ObservedGroup> groups, DateTimeOffset now)
-    {
-        var further = state.CommittedStep > state.CommittedAtBadEnd;
-        var counted = state with
-        {
-            BadEndsInRow = further ? 1 : state.BadEndsInRow + 1,
-            FailuresInRow = further ? 0 : state.FailuresInRow,
-            CommittedAtBadEnd = state.CommittedStep,
-        };
-        var failures = groups.SelectMany(group => group.Failures).ToList();
-        var cause = failures.FirstOrDefault(failure => failure is { PeerLost: false, Permanent: true }) ?? failures.Find(failure => !failure.PeerLost);
-        var lost = groups.FirstOrDefault(group => group.Condition == GroupCondition.Lost);
-        if (cause is null && lost is not null)
-            return GoOn(counted, now, Coordinator, Cause(lost, "is lost"));
+    private static ImmutableArray<Place> Places(JobView view) => [.. view.Placements.Select(placement => new Place(placement.Worker, placement.Slot))];
 
-        cause = Bounded(cause ?? failures.FirstOrDefault() ?? Unexplained(state.View!, groups));
-        var failed = counted with { FailuresInRow = counted.FailuresInRow + 1, View = state.View! with { LastFailure = cause } };
-        var why = Describe(cause);
-        if (cause.Permanent)
-            return End(failed, JobPhase.Failed, now, why);
-        return failed.FailuresInRow > FailuresTriedAgain
-            ? End(failed, JobPhase.Failed, now, $"{failed.FailuresInRow} failures in a row without a further step; the last: {why}")
-            : GoOn(failed, now, $"worker:{cause.Worker}", why);
-    }
-
-    private static JobState GoOn(JobState state, DateTimeOffset now, string who, string why)
-    {
-        if (state.View!.Wish == JobWish.Pause)
-            return Paused(state, now, why);
-        // 0, 1, 2, 4 … seconds.
-        var seconds = state.BadEndsInRow <= 1 ? 0 : Math.Pow(2, Math.Min(state.BadEndsInRow - 2, 10));
-        var delay = TimeSpan.FromSeconds(Math.Min(seconds, LongestDelay.TotalSeconds));
-        return Requeue(state, now, $"generation {state.View.Generation} ended; queued again", why, delay, who);
-    }
-
-    private static JobState Requeue(
-        JobState state, DateTimeOffset now, string what, string why, TimeSpan delay, string who = Coordinator)
-    {
-        var view = state.View! with
-        {
-            Phase = JobPhase.Queued,
-            Reason = why,
-            Placements = [],
-            Stopping = false,
-            NotBefore = delay > TimeSpan.Zero ? now + delay : null,
-        };
-        return Change(state, view, now, who, what, why);
-    }
-
-    private static JobState Paused(JobState state, DateTimeOffset now, string why)
-    {
-        var view = state.View! with { Phase = JobPhase.Paused, Reason = why.Length == 0 ? "paused" : $"paused; {why}", Placements = [], Stopping = false };
-        return Change(state, view, now, what: "paused", why: why);
-    }
-
-    private static FailedRank Unexplained(JobView view, ImmutableArray<ObservedGroup> groups)
-    {
-        var worker = groups.First(group => group.Condition == GroupCondition.Failed).Worker;
-        var rank = view.Placements.First(placement => placement.Worker == worker).Rank;
-        return new FailedRank(view.Generation, rank, worker, ExitCode: 0, Signal: "", "failed; its worker does not say how", [], Permanent: false, PeerLost: false);
-    }
-
-    private static FailedRank Bounded(FailedRank failure) => failure with
-    {
-        Reason = Cut(failure.Reason, KeptReasonLength),
-        LastLogLines = failure.LastLogLines.IsDefault ? [] : [.. failure.LastLogLines.TakeLast(KeptLogLines).Select(line => Cut(line, KeptLineLength))],
-    };
-
-    private static string Cause(ObservedGroup group, string otherwise) => group.Why.Length > 0 ? group.Why : $"worker {group.Worker} {otherwise}";
-
-    private static string Cut(string text, int length) => text.Length <= length ? text : text[..(length - 1)] + "…";
-
-    private static string Describe(FailedRank failure)
-    {
-        var text = $"rank {failure.Rank} on worker {failure.Worker} {failure.Reason.TrimEnd('.')}";
-        if (failure.Signal.Length > 0)
-            return text.Contains(failure.Signal, StringComparison.Ordinal) ? text : $"{text} ({failure.Signal})";
-        return failure.ExitCode == 0 || text.Contains("exit code", StringComparison.Ordinal) ? text : $"{text} (exit code {failure.ExitCode})";
-    }
+    private static string GetReady(int ranks, string more = "") => $"{Count(ranks, "rank")}{more} {(ranks == 1 ? "gets" : "get")} ready";
 
     private static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 
-    private static string Workers(ImmutableArray<Placement> placements) =>
-        string.Join(", ", placements.Select(placement => placement.Worker).Distinct(StringComparer.Ordinal));
+    private static string Workers(ImmutableArray<Place> places) =>
+        string.Join(", ", places.Select(place => place.Worker).Distinct(StringComparer.Ordinal));
 }

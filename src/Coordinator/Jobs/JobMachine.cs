@@ -12,13 +12,15 @@ public static partial class JobMachine
     public const string Coordinator = "coordinator";
 
     /// <summary>A new job. A job file that this version cannot read makes a job that has failed.</summary>
-    /// <param name="state">The state before; a job that exists already stays as it is.</param>
+    /// <param name="state">
+    /// The state before; a job that exists already stays as it is, unless it runs by the rules of an earlier version: then it is queued again.
+    /// </param>
     /// <param name="submission">The job.</param>
     /// <param name="now">The time.</param>
     public static JobState Create(JobState state, JobSubmission submission, DateTimeOffset now)
     {
         if (state.View is not null)
-            return state;
+            return IsOfEarlierVersion(state.View) ? Requeue(state, now, "queued again", "the coordinator is of a newer version", TimeSpan.Zero) : state;
         var parsed = JobFileParser.Parse(submission.JobJson, submission.Name, cuda: true);
         var view = new JobView
         {
@@ -60,13 +62,13 @@ public static partial class JobMachine
         var view = Unended(state, "paused");
         if (view.Wish == JobWish.Pause)
             return state;
-        if (view.Phase == JobPhase.Running)
+        if (view is { Phase: JobPhase.Running, Plan: not null })
         {
             var pausing = view with { Wish = JobWish.Pause, Stopping = true, Reason = "pausing: its ranks write a checkpoint and stop" };
             return Change(state, pausing, now, change.Who, "pause asked for", change.Why);
         }
-        var paused = view with { Phase = JobPhase.Paused, Wish = JobWish.Pause, Reason = Because("paused", change), Placements = [], NotBefore = null };
-        return Change(state, paused, now, change.Who, "paused", change.Why);
+        var paused = view with { Phase = JobPhase.Paused, Wish = JobWish.Pause, Reason = Because("paused", change) };
+        return Change(state, WithoutMembers(paused), now, change.Who, "paused", change.Why);
     }
 
     /// <summary>A person wants the paused job to go on: it queues again, and its corpus is checked.</summary>
@@ -80,7 +82,15 @@ public static partial class JobMachine
             throw new JobChangeException($"Job {view.JobId} {pausing}; only a paused job can be resumed.");
         }
         var resumed = view with { Phase = JobPhase.Queued, Wish = JobWish.Train, Reason = "" };
-        var fresh = state with { CorpusToCheck = true, FailuresInRow = 0, BadEndsInRow = 0, CommittedAtBadEnd = state.CommittedStep };
+        var fresh = state with
+        {
+            CorpusToCheck = true,
+            FailuresInRow = 0,
+            BadEndsInRow = 0,
+            StartFailuresInRow = 0,
+            BreaksInRow = 0,
+            CommittedAtBadEnd = state.CommittedStep,
+        };
         return Change(fresh, resumed, now, change.Who, "resumed", change.Why);
     }
 
@@ -116,18 +126,16 @@ public static partial class JobMachine
 
     private static JobState End(JobState state, JobPhase phase, DateTimeOffset now, string why, string who = Coordinator)
     {
-        var view = state.View! with
-        {
-            Phase = phase,
-            Reason = why,
-            EndedAt = now,
-            Placements = [],
-            NotBefore = null,
-            Stopping = false,
-            Wish = JobWish.Train,
-        };
-        return Change(state, view, now, who, Word(phase), why);
+        var view = state.View! with { Phase = phase, Reason = why, EndedAt = now, Wish = JobWish.Train };
+        return Change(state, WithoutMembers(view), now, who, Word(phase), why);
     }
+
+    private static JobView WithoutMembers(JobView view) =>
+        view with { Placements = [], Plan = null, NotBefore = null, RegroupAt = null, Stopping = false, Slow = [] };
+
+    // Its ranks had no numbers.
+    private static bool IsOfEarlierVersion(JobView view) =>
+        view.Phase is JobPhase.Preparing or JobPhase.Running && view.Placements.Any(placement => placement.Member < 1);
 
     /// <summary>Takes a changed view over, with an entry in the history unless there is nothing to tell.</summary>
     private static JobState Change(JobState state, JobView view, DateTimeOffset now, string who = Coordinator, string what = "", string why = "")

@@ -59,13 +59,6 @@ public sealed record JobSubmission(
 [GenerateSerializer, Alias("linformer.job-change")]
 public sealed record JobChange([property: Id(0)] string Who, [property: Id(1)] string Why);
 
-/// <summary>Where one rank of a generation computes.</summary>
-/// <param name="Rank">The rank.</param>
-/// <param name="Worker">The worker's name.</param>
-/// <param name="Slot">The worker's slot.</param>
-[GenerateSerializer, Alias("linformer.placement")]
-public sealed record Placement([property: Id(0)] int Rank, [property: Id(1)] string Worker, [property: Id(2)] int Slot);
-
 /// <summary>A job's corpus, once it is ready.</summary>
 /// <param name="CorpusId">The corpus.</param>
 /// <param name="Fingerprint">What decides its tokens.</param>
@@ -75,7 +68,7 @@ public sealed record JobCorpus([property: Id(0)] string CorpusId, [property: Id(
 
 /// <summary>How a rank failed.</summary>
 /// <param name="Generation">In which generation.</param>
-/// <param name="Rank">The rank.</param>
+/// <param name="Rank">The rank; -1 for a process that was in no generation.</param>
 /// <param name="Worker">Its worker.</param>
 /// <param name="ExitCode">The exit code; 128 + n after signal n.</param>
 /// <param name="Signal">The signal's name, such as SIGKILL; empty when none ended it.</param>
@@ -83,6 +76,8 @@ public sealed record JobCorpus([property: Id(0)] string CorpusId, [property: Id(
 /// <param name="LastLogLines">Its last log lines, at most 20.</param>
 /// <param name="Permanent">Whether another try would end the same way.</param>
 /// <param name="PeerLost">Whether it only lost a peer.</param>
+/// <param name="Member">The process.</param>
+/// <param name="Step">The step that it was at.</param>
 [GenerateSerializer, Alias("linformer.failed-rank")]
 public sealed record FailedRank(
     [property: Id(0)] int Generation,
@@ -93,7 +88,9 @@ public sealed record FailedRank(
     [property: Id(5)] string Reason,
     [property: Id(6)] ImmutableArray<string> LastLogLines,
     [property: Id(7)] bool Permanent,
-    [property: Id(8)] bool PeerLost);
+    [property: Id(8)] bool PeerLost,
+    [property: Id(9)] int Member = 0,
+    [property: Id(10)] long Step = 0);
 
 /// <summary>An entry of a job's history: who changed what, when and why.</summary>
 /// <param name="Sequence">From 1 on, without gaps.</param>
@@ -172,10 +169,10 @@ public sealed record JobView
     /// <summary>The newest generation; 0 before the first.</summary>
     [Id(16)] public int Generation { get; init; }
 
-    /// <summary>The slots that the job has: of the generation that runs, or reserved while it prepares. Empty when it has none.</summary>
+    /// <summary>Its members with their slots, by number; reserved while it prepares. Empty when it has none.</summary>
     [Id(17)] public ImmutableArray<Placement> Placements { get; init; } = [];
 
-    /// <summary>Not to be placed before this time, after a failure; null for at once.</summary>
+    /// <summary>Gets no slots before this time, after a failure; null for at once.</summary>
     [Id(18)] public DateTimeOffset? NotBefore { get; init; }
 
     /// <summary>Its corpus, once it is ready.</summary>
@@ -187,9 +184,6 @@ public sealed record JobView
     /// <summary>What rank 0 said at the end, as JSON.</summary>
     [Id(21)] public string? Summary { get; init; }
 
-    /// <summary>The furthest step that was committed before the newest generation.</summary>
-    [Id(22)] public long CommittedBefore { get; init; }
-
     /// <summary>Whether the newest generation is to stop with a checkpoint, for a pause or because a worker leaves.</summary>
     [Id(23)] public bool Stopping { get; init; }
 
@@ -199,17 +193,32 @@ public sealed record JobView
     /// <summary>Counts the times that it got slots and asked for its corpus.</summary>
     [Id(25)] public int Preparations { get; init; }
 
-    /// <summary>When the newest generation started.</summary>
-    [Id(26)] public DateTimeOffset? GenerationStartedAt { get; init; }
-
     /// <summary>The ranks of the newest generation; kept when it has ended.</summary>
     [Id(27)] public int WorldSize { get; init; }
 
     /// <summary>The only device whose slots it takes, <c>cpu</c> or <c>cuda</c>; empty for any.</summary>
     [Id(28)] public string Device { get; init; } = "";
 
+    /// <summary>The newest generation while the job runs; null while its first members get ready, and when it does not run.</summary>
+    [Id(29)] public GenerationPlan? Plan { get; init; }
+
+    /// <summary>The highest number of a member so far.</summary>
+    [Id(30)] public int LastMember { get; init; }
+
+    /// <summary>The changes of lineage so far, in order.</summary>
+    [Id(31)] public ImmutableArray<LineageChange> Lineages { get; init; } = [];
+
+    /// <summary>No generation of the same members before this time, after they broke without a cause that is known; null for at once.</summary>
+    [Id(32)] public DateTimeOffset? RegroupAt { get; init; }
+
+    /// <summary>Members that are far slower than the others.</summary>
+    [Id(33)] public ImmutableArray<SlowMember> Slow { get; init; } = [];
+
     /// <summary>Under what it asks for its corpus: another for each preparation, since files may have changed in between.</summary>
     public string CorpusAsker => $"{JobId}/{Preparations}";
+
+    /// <summary>Whether its members are to write a checkpoint and end, and are all there that can.</summary>
+    public bool IsStopped => Stopping && (Plan is null || Plan.Members.All(member => Placements.Any(placement => placement.Member == member)));
 
     /// <summary>Whether it has ended for good.</summary>
     public bool HasEnded => Phase is JobPhase.Succeeded or JobPhase.Failed or JobPhase.Cancelled;

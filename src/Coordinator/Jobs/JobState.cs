@@ -21,12 +21,18 @@ public sealed record JobState
     /// <summary>Failures since a step was last committed; lost workers do not count.</summary>
     [Id(4)] public int FailuresInRow { get; init; }
 
-    /// <summary>Generations that ended badly since a step was last committed, lost workers included.</summary>
+    /// <summary>Generations that lost members or broke since a step was last committed, lost workers included.</summary>
     [Id(5)] public int BadEndsInRow { get; init; }
 
-    /// <summary>The committed step when a generation last ended badly.</summary>
+    /// <summary>The committed step when a generation last lost a member or broke.</summary>
     [Id(6)] public long CommittedAtBadEnd { get; init; }
 
     /// <summary>Whether the corpus has to be found unchanged before the next generation.</summary>
     [Id(7)] public bool CorpusToCheck { get; init; }
+
+    /// <summary>Members in a row that failed before they were in a generation.</summary>
+    [Id(8)] public int StartFailuresInRow { get; init; }
+
+    /// <summary>Generations in a row that broke with none of their members gone, since a step was last committed.</summary>
+    [Id(9)] public int BreaksInRow { get; init; }
 }

@@ -22,13 +22,14 @@ public static class Assignments
         var before = worker.Assignment;
         var unknown = cluster.UnreadableJobs.Where(job => !cluster.Jobs.ContainsKey(job)).ToHashSet(StringComparer.Ordinal);
         var kept = before.Groups.Where(group => unknown.Contains(group.JobId)).ToList();
-        if (worker.Status.Groups.Any(group => unknown.Contains(group.JobId) && kept.All(other => !IsOf(group, other))))
+        if (worker.Status.Groups.Any(group => unknown.Contains(group.JobId) && kept.All(other => other.JobId != group.JobId)))
             return null;
 
         var name = worker.Identity.Name;
         var groups = cluster.Jobs.Values
-            .Where(job => job.Phase == JobPhase.Running && Holds(job, name) && MayRun(job, worker))
-            .Select(job => Group(job, name))
+            .Where(job => job.Phase == JobPhase.Running)
+            .Select(job => Group(job, worker))
+            .Where(group => !group.Members.IsEmpty)
             .Concat(kept)
             .OrderBy(group => group.JobId, StringComparer.Ordinal);
         var own = leases
@@ -40,47 +41,50 @@ public static class Assignments
 
     /// <summary>Whether two assignments ask for the same, whatever their revisions.</summary>
     public static bool Same(WorkerAssignment one, WorkerAssignment other) =>
-        one.Leases.SequenceEqual(other.Leases) && one.Groups.Length == other.Groups.Length && one.Groups.Zip(other.Groups).All(
-            pair => pair.First with { Ranks = [] } == pair.Second with { Ranks = [] } && pair.First.Ranks.SequenceEqual(pair.Second.Ranks));
+        one.Leases.SequenceEqual(other.Leases) && one.Groups.SequenceEqual(other.Groups);
 
-    /// <summary>How a job's ranks are, on each worker that it has slots on.</summary>
+    /// <summary>What is to be seen of a job's members, one by one.</summary>
     /// <param name="cluster">Jobs and workers.</param>
     /// <param name="job">A job that has slots.</param>
-    public static ImmutableArray<ObservedGroup> Observe(ClusterView cluster, JobView job) =>
+    public static ImmutableArray<ObservedMember> Observe(ClusterView cluster, JobView job) =>
+        [.. job.Placements.Select(placement => Observe(cluster, job, placement))];
+
+    /// <summary>The time that each rank of a job's generation takes for a step, in milliseconds; 0 for one that is not known.</summary>
+    public static ImmutableArray<(int Member, double Milliseconds)> StepTimes(ClusterView cluster, JobView job) =>
     [
         .. job.Placements
-            .Select(placement => placement.Worker)
-            .Distinct(StringComparer.Ordinal)
-            .Select(name => Observe(cluster, job, name)),
+            .Where(placement => job.Plan?.Members.Contains(placement.Member) == true)
+            .Select(placement => (
+                placement.Member,
+                cluster.Workers.TryGetValue(placement.Worker, out var worker)
+                    && Report(worker, job, placement.Member) is { Condition: MemberCondition.Training } report && report.Generation == job.Generation
+                        ? report.StepMilliseconds
+                        : 0)),
     ];
 
-    /// <summary>Whether there is something in what is seen that the job has to hear of.</summary>
-    public static bool IsWorthTelling(ImmutableArray<ObservedGroup> groups) =>
-        groups.Any(group => group.Condition is not (GroupCondition.Pending or GroupCondition.Alive));
-
-    /// <summary>
-    /// Whether ranks have failed that only lost a peer, and what happened to the peer is not seen yet: its process may be
-    /// reported a moment later, its worker lost when its lease ends.
-    /// </summary>
-    public static bool AwaitsCause(ImmutableArray<ObservedGroup> groups) =>
-        groups.Any(group => group.Condition == GroupCondition.Failed)
-        && groups.All(group => group.Condition != GroupCondition.Lost)
-        && groups.SelectMany(group => group.Failures).ToList() is [_, ..] failures && failures.TrueForAll(failure => failure.PeerLost)
-        && groups.Any(group => group.Condition is GroupCondition.Pending or GroupCondition.Alive or GroupCondition.Leaving);
-
-    /// <summary>The waiting jobs as the gang scheduler sees them.</summary>
+    /// <summary>The jobs that want slots, as the gang scheduler sees them: those that wait, and those that run with fewer ranks than they could.</summary>
     public static IEnumerable<WaitingJob> Waiting(ClusterView cluster) => cluster.Jobs.Values
-        .Where(job => job.Phase == JobPhase.Queued && !cluster.UnreadableJobs.Contains(job.JobId))
-        .Select(job => new WaitingJob(job.JobId, job.Priority, job.SubmittedAt, job.RanksMin, job.RanksMax, Holds(cluster, job), job.Device));
+        .Where(job => !cluster.UnreadableJobs.Contains(job.JobId))
+        .Select(job => job.Phase switch
+        {
+            JobPhase.Queued => new WaitingJob(job.JobId, job.Priority, job.SubmittedAt, job.RanksMin, job.RanksMax, Holds(cluster, job), job.Device),
+            JobPhase.Running when !job.Stopping => Growing(cluster, job),
+            _ => null,
+        })
+        .OfType<WaitingJob>();
+
+    /// <summary>How many of a running job's members count: those that are not about to go with their worker.</summary>
+    public static int Staying(ClusterView cluster, JobView job) =>
+        job.Placements.Count(placement => !cluster.Workers.TryGetValue(placement.Worker, out var worker) || !worker.IsLeaving);
 
     /// <summary>The workers that can take ranks, with their slots by device.</summary>
     public static IEnumerable<WorkerCapacity> Capacities(ClusterView cluster) => cluster.Workers.Values
-        .Where(worker => worker is { Alive: true, Reported: true, Status.Draining: false } && !cluster.UnreadableWorkers.Contains(worker.Identity.Name))
+        .Where(worker => worker is { Alive: true, Reported: true, IsLeaving: false } && !cluster.UnreadableWorkers.Contains(worker.Identity.Name))
         .SelectMany(worker => Capacity(cluster, worker));
 
     /// <summary>Whether a worker has ranks that it should not have any more: their slots are not known, so all of its slots wait.</summary>
     public static bool IsClearing(ClusterView cluster, WorkerView worker) =>
-        worker.Alive && worker.Status.Groups.Any(group => group.Condition == GroupCondition.Alive && !IsCurrent(cluster, group));
+        worker.Alive && worker.Status.Groups.Any(group => group.Members.Any(member => member.IsAlive && !IsCurrent(cluster, worker, group.JobId, member)));
 
     /// <summary>The workers in the eyes of a corpus: the live ones, and those that may come back after a restart or a standstill of the coordinator.</summary>
     /// <param name="cluster">Jobs and workers.</param>
@@ -100,82 +104,98 @@ public static class Assignments
         return takers.ToImmutable();
     }
 
-    private static ObservedGroup Observe(ClusterView cluster, JobView job, string name)
+    private static ObservedMember Observe(ClusterView cluster, JobView job, Placement placement)
     {
-        if (cluster.UnreadableWorkers.Contains(name))
-            return Seen(name, GroupCondition.Pending);
-        if (!cluster.Workers.TryGetValue(name, out var worker))
-            return Seen(name, GroupCondition.Lost);
+        var seen = new ObservedMember { Member = placement.Member, Worker = placement.Worker, Condition = MemberCondition.Lost };
+        if (cluster.UnreadableWorkers.Contains(placement.Worker))
+            return seen with { Condition = MemberCondition.Absent };
+        if (!cluster.Workers.TryGetValue(placement.Worker, out var worker))
+            return seen;
+        seen = seen with { Leaving = worker.WhyLeaving };
         // What has ended counts even if its worker is gone by now.
-        var report = job.Phase == JobPhase.Running ? Report(worker, job) : null;
-        if (report is { Condition: GroupCondition.Finished or GroupCondition.Stopped or GroupCondition.Failed })
-            return new ObservedGroup(name, report.Condition, report.Failures, report.Summary, Why(worker));
+        var report = job.Phase == JobPhase.Running ? Report(worker, job, placement.Member) : null;
+        if (report is { IsAlive: false })
+            return Seen(seen, report);
         if (!worker.Reported || !worker.Alive)
-            return Seen(name, MayComeBack(cluster, worker) ? GroupCondition.Pending : GroupCondition.Lost);
+            return seen with { Condition = MayComeBack(cluster, worker) ? MemberCondition.Absent : MemberCondition.Lost };
         if (report is not null)
-            return Seen(name, worker.Status.Draining ? GroupCondition.Leaving : GroupCondition.Alive, Why(worker));
-        if (!HasSlots(worker, job))
-            return Seen(name, GroupCondition.Lost, $"worker {name} came back without the slots that the job had on it");
+            return Seen(seen, report);
+        if (!HasSlot(worker, job, placement))
+            return seen with { Why = $"worker {placement.Worker} came back without the slots that the job had on it" };
         if (job.Phase == JobPhase.Preparing)
-            return Seen(name, worker.Status.Draining ? GroupCondition.Leaving : GroupCondition.Pending, Why(worker));
-        if (TookUp(worker, job) || !MayRun(job, worker))
-            return Seen(name, GroupCondition.Lost);
-        // Ranks that were never started have nothing to write a checkpoint of.
-        return Seen(name, worker.Status.Draining ? GroupCondition.Stopped : GroupCondition.Pending, Why(worker));
+            return seen with { Condition = MemberCondition.Assigned };
+        if (TookUp(worker, job, placement) || !MayRun(worker, job, placement))
+            return seen with { Why = $"worker {placement.Worker} came back without its ranks" };
+        // A rank that was never started has nothing to hand over.
+        return seen with { Condition = worker.IsLeaving ? MemberCondition.Lost : MemberCondition.Assigned, Why = worker.WhyLeaving };
     }
 
-    private static ObservedGroup Seen(string worker, GroupCondition condition, string why = "") => new(worker, condition, [], Summary: null, why);
-
-    private static string Why(WorkerView worker) => worker.Status.Draining ? $"worker {worker.Identity.Name} leaves" : "";
+    private static ObservedMember Seen(ObservedMember seen, ReportedMember report) => seen with
+    {
+        Condition = report.Condition,
+        Lineage = report.Lineage,
+        Generation = report.Generation,
+        AppliedStep = report.AppliedStep,
+        HoldsState = report.HoldsState,
+        Broken = report.Broken,
+        BadLoss = report.BadLoss,
+        Failure = report.Failure,
+        Summary = report.Summary,
+    };
 
     private static bool MayComeBack(ClusterView cluster, WorkerView worker) => !(worker.Reported && worker.Alive) && !worker.Left && cluster.InGrace;
 
-    /// <summary>Whether the worker has the slots, with the device, on which the job is placed there: it may have been started again with others.</summary>
-    private static bool HasSlots(WorkerView worker, JobView job) => job.Placements
-        .Where(placement => placement.Worker == worker.Identity.Name)
-        .All(placement => worker.Identity.Slots.Any(slot => slot.Number == placement.Slot && (job.Device.Length == 0 || slot.Device == job.Device)));
+    /// <summary>Whether the worker has the slot of a member, with the device: it may have been started again with others.</summary>
+    private static bool HasSlot(WorkerView worker, JobView job, Placement placement) =>
+        worker.Identity.Slots.Any(slot => slot.Number == placement.Slot && (job.Device.Length == 0 || slot.Device == job.Device));
 
-    /// <summary>Whether the worker has had the assignment of a generation's ranks for long enough to report them.</summary>
-    private static bool TookUp(WorkerView worker, JobView job) =>
-        IsAssigned(worker, job) && worker.Assignment.Revision <= worker.Status.AssignmentRevision;
+    /// <summary>Whether the worker has had the assignment of a member for long enough to report it.</summary>
+    private static bool TookUp(WorkerView worker, JobView job, Placement placement) =>
+        IsAssigned(worker, job, placement) && worker.Assignment.Revision <= worker.Status.AssignmentRevision;
 
     /// <summary>
-    /// Whether a worker may have a generation's ranks. One that connected after the generation had started, and neither reports its
-    /// ranks nor was assigned them since, has lost them: it must not start them a second time.
+    /// Whether a worker may have a member. One that connected after the member was placed there, and neither reports it nor was
+    /// assigned it since, has lost it: it must not start it a second time.
     /// </summary>
-    private static bool MayRun(JobView job, WorkerView worker) =>
-        Report(worker, job) is not null
-        || (HasSlots(worker, job) && (worker.ConnectedAt <= job.GenerationStartedAt || IsAssigned(worker, job)));
+    private static bool MayRun(WorkerView worker, JobView job, Placement placement) =>
+        Report(worker, job, placement.Member) is not null
+        || (HasSlot(worker, job, placement) && (worker.ConnectedAt <= placement.At || IsAssigned(worker, job, placement)));
 
-    private static bool IsAssigned(WorkerView worker, JobView job) => worker.Assignment.Groups.Any(
-        group => group.JobId == job.JobId && group.Lineage == job.Lineage && group.Generation == job.Generation);
+    private static bool IsAssigned(WorkerView worker, JobView job, Placement placement) => worker.Assignment.Groups.Any(
+        group => group.JobId == job.JobId && group.Members.Any(member => member.Member == placement.Member));
 
-    private static ReportedGroup? Report(WorkerView worker, JobView job) => worker.Status.Groups.FirstOrDefault(
-        group => group.JobId == job.JobId && group.Lineage == job.Lineage && group.Generation == job.Generation);
+    private static ReportedMember? Report(WorkerView worker, JobView job, int member) => worker.Status.Groups
+        .FirstOrDefault(group => group.JobId == job.JobId)?.Members
+        .FirstOrDefault(reported => reported.Member == member);
 
-    private static bool IsOf(ReportedGroup group, AssignedGroup other) =>
-        group.JobId == other.JobId && group.Lineage == other.Lineage && group.Generation == other.Generation;
-
-    private static bool Holds(JobView job, string worker) => job.Placements.Any(placement => placement.Worker == worker);
-
-    private static AssignedGroup Group(JobView job, string worker) => new()
+    private static AssignedGroup Group(JobView job, WorkerView worker) => new()
     {
         JobId = job.JobId,
         JobName = job.Name,
-        Lineage = job.Lineage,
-        Generation = job.Generation,
-        WorldSize = job.Placements.Length,
-        Ranks = [.. job.Placements.Where(placement => placement.Worker == worker)],
+        Members = [.. job.Placements.Where(placement => placement.Worker == worker.Identity.Name && MayRun(worker, job, placement))],
+        Plan = job.Plan,
+        Lineages = job.Lineages,
         JobJson = job.JobJson,
         Threads = job.Threads,
         CorpusFolder = job.Corpus?.Folder ?? "",
-        Stop = job.Stopping,
-        CommittedStep = job.CommittedBefore,
+        Stop = job.IsStopped,
     };
 
-    private static bool IsCurrent(ClusterView cluster, ReportedGroup group) =>
-        cluster.Jobs.TryGetValue(group.JobId, out var job)
-        && job.Phase == JobPhase.Running && job.Lineage == group.Lineage && job.Generation == group.Generation;
+    private static bool IsCurrent(ClusterView cluster, WorkerView worker, string jobId, ReportedMember member) =>
+        cluster.Jobs.TryGetValue(jobId, out var job) && job.Phase == JobPhase.Running
+        && job.Placements.Any(placement => placement.Member == member.Member && placement.Worker == worker.Identity.Name);
+
+    private static WaitingJob? Growing(ClusterView cluster, JobView job)
+    {
+        var staying = Staying(cluster, job);
+        // A job of one rank cannot hand over to another: it stops with a checkpoint.
+        if (staying >= job.RanksMax || (job.RanksMax == 1 && job.Placements.Length > 0))
+            return null;
+        var holds = job.NotBefore > cluster.Now ? job.Reason : "";
+        return new WaitingJob(
+            job.JobId, job.Priority, job.SubmittedAt, Math.Max(1, job.RanksMin - staying), job.RanksMax - staying, holds, job.Device, staying,
+            Elastic: staying >= job.RanksMin);
+    }
 
     private static IEnumerable<WorkerCapacity> Capacity(ClusterView cluster, WorkerView worker)
     {
@@ -205,7 +225,7 @@ public static class Assignments
         if (job.NotBefore > cluster.Now)
             return job.Reason;
         var ending = cluster.Workers.Values.Any(worker => worker.Alive && !cluster.HangingWorkers.Contains(worker.Identity.Name)
-            && worker.Status.Groups.Any(group => group.JobId == job.JobId && group.Condition == GroupCondition.Alive));
+            && worker.Status.Groups.Any(group => group.JobId == job.JobId && group.Members.Any(member => member.IsAlive)));
         return ending ? $"waits until its ranks of generation {job.Generation} have ended" : "";
     }
 
@@ -213,7 +233,7 @@ public static class Assignments
     {
         var name = worker.Identity.Name;
         var ranks = cluster.Jobs.Values.Where(job => job.Phase == JobPhase.Running).SelectMany(job => job.Placements).Count(placement => placement.Worker == name);
-        var capacity = worker.Status.Draining ? 0 : Math.Max(0, worker.Identity.Slots.Length - ranks - otherLeases);
+        var capacity = worker.IsLeaving ? 0 : Math.Max(0, worker.Identity.Slots.Length - ranks - otherLeases);
         var reported = worker.Status.Leases.Where(lease => lease.CorpusId == corpusId).ToImmutableArray();
         var missing = worker.Assignment.Revision > worker.Status.AssignmentRevision
             ? []

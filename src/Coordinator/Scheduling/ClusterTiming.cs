@@ -18,8 +18,17 @@ public sealed record ClusterTiming
     /// <summary>When this long has gone by from one pass to the next, the coordinator stood still: workers have a lease anew to be heard.</summary>
     public TimeSpan Standstill => PassInterval + (Lease / 2);
 
-    /// <summary>Ranks that only lost a peer wait so long for the cause: what happened to the peer.</summary>
-    public TimeSpan CauseWait => Lease + (2 * HeartbeatInterval);
+    /// <summary>When a generation breaks and none of its members is seen to be gone, the cause is waited for so long: the end of a process may be reported a moment later.</summary>
+    public TimeSpan CauseGrace { get; init; } = TimeSpan.FromMilliseconds(150);
+
+    /// <summary>Members that get ready are waited for so long before a generation starts without them.</summary>
+    public TimeSpan StartPatience { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Ranks elsewhere that could take over from a worker that leaves are waited for so long.</summary>
+    public TimeSpan HandoverPatience { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>A job with too few ranks holds its slots for so long while others wait for them.</summary>
+    public TimeSpan HoldPatience { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Slots whose ranks should have ended are waited for so long before a job is placed without them.</summary>
     public TimeSpan ClearingWait => Lease;

@@ -3,16 +3,26 @@ using Linformer.Coordinator.Jobs;
 
 namespace Linformer.Coordinator.Scheduling;
 
-/// <summary>A job that wants slots.</summary>
+/// <summary>A job that wants slots: one that waits, or one that runs and could have more.</summary>
 /// <param name="JobId">The job.</param>
 /// <param name="Priority">A higher number first.</param>
 /// <param name="SubmittedAt">Among equal priorities, the older first.</param>
-/// <param name="RanksMin">Fewest ranks.</param>
-/// <param name="RanksMax">Most ranks.</param>
+/// <param name="RanksMin">Fewest slots that are of use to it.</param>
+/// <param name="RanksMax">Most slots that it takes.</param>
 /// <param name="Holds">Why it cannot be placed for a moment, such as a delay after a failure; it keeps its turn. Empty for nothing.</param>
 /// <param name="Device">The only device whose slots it takes, <c>cpu</c> or <c>cuda</c>; empty for any.</param>
+/// <param name="Has">Slots that it has already.</param>
+/// <param name="Elastic">Whether it runs with as many ranks as it must have, and could do without more.</param>
 public sealed record WaitingJob(
-    string JobId, int Priority, DateTimeOffset SubmittedAt, int RanksMin, int RanksMax, string Holds = "", string Device = "")
+    string JobId,
+    int Priority,
+    DateTimeOffset SubmittedAt,
+    int RanksMin,
+    int RanksMax,
+    string Holds = "",
+    string Device = "",
+    int Has = 0,
+    bool Elastic = false)
 {
     /// <summary>Whether it takes slots of a device.</summary>
     public bool Takes(string device) => Device.Length == 0 || Device == device;
@@ -31,17 +41,19 @@ public sealed record WorkerCapacity(string Worker, ImmutableArray<int> Free, int
 
 /// <summary>What becomes of a waiting job.</summary>
 /// <param name="JobId">The job.</param>
-/// <param name="Placements">Its slots, by rank; empty while it waits.</param>
+/// <param name="Places">Its new slots; empty while it waits.</param>
 /// <param name="Reason">What it waits for.</param>
-public sealed record GangDecision(string JobId, ImmutableArray<Placement> Placements, string Reason);
+public sealed record GangDecision(string JobId, ImmutableArray<Place> Places, string Reason);
 
 /// <summary>
-/// Gives slots to waiting jobs, as a pure function: all of a job's ranks or none; by priority, then age; a job that the cluster could
-/// hold, but not now, keeps later ones for the same slots waiting, so nothing starves; one that the cluster cannot hold does not.
+/// Gives slots to jobs, as a pure function: in one order, by priority, then age, over jobs that wait and jobs that run with fewer ranks
+/// than they could. A job gets at least what is of use to it or nothing: all of a waiting job's ranks, any number for one that runs. One that
+/// the cluster could hold, but not now, keeps later ones for the same slots waiting, so nothing starves; one that the cluster cannot
+/// hold does not, nor one that runs already.
 /// </summary>
 public static class GangScheduler
 {
-    /// <summary>Decides for all waiting jobs.</summary>
+    /// <summary>Decides for all jobs that want slots.</summary>
     /// <param name="waiting">The jobs, in any order.</param>
     /// <param name="workers">The live workers, by device, in any order.</param>
     /// <returns>A decision per job, in the order in which they take their turn.</returns>
@@ -54,14 +66,14 @@ public static class GangScheduler
             .ToList();
         var decisions = ImmutableArray.CreateBuilder<GangDecision>();
         var ahead = new List<WaitingJob>();
-        foreach (var job in waiting.OrderByDescending(job => job.Priority).ThenBy(job => job.SubmittedAt).ThenBy(job => job.JobId, StringComparer.Ordinal))
+        foreach (var job in InTurn(waiting))
         {
             var usable = cluster.Where(worker => job.Takes(worker.Device)).ToList();
             var reason = WhyNot(job, ahead.Find(job.Competes)?.JobId, usable);
             if (reason.Length > 0)
             {
                 decisions.Add(new GangDecision(job.JobId, [], reason));
-                if (job.RanksMin <= usable.Sum(worker => worker.Total))
+                if (Fits(job, cluster) && !job.Elastic)
                     ahead.Add(job);
                 continue;
             }
@@ -70,38 +82,59 @@ public static class GangScheduler
         return decisions.ToImmutable();
     }
 
+    /// <summary>
+    /// The job for which one that runs with too few ranks, and got no more for long, should give its slots back: one whose turn comes
+    /// before, or any that the cluster could hold while it cannot hold this one. Null for none. The first in order never yields to
+    /// another that fits, so not all jobs wait for each other's slots.
+    /// </summary>
+    /// <param name="job">The job that runs with too few ranks.</param>
+    /// <param name="others">The other jobs that wait for slots that they must have.</param>
+    /// <param name="workers">The live workers, by device.</param>
+    public static string? YieldsTo(WaitingJob job, IEnumerable<WaitingJob> others, IReadOnlyCollection<WorkerCapacity> workers)
+    {
+        var fits = Fits(job, workers);
+        return InTurn(others.Where(other => other.JobId != job.JobId && !other.Elastic && job.Competes(other) && Fits(other, workers)))
+            .FirstOrDefault(other => !fits || InTurn([job, other]).First() == other)?.JobId;
+    }
+
+    private static bool Fits(WaitingJob job, IEnumerable<WorkerCapacity> workers) =>
+        job.RanksMin + job.Has <= workers.Where(worker => job.Takes(worker.Device)).Sum(worker => worker.Total);
+
+    private static IEnumerable<WaitingJob> InTurn(IEnumerable<WaitingJob> jobs) =>
+        jobs.OrderByDescending(job => job.Priority).ThenBy(job => job.SubmittedAt).ThenBy(job => job.JobId, StringComparer.Ordinal);
+
     private static string WhyNot(WaitingJob job, string? ahead, List<WorkerCapacity> usable)
     {
         var total = usable.Sum(worker => worker.Total);
-        if (job.RanksMin > total)
-            return $"needs at least {Slots(job)}; the cluster has {total}";
+        if (job.RanksMin + job.Has > total)
+            return $"needs at least {Slots(job, job.RanksMin + job.Has)}; the cluster has {total}";
         if (job.Holds.Length > 0)
             return job.Holds;
         if (ahead is not null)
             return $"waits for its turn after job {ahead}";
         var free = usable.Sum(worker => worker.Free.Length);
         if (free < job.RanksMin)
-            return $"waits for {Slots(job)}; {free} of {total} {(free == 1 ? "is" : "are")} free";
+            return $"waits for {Slots(job, job.RanksMin)}; {free} of {total} {(free == 1 ? "is" : "are")} free";
         // Taking fewer ranks than it could have in a moment would last as long as the generation.
-        return free < Math.Min(job.RanksMax, total) && usable.Exists(worker => worker.Clearing > 0) ? "waits for slots whose ranks are ending" : "";
+        return !job.Elastic && free < Math.Min(job.RanksMax, total) && usable.Exists(worker => worker.Clearing > 0) ? "waits for slots whose ranks are ending" : "";
     }
 
-    private static string Slots(WaitingJob job) =>
-        $"{job.RanksMin} {job.Device}{(job.Device.Length > 0 ? " " : "")}{(job.RanksMin == 1 ? "slot" : "slots")}";
+    private static string Slots(WaitingJob job, int count) =>
+        $"{count} {job.Device}{(job.Device.Length > 0 ? " " : "")}{(count == 1 ? "slot" : "slots")}";
 
     /// <summary>Takes as many slots as there are, up to the most that the job wants, from as few workers as that needs.</summary>
-    private static ImmutableArray<Placement> Take(List<WorkerCapacity> cluster, WaitingJob job)
+    private static ImmutableArray<Place> Take(List<WorkerCapacity> cluster, WaitingJob job)
     {
-        var placements = ImmutableArray.CreateBuilder<Placement>();
-        while (placements.Count < job.RanksMax && Next(cluster, job, job.RanksMax - placements.Count) is var at and >= 0)
+        var places = ImmutableArray.CreateBuilder<Place>();
+        while (places.Count < job.RanksMax && Next(cluster, job, job.RanksMax - places.Count) is var at and >= 0)
         {
-            var left = job.RanksMax - placements.Count;
+            var left = job.RanksMax - places.Count;
             var worker = cluster[at];
             foreach (var slot in worker.Free.Take(left))
-                placements.Add(new Placement(placements.Count, worker.Worker, slot));
+                places.Add(new Place(worker.Worker, slot));
             cluster[at] = worker with { Free = [.. worker.Free.Skip(left)] };
         }
-        return placements.ToImmutable();
+        return places.ToImmutable();
     }
 
     /// <summary>Where the worker is that holds all of the rest with the least left over; if none does, the one with most; -1 if none has any.</summary>

@@ -43,11 +43,15 @@ public sealed class SchedulerGrain(
         _passing = true;
         try
         {
+            TimeSpan? due = null;
             for (var passes = 0; passes == 0 || (_again && passes < PassesPerTick); passes++)
             {
                 _again = false;
-                _again |= await new SchedulerPass(grains, jobs, roster, telemetry, timing, time, logger, _memory).RunAsync(cancellationToken);
+                due = await new SchedulerPass(grains, jobs, roster, telemetry, timing, time, logger, _memory).RunAsync(cancellationToken);
+                _again |= due == TimeSpan.Zero;
             }
+            if (due < Period)
+                _timer!.Change(due.Value, Period);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -12,11 +12,23 @@ internal sealed class SchedulerMemory
     /// <summary>Jobs as they were last read.</summary>
     public Dictionary<string, JobView> Jobs { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>What each job was last told of its ranks.</summary>
-    public Dictionary<string, string> Told { get; } = new(StringComparer.Ordinal);
+    /// <summary>What each job was last told of its members, and when.</summary>
+    public Dictionary<string, (string Seen, long At)> Told { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Since when a job waits for the cause of a lost peer, and in which generation.</summary>
-    public Dictionary<string, (int Generation, DateTimeOffset Since)> AwaitingCause { get; } = new(StringComparer.Ordinal);
+    /// <summary>Since when the members of a job's generation have left it, nobody knows why.</summary>
+    public Waits Broken { get; } = new();
+
+    /// <summary>Since when a job gathers members for a generation.</summary>
+    public Waits Gathering { get; } = new();
+
+    /// <summary>Since when a job's members wait to hand over.</summary>
+    public Waits Handover { get; } = new();
+
+    /// <summary>Since when a job runs with too few ranks and gets no more.</summary>
+    public Waits Needy { get; } = new();
+
+    /// <summary>Which members were slow when they were last looked at.</summary>
+    public StragglerWatch Stragglers { get; } = new();
 
     /// <summary>Since when a worker has ranks that should have ended.</summary>
     public Dictionary<string, DateTimeOffset> ClearingSince { get; } = new(StringComparer.Ordinal);
@@ -52,7 +64,9 @@ internal sealed class SchedulerMemory
         if (stood is null || wasLate)
             return null;
         GraceFrom = now;
-        AwaitingCause.Clear();
+        Broken.Clear();
+        Gathering.Clear();
+        Handover.Clear();
         ClearingSince.Clear();
         return stood;
     }
@@ -63,7 +77,11 @@ internal sealed class SchedulerMemory
     {
         Prune(Jobs, unfinished);
         Prune(Told, unfinished);
-        Prune(AwaitingCause, unfinished);
+        Broken.KeepOnly(unfinished);
+        Gathering.KeepOnly(unfinished);
+        Handover.KeepOnly(unfinished);
+        Needy.KeepOnly(unfinished);
+        Stragglers.KeepOnly(unfinished);
         Prune(CorpusKeys, unfinished);
     }
 

@@ -27,6 +27,7 @@ internal sealed class SchedulerPass(
     private readonly HashSet<string> _unreadableWorkers = new(StringComparer.Ordinal);
     private readonly HashSet<string> _unreadableCorpora = new(StringComparer.Ordinal);
     private readonly HashSet<string> _hangingWorkers = new(StringComparer.Ordinal);
+    private TimeSpan? _due;
 
     private ClusterView Cluster => new()
     {
@@ -40,8 +41,8 @@ internal sealed class SchedulerPass(
         InGrace = time.GetElapsedTime(memory.GraceFrom) < timing.Lease,
     };
 
-    /// <summary>Makes the pass; tells whether slots have become free so late in it that another one is due.</summary>
-    public async Task<bool> RunAsync(CancellationToken cancellationToken)
+    /// <summary>Makes the pass; tells how soon another one is due, zero for at once, null for with the next tick.</summary>
+    public async Task<TimeSpan?> RunAsync(CancellationToken cancellationToken)
     {
         await ReadAsync(cancellationToken);
         if (memory.NoteRead(time, timing) is { } stood)
@@ -50,10 +51,14 @@ internal sealed class SchedulerPass(
         await ObserveAsync(cancellationToken);
         NoteClearing();
         await PlaceAsync(cancellationToken);
-        var another = await PrepareAsync(cancellationToken);
+        if (await PrepareAsync(cancellationToken))
+            Due(TimeSpan.Zero);
         await AssignAsync(cancellationToken);
-        return another;
+        await LookForStragglersAsync(cancellationToken);
+        return _due;
     }
+
+    private void Due(TimeSpan after) => _due = _due is { } before && before <= after ? before : after;
 
     private async Task ReadAsync(CancellationToken cancellationToken)
     {
@@ -122,29 +127,61 @@ internal sealed class SchedulerPass(
         var held = _jobs.Values.Where(job => job.Phase is JobPhase.Preparing or JobPhase.Running && !_unreadableJobs.Contains(job.JobId)).ToList();
         foreach (var job in held)
         {
-            var groups = Assignments.Observe(cluster, job);
-            var seen = $"{job.Revision} " + string.Join(' ', groups.Select(group => $"{group.Worker}:{group.Condition}"));
-            if (!Assignments.IsWorthTelling(groups) || WaitsForCause(job, groups, cluster.Now) || memory.Told.GetValueOrDefault(job.JobId) == seen)
+            var seen = See(cluster, job);
+            var key = Key(job, seen);
+            if (memory.Told.TryGetValue(job.JobId, out var told) && (told.Seen == key || IsSteady(job, seen))
+                && (IsSteady(job, seen) || time.GetElapsedTime(told.At) < ClusterTiming.PassInterval))
+            {
                 continue;
-            await ApplyAsync(job, () => ObservedAsync(job, groups, cancellationToken), cancellationToken);
+            }
+            await ApplyAsync(job, () => ObservedAsync(job, seen, cancellationToken), cancellationToken);
             if (!_unreadableJobs.Contains(job.JobId))
-                memory.Told[job.JobId] = seen;
+                memory.Told[job.JobId] = (key, time.GetTimestamp());
         }
     }
 
-    private async Task<JobEvent> ObservedAsync(JobView job, ImmutableArray<ObservedGroup> groups, CancellationToken cancellationToken)
+    private JobObserved See(ClusterView cluster, JobView job)
     {
-        var progress = await telemetry.ProgressAsync(job.JobId, cancellationToken);
-        return new JobObserved(job.Lineage, job.Generation, groups, progress.CommittedStep);
+        var members = Assignments.Observe(cluster, job);
+        var broken = job.Plan is { } plan && members.Any(
+            member => member.Condition == MemberCondition.Waiting && member.Generation == plan.Generation && plan.Members.Contains(member.Member));
+        var cause = memory.Broken.Note(job.JobId, broken, $"{job.Generation}", time);
+        if (cause < timing.CauseGrace)
+            Due(timing.CauseGrace - cause.Value);
+        var gathers = job.Phase == JobPhase.Running && job.Plan?.Members.All(member => members.Any(seen => seen.Member == member)) != true;
+        var start = memory.Gathering.Note(job.JobId, gathers, $"{job.Generation} {job.LastMember}", time);
+        var leaves = job.Phase == JobPhase.Running && members.Any(member => member.Leaving.Length > 0);
+        var handover = memory.Handover.Note(job.JobId, leaves, "", time);
+        // The first pass that sees it also looks for slots elsewhere.
+        var coming = members.Any(member => member.Leaving.Length == 0 && member.Condition is MemberCondition.Assigned or MemberCondition.Starting);
+        if (handover == TimeSpan.Zero)
+            Due(TimeSpan.Zero);
+        return new JobObserved
+        {
+            Lineage = job.Lineage,
+            Generation = job.Generation,
+            Members = members,
+            CauseAwaited = cause >= timing.CauseGrace,
+            StartAwaited = start >= timing.StartPatience,
+            HandoverAwaited = handover >= timing.HandoverPatience || (handover > TimeSpan.Zero && !coming && cluster.WorkersAreBack),
+        };
     }
 
-    private bool WaitsForCause(JobView job, ImmutableArray<ObservedGroup> groups, DateTimeOffset now)
+    private static string Key(JobView job, JobObserved seen) =>
+        $"{job.Revision} {seen.CauseAwaited} {seen.StartAwaited} {seen.HandoverAwaited} "
+        + string.Join(' ', seen.Members.Select(
+            member => $"{member.Member}:{member.Condition}:{member.Generation}:{member.HoldsState}:{member.Leaving.Length > 0}:{member.BadLoss is not null}"));
+
+    /// <summary>Whether there is nothing in what is seen that the job has to hear of.</summary>
+    private static bool IsSteady(JobView job, JobObserved seen) => job.Phase == JobPhase.Preparing
+        ? seen.Members.All(member => !member.IsGone && member.Leaving.Length == 0)
+        : job is { Plan: { } plan, Reason.Length: 0, Stopping: false } && plan.Members.Length == seen.Members.Length && seen.Members.All(
+            member => member is { Condition: MemberCondition.Training, Leaving.Length: 0 } && member.Generation == plan.Generation && plan.Members.Contains(member.Member));
+
+    private async Task<JobEvent> ObservedAsync(JobView job, JobObserved seen, CancellationToken cancellationToken)
     {
-        if (!Assignments.AwaitsCause(groups))
-            return false;
-        if (!memory.AwaitingCause.TryGetValue(job.JobId, out var waiting) || waiting.Generation != job.Generation)
-            memory.AwaitingCause[job.JobId] = waiting = (job.Generation, now);
-        return now - waiting.Since < timing.CauseWait;
+        var progress = await telemetry.ProgressAsync(job.JobId, cancellationToken);
+        return seen with { CommittedStep = progress.Lineage == job.Lineage ? progress.CommittedStep : 0, RecordedGeneration = progress.Generation };
     }
 
     private void NoteClearing()
@@ -171,10 +208,39 @@ internal sealed class SchedulerPass(
         foreach (var decision in decisions)
         {
             var job = _jobs[decision.JobId];
-            if (!decision.Placements.IsEmpty)
-                await ApplyAsync(job, new JobPlaced(decision.Placements), cancellationToken);
-            else if (job.Reason != decision.Reason)
+            var runs = job.Phase == JobPhase.Running;
+            if (!decision.Places.IsEmpty)
+                await ApplyAsync(job, runs ? new JobGrown(decision.Places) : new JobPlaced(decision.Places), cancellationToken);
+            else if (!runs && job.Reason != decision.Reason)
                 await ApplyAsync(job, new JobWaits(decision.Reason), cancellationToken);
+        }
+        await YieldAsync(decisions, cancellationToken);
+    }
+
+    /// <summary>Jobs that have run with too few ranks for long give their slots to others that wait for them.</summary>
+    private async Task YieldAsync(ImmutableArray<GangDecision> decisions, CancellationToken cancellationToken)
+    {
+        var cluster = Cluster;
+        var capacities = Assignments.Capacities(cluster).ToList();
+        var waiting = Assignments.Waiting(cluster).ToDictionary(job => job.JobId, StringComparer.Ordinal);
+        foreach (var job in _jobs.Values.Where(job => job.Phase == JobPhase.Running).ToList())
+        {
+            var needy = waiting.GetValueOrDefault(job.JobId) is { Elastic: false } && decisions.Any(one => one.JobId == job.JobId && one.Places.IsEmpty);
+            if (memory.Needy.Note(job.JobId, needy, "", time) >= timing.HoldPatience
+                && GangScheduler.YieldsTo(waiting[job.JobId], waiting.Values, capacities) is { } other)
+            {
+                await ApplyAsync(job, new JobYields($"it has too few ranks, and job {other} waits for its slots"), cancellationToken);
+            }
+        }
+    }
+
+    private async Task LookForStragglersAsync(CancellationToken cancellationToken)
+    {
+        foreach (var job in _jobs.Values.Where(job => job is { Phase: JobPhase.Running, Plan.Members.Length: > 1 } && !_unreadableJobs.Contains(job.JobId)).ToList())
+        {
+            var slow = memory.Stragglers.Look(job.JobId, job.Generation, () => Stragglers.Find(Assignments.StepTimes(Cluster, job)), job.Slow, time);
+            if (slow is { } members && !members.Select(member => member.Member).SequenceEqual(job.Slow.Select(member => member.Member)))
+                await ApplyAsync(job, new JobStragglers(job.Generation, members), cancellationToken);
         }
     }
 

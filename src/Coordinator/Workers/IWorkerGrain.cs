@@ -31,6 +31,13 @@ public interface IWorkerGrain : IGrainWithStringKey
     [Alias("assignment-after"), Orleans.Concurrency.AlwaysInterleave]
     Task<WorkerAssignment?> AssignmentAfter(long session, long revision, CancellationToken cancellationToken);
 
+    /// <summary>A person drains the worker: it gets nothing new, and whoever runs there hands over. Or takes that back.</summary>
+    /// <param name="drained">Who and why, in words: "person:ada: new kernel"; empty to take it back.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The worker; null when none of this name was ever seen.</returns>
+    [Alias("drain")]
+    Task<WorkerView?> Drain(string drained, CancellationToken cancellationToken);
+
     /// <summary>Forgets a worker that was lost long ago, unless it is alive again. One of its name is as new after that.</summary>
     /// <returns>Whether it is forgotten.</returns>
     [Alias("forget")]

@@ -1,4 +1,3 @@
-using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Storage;
 using Microsoft.Extensions.Logging;
@@ -54,7 +53,7 @@ public sealed class WorkerGrain(
         var sameAgent = stored.State.Identity?.InstanceId == identity.InstanceId;
         if (!sameAgent)
             RefuseWhileHeld(identity);
-        var connected = new WorkerState { Identity = identity, ConnectedAt = Now };
+        var connected = new WorkerState { Identity = identity, ConnectedAt = Now, Drained = stored.State.Drained };
         if (sameAgent)
         {
             // Its ranks must not end because the database cannot be written for a while.
@@ -99,7 +98,7 @@ public sealed class WorkerGrain(
             return;
         // Its lease runs on, but whoever was started in its place need not wait for the end of that.
         _nameHeldFrom = null;
-        var idle = _status.Groups.All(group => group.Condition != GroupCondition.Alive);
+        var idle = _status.Groups.All(group => group.Members.All(member => !member.IsAlive));
         if (!_status.Draining || !idle)
             return;
         await WriteAsync(stored.State with { Left = true });
@@ -144,6 +143,19 @@ public sealed class WorkerGrain(
     }
 
     /// <inheritdoc/>
+    public async Task<WorkerView?> Drain(string drained, CancellationToken cancellationToken)
+    {
+        if (stored.State.Identity is null)
+            return null;
+        if (stored.State.Drained != drained)
+        {
+            await WriteAsync(stored.State with { Drained = drained });
+            logger.LogInformation("Worker {Worker} is {Change}", this.GetPrimaryKeyString(), drained.Length > 0 ? $"drained by {drained}" : "not drained any more");
+        }
+        return View();
+    }
+
+    /// <inheritdoc/>
     public async Task<bool> Forget(CancellationToken cancellationToken)
     {
         if (Alive)
@@ -158,7 +170,9 @@ public sealed class WorkerGrain(
     }
 
     /// <inheritdoc/>
-    public Task<WorkerView?> Get(CancellationToken cancellationToken) => Task.FromResult(stored.State.Identity is not { } identity
+    public Task<WorkerView?> Get(CancellationToken cancellationToken) => Task.FromResult(View());
+
+    private WorkerView? View() => stored.State.Identity is not { } identity
         ? null
         : new WorkerView
         {
@@ -170,7 +184,8 @@ public sealed class WorkerGrain(
             Status = _status,
             Assignment = _assignment ?? new WorkerAssignment(0, [], []),
             Left = stored.State.Left,
-        });
+            Drained = stored.State.Drained,
+        };
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -40,7 +40,7 @@ public sealed record WorkerSlot([property: Id(0)] int Number, [property: Id(1)] 
 [GenerateSerializer, Alias("linformer.worker-status")]
 public sealed record WorkerStatus
 {
-    /// <summary>Its rank groups, ended ones too while they are assigned.</summary>
+    /// <summary>Its members by job.</summary>
     [Id(0)] public ImmutableArray<ReportedGroup> Groups { get; init; } = [];
 
     /// <summary>Its leases, ended ones too while they are assigned.</summary>
@@ -59,53 +59,68 @@ public sealed record WorkerStatus
     [Id(5)] public long LostLogLines { get; init; }
 }
 
-/// <summary>A generation's ranks on a worker, as its agent reports them.</summary>
+/// <summary>A job's members on a worker, as its agent reports them.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Members">They; ended ones too while they are assigned.</param>
 [GenerateSerializer, Alias("linformer.reported-group")]
-public sealed record ReportedGroup
+public sealed record ReportedGroup([property: Id(0)] string JobId, [property: Id(1)] ImmutableArray<ReportedMember> Members);
+
+/// <summary>A member as its agent reports it.</summary>
+[GenerateSerializer, Alias("linformer.reported-member")]
+public sealed record ReportedMember
 {
-    /// <summary>The job.</summary>
-    [Id(0)] public required string JobId { get; init; }
+    /// <summary>The member.</summary>
+    [Id(0)] public required int Member { get; init; }
 
-    /// <summary>The lineage.</summary>
-    [Id(1)] public int Lineage { get; init; }
+    /// <summary>
+    /// How it is: <see cref="MemberCondition.Starting"/> to <see cref="MemberCondition.Stopping"/>, or how it ended, from
+    /// <see cref="MemberCondition.Finished"/> to <see cref="MemberCondition.Failed"/>.
+    /// </summary>
+    [Id(1)] public required MemberCondition Condition { get; init; }
 
-    /// <summary>The generation.</summary>
-    [Id(2)] public int Generation { get; init; }
+    /// <summary>Its process.</summary>
+    [Id(2)] public int ProcessId { get; init; }
 
-    /// <summary><see cref="GroupCondition.Alive"/>, or how it ended.</summary>
-    [Id(3)] public GroupCondition Condition { get; init; }
+    /// <summary>The lineage of <see cref="Generation"/>.</summary>
+    [Id(3)] public int Lineage { get; init; }
 
-    /// <summary>For people: starting, running, stopping, ended.</summary>
-    [Id(4)] public string Phase { get; init; } = "";
+    /// <summary>The generation that it is in, or was in last; 0 for none.</summary>
+    [Id(4)] public int Generation { get; init; }
 
-    /// <summary>Its ranks.</summary>
-    [Id(5)] public ImmutableArray<ReportedRank> Ranks { get; init; } = [];
+    /// <summary>The last step that it applied.</summary>
+    [Id(5)] public long AppliedStep { get; init; }
 
-    /// <summary>Ranks that failed, the cause first.</summary>
-    [Id(6)] public ImmutableArray<FailedRank> Failures { get; init; } = [];
+    /// <summary>Whether it holds that step's model and optimizer in memory.</summary>
+    [Id(6)] public bool HoldsState { get; init; }
 
-    /// <summary>What rank 0 said at the end, as JSON.</summary>
-    [Id(7)] public string? Summary { get; init; }
+    /// <summary>How it failed.</summary>
+    [Id(7)] public FailedRank? Failure { get; init; }
+
+    /// <summary>What it said at its end, as JSON.</summary>
+    [Id(8)] public string? Summary { get; init; }
+
+    /// <summary>Why its generation broke, as a predicate; empty when it left at a step boundary.</summary>
+    [Id(9)] public string Broken { get; init; } = "";
+
+    /// <summary>Its own time for a step in milliseconds, waits for others left out; 0 before the first.</summary>
+    [Id(10)] public double StepMilliseconds { get; init; }
+
+    /// <summary>A bad loss that asks for a new lineage.</summary>
+    [Id(11)] public BadLossReport? BadLoss { get; init; }
+
+    /// <summary>Whether its process lives.</summary>
+    public bool IsAlive => Condition < MemberCondition.Finished;
 }
-
-/// <summary>A rank as its agent reports it.</summary>
-/// <param name="Rank">The rank.</param>
-/// <param name="ProcessId">Its process.</param>
-/// <param name="AppliedStep">The last step that it applied.</param>
-/// <param name="HoldsState">Whether it holds that step's model in memory.</param>
-[GenerateSerializer, Alias("linformer.reported-rank")]
-public sealed record ReportedRank(
-    [property: Id(0)] int Rank, [property: Id(1)] int ProcessId, [property: Id(2)] long AppliedStep, [property: Id(3)] bool HoldsState);
 
 /// <summary>What an agent should be doing, whole.</summary>
 /// <param name="Revision">Grows with every change; given by the grain.</param>
-/// <param name="Groups">The rank groups.</param>
+/// <param name="Groups">The members by job.</param>
 /// <param name="Leases">The leases.</param>
 [GenerateSerializer, Alias("linformer.worker-assignment")]
 public sealed record WorkerAssignment(
     [property: Id(0)] long Revision, [property: Id(1)] ImmutableArray<AssignedGroup> Groups, [property: Id(2)] ImmutableArray<AssignedLease> Leases);
 
-/// <summary>The ranks of one generation that a worker should run.</summary>
+/// <summary>A job's members that a worker should run, and the generation that they form with those of other workers.</summary>
 [GenerateSerializer, Alias("linformer.assigned-group")]
 public sealed record AssignedGroup
 {
@@ -115,17 +130,14 @@ public sealed record AssignedGroup
     /// <summary>Its name.</summary>
     [Id(1)] public required string JobName { get; init; }
 
-    /// <summary>The lineage.</summary>
-    [Id(2)] public int Lineage { get; init; }
+    /// <summary>The members on this worker.</summary>
+    [Id(2)] public ImmutableArray<Placement> Members { get; init; } = [];
 
-    /// <summary>The generation.</summary>
-    [Id(3)] public int Generation { get; init; }
+    /// <summary>The newest generation; null while the job's members only get ready.</summary>
+    [Id(3)] public GenerationPlan? Plan { get; init; }
 
-    /// <summary>All its ranks, on all workers.</summary>
-    [Id(4)] public int WorldSize { get; init; }
-
-    /// <summary>Those on this worker.</summary>
-    [Id(5)] public ImmutableArray<Placement> Ranks { get; init; } = [];
+    /// <summary>The changes of lineage so far.</summary>
+    [Id(4)] public ImmutableArray<LineageChange> Lineages { get; init; } = [];
 
     /// <summary>The job file with all settings resolved, as JSON.</summary>
     [Id(6)] public required string JobJson { get; init; }
@@ -139,8 +151,14 @@ public sealed record AssignedGroup
     /// <summary>Whether to finish the step, write a checkpoint and end.</summary>
     [Id(9)] public bool Stop { get; init; }
 
-    /// <summary>The furthest step that was committed before this generation.</summary>
-    [Id(10)] public long CommittedStep { get; init; }
+    /// <summary>Whether both ask for the same.</summary>
+    public bool Equals(AssignedGroup? other) =>
+        other is not null
+        && (JobId, JobName, JobJson, Threads, CorpusFolder, Stop) == (other.JobId, other.JobName, other.JobJson, other.Threads, other.CorpusFolder, other.Stop)
+        && Equals(Plan, other.Plan) && Members.AsSpan().SequenceEqual(other.Members.AsSpan()) && Lineages.AsSpan().SequenceEqual(other.Lineages.AsSpan());
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(JobId, Plan, Members.Length, Stop);
 }
 
 /// <summary>How a worker is.</summary>
@@ -170,6 +188,15 @@ public sealed record WorkerView
 
     /// <summary>Whether it has left on its own, and is not expected back.</summary>
     [Id(7)] public bool Left { get; init; }
+
+    /// <summary>Who has drained it and why, in words; empty when nobody has.</summary>
+    [Id(8)] public string Drained { get; init; } = "";
+
+    /// <summary>Whether it gets nothing new, and whoever runs there hands over.</summary>
+    public bool IsLeaving => Status.Draining || Drained.Length > 0;
+
+    /// <summary>Why, as a sentence without its end; empty when it does not leave.</summary>
+    public string WhyLeaving => Drained.Length > 0 ? $"worker {Identity.Name} is drained by {Drained}" : Status.Draining ? $"worker {Identity.Name} leaves" : "";
 }
 
 /// <summary>An agent that cannot have the name, or has lost it. The message is for its operator.</summary>

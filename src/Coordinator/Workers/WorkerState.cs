@@ -12,4 +12,7 @@ public sealed record WorkerState
 
     /// <summary>Whether it has left on its own: its name is free at once.</summary>
     [Id(2)] public bool Left { get; init; }
+
+    /// <summary>Who has drained it and why, in words; empty when nobody has. It stays when the agent is started again.</summary>
+    [Id(3)] public string Drained { get; init; } = "";
 }

@@ -4,5 +4,5 @@ namespace Linformer.Protocol.Wire;
 public static class ProtocolVersion
 {
     /// <summary>The version that this program speaks.</summary>
-    public const int Current = 1;
+    public const int Current = 2;
 }

@@ -1,6 +1,7 @@
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Tests.Storage;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -20,6 +21,7 @@ public sealed class JobGrainTests : IDisposable
             await cluster.Job("a").Create(Some.Submission("a"), default);
             await cluster.Job("a").Apply(new JobPlaced(Some.Slots("w1")), default);
             await cluster.Job("a").Apply(new JobCorpusReady(Some.Corpus), default);
+            await cluster.Job("a").Apply(Ready(0, 1), default);
         }
 
         await using var again = await StartAsync();
@@ -27,7 +29,7 @@ public sealed class JobGrainTests : IDisposable
         var view = (await again.Job("a").Get(default)).ShouldNotBeNull();
         (view.Phase, view.Generation, view.Placements.Length).ShouldBe((JobPhase.Running, 1, 1));
         (await again.History.ReadAfterAsync("a", 0, 100, default)).Select(entry => entry.What)
-            .ShouldBe(["submitted", "got 1 slot on w1", "generation 1 started with 1 rank"]);
+            .ShouldBe(["submitted", "got 1 slot on w1", "1 rank gets ready", "generation 1 started with 1 rank"]);
     }
 
     [Fact]
@@ -81,13 +83,15 @@ public sealed class JobGrainTests : IDisposable
         await job.Create(Some.Submission("a"), default);
         await job.Apply(new JobPlaced(Some.Slots("w1")), default);
         await job.Apply(new JobCorpusReady(Some.Corpus), default);
+        await job.Apply(Ready(0, 1), default);
         await RecordAsync(cluster, generation: 1, step: 5);
 
         // The failure was seen when step 3 was committed; step 5 came before the next generation.
-        await job.Apply(new JobObserved(0, 1, [new("w1", GroupCondition.Failed, [Some.Failure()], null)], 3), default);
-        var view = await job.Apply(new JobPlaced(Some.Slots("w2")), default);
+        await job.Apply(Observed(1, Some.Seen(1, MemberCondition.Failed, 1)) with { CommittedStep = 3 }, default);
+        await job.Apply(new JobPlaced(Some.Slots("w2")), default);
+        var view = await job.Apply(Ready(1, 2), default);
 
-        (view.Generation, view.CommittedBefore).ShouldBe((2, 5L));
+        (view.Generation, view.Plan!.CommittedBefore).ShouldBe((2, 5L));
         await RecordAsync(cluster, generation: 1, step: 6);
         (await cluster.Telemetry.ProgressAsync("a", default)).CommittedStep.ShouldBe(5);
         (await cluster.History.ReadAfterAsync("a", 0, 100, default))[^1].Step.ShouldBe(5);
@@ -101,6 +105,7 @@ public sealed class JobGrainTests : IDisposable
         await job.Create(Some.Submission("a"), default);
         await job.Apply(new JobPlaced(Some.Slots("w1")), default);
         await job.Apply(new JobCorpusReady(Some.Corpus), default);
+        await job.Apply(Ready(0, 1), default);
         await RecordAsync(cluster, generation: 1, step: 17);
 
         await job.Cancel(Some.Ada, default);
@@ -108,6 +113,36 @@ public sealed class JobGrainTests : IDisposable
         var entry = (await cluster.History.ReadAfterAsync("a", 0, 100, default))[^1];
         (entry.What, entry.Step).ShouldBe(("cancelled", 17L));
     }
+
+    [Fact]
+    public async Task A_job_that_ran_by_the_rules_of_an_earlier_version_is_queued_again()
+    {
+        await using (var cluster = await StartAsync())
+        {
+            await cluster.Job("a").Create(Some.Submission("a"), default);
+            await cluster.Job("a").Apply(new JobPlaced(Some.Slots("w1")), default);
+            await cluster.Job("a").Apply(new JobCorpusReady(Some.Corpus), default);
+        }
+        // As the first release wrote it: placements have ranks, and there is no plan.
+        using (var connection = new SqliteConnection($"Data Source={_folder.File("linformer.db")};Pooling=False"))
+        {
+            connection.Open();
+            using var change = connection.CreateCommand();
+            change.CommandText = """UPDATE grains SET state = replace(replace(state, '"Member":1,', '"Rank":0,'), '"LastMember":1', '"CommittedBefore":5') WHERE state_name = 'job'""";
+            change.ExecuteNonQuery().ShouldBe(1);
+        }
+
+        await using var again = await StartAsync();
+        var view = await again.Job("a").Create(Some.Submission("a"), default);
+
+        (view.Phase, view.Placements.Length, view.Reason).ShouldBe((JobPhase.Queued, 0, "the coordinator is of a newer version"));
+        view = await again.Job("a").Apply(new JobPlaced(Some.Slots("w1")), default);
+        view.Placements.ShouldHaveSingleItem().Member.ShouldBe(1);
+    }
+
+    private static JobObserved Ready(int generation, int member) => Observed(generation, Some.Seen(member, MemberCondition.Waiting, worker: "w1"));
+
+    private static JobObserved Observed(int generation, ObservedMember member) => new() { Generation = generation, Members = [member] };
 
     private static Task RecordAsync(TestCluster cluster, int generation, long step) => cluster.Telemetry.RecordAsync(
         [new TelemetryBatch("a", "w1", [new MetricRow(0, generation, step, Some.Noon, 1, 2.5, 1e-3, 100, null, null)], [], [], [])], default);

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Linformer.Coordinator.Jobs;
 using Linformer.Protocol;
 
@@ -36,15 +35,19 @@ public class JobMachineTests
     }
 
     [Fact]
-    public void Slots_are_reserved_until_the_corpus_is_ready_then_the_first_generation_starts()
+    public void Slots_are_reserved_until_the_corpus_is_ready_then_the_members_start_and_form_the_first_generation()
     {
         var preparing = Apply(Queued(), new JobPlaced(Some.Slots("w1", "w2")));
         preparing.View!.Phase.ShouldBe(JobPhase.Preparing);
-        preparing.View.Placements.Length.ShouldBe(2);
+        preparing.View.Placements.Select(placement => placement.Member).ShouldBe([1, 2]);
 
-        var view = Apply(preparing, new JobCorpusReady(Some.Corpus)).View!;
+        var starting = JobMachine.Apply(preparing, new JobCorpusReady(Some.Corpus), Some.Noon.AddMinutes(1));
+        (starting.View!.Phase, starting.View.Generation, starting.View.Plan, starting.View.Corpus).ShouldBe((JobPhase.Running, 0, null, Some.Corpus));
+        starting.View.Placements.ShouldAllBe(placement => placement.At == Some.Noon.AddMinutes(1));
+        var view = Observe(starting, Some.Seen(1, MemberCondition.Waiting), Some.Seen(2, MemberCondition.Waiting)).View!;
 
-        (view.Phase, view.Generation, view.WorldSize, view.Corpus).ShouldBe((JobPhase.Running, 1, 2, Some.Corpus));
+        (view.Generation, view.WorldSize, view.Plan!.Source).ShouldBe((1, 2, StateSource.Newest));
+        view.Plan.Members.ShouldBe([1, 2]);
     }
 
     [Fact]
@@ -57,36 +60,73 @@ public class JobMachineTests
         view.Placements.ShouldBeEmpty();
     }
 
-    [Theory]
-    [InlineData(GroupCondition.Lost, "worker w2 is lost")]
-    [InlineData(GroupCondition.Leaving, "worker w2 leaves")]
-    public void A_worker_that_goes_during_preparation_gives_the_slots_back(GroupCondition condition, string why)
+    [Fact]
+    public void A_worker_that_goes_during_preparation_gives_the_slots_back()
     {
         var preparing = Apply(Queued(), new JobPlaced(Some.Slots("w1", "w2")));
+        JobView After(ObservedMember second) => Observe(preparing, Some.Seen(1, MemberCondition.Assigned), second).View!;
 
-        var view = Observe(preparing, ("w1", GroupCondition.Pending), ("w2", condition)).View!;
-
-        (view.Phase, view.Reason, view.Placements.Length).ShouldBe((JobPhase.Queued, why, 0));
+        var lost = After(Some.Seen(2, MemberCondition.Lost));
+        (lost.Phase, lost.Reason, lost.Placements.Length).ShouldBe((JobPhase.Queued, "worker w2 is lost", 0));
+        After(Some.Seen(2, MemberCondition.Lost) with { Why = "worker w2 came back without the slots" }).Reason.ShouldBe("worker w2 came back without the slots");
+        After(Some.Seen(2, MemberCondition.Assigned) with { Leaving = "worker w2 leaves" }).Reason.ShouldBe("worker w2 leaves");
     }
 
     [Fact]
-    public void A_failed_rank_queues_the_job_again_and_the_history_says_what_killed_it()
+    public void A_failed_ranks_job_goes_on_with_the_others_at_once_and_the_history_says_what_killed_it()
     {
-        var state = Fail(Running(2), Some.Failure(rank: 1, worker: "w2"));
+        var state = Observe(Running(2), Some.Seen(1, MemberCondition.Training, 1), Some.Seen(2, MemberCondition.Failed, 1, applied: 41));
 
-        state.View!.Phase.ShouldBe(JobPhase.Queued);
-        state.View.LastFailure!.LastLogLines.ShouldBe(["last line"]);
+        var view = state.View!;
+        (view.Phase, view.Generation, view.WorldSize).ShouldBe((JobPhase.Running, 2, 1));
+        (view.Plan!.Source, view.Plan.AtOnce).ShouldBe((StateSource.Survivors, true));
+        view.Placements.ShouldHaveSingleItem().Member.ShouldBe(1);
+        (view.LastFailure!.Member, view.LastFailure.Rank, view.LastFailure.Generation, view.LastFailure.Step).ShouldBe((2, 1, 1, 42L));
+        view.LastFailure.LastLogLines.ShouldBe(["last line"]);
         var entry = state.Outbox[^1];
-        (entry.Who, entry.What).ShouldBe(("worker:w2", "generation 1 ended; queued again"));
-        entry.Why.ShouldBe("rank 1 on worker w2 was ended by SIGKILL");
+        (entry.Who, entry.What, entry.Why).ShouldBe(("worker:w2", "generation 2 started with 1 rank", "rank 1 on worker w2 was ended by SIGKILL"));
     }
 
     [Fact]
-    public void After_a_failure_the_next_generation_starts_without_the_corpus_being_asked_for()
+    public void A_replacement_gets_a_number_of_its_own_and_joins_when_it_is_ready()
     {
-        var view = Apply(Fail(Running(2), Some.Failure()), new JobPlaced(Some.Slots("w1"))).View!;
+        var smaller = Observe(Running(2), Some.Seen(1, MemberCondition.Training, 1), Some.Seen(2, MemberCondition.Failed, 1));
+
+        var grown = Apply(smaller, new JobGrown(Some.Slots("w3")));
+        grown.View!.Placements.Select(placement => placement.Member).ShouldBe([1, 3]);
+        var starting = Observe(grown, Some.Seen(1, MemberCondition.Training, 2), Some.Seen(3, MemberCondition.Starting));
+        starting.View!.Generation.ShouldBe(2);
+        var state = Observe(starting, Some.Seen(1, MemberCondition.Training, 2), Some.Seen(3, MemberCondition.Waiting));
+
+        state.View!.Plan!.Members.ShouldBe([1, 3]);
+        state.View.Plan.AtOnce.ShouldBeFalse();
+        state.Outbox[^1].Why.ShouldBe("a rank is ready on w3");
+    }
+
+    [Fact]
+    public void With_nobody_left_the_job_is_queued_and_the_next_members_form_a_generation_without_the_corpus_being_asked_for()
+    {
+        var queued = Fail(Running(1));
+        (queued.View!.Phase, queued.View.Plan, queued.View.Reason).ShouldBe((JobPhase.Queued, null, "rank 0 on worker w1 was ended by SIGKILL"));
+
+        var view = Restart(queued).View!;
 
         (view.Phase, view.Generation, view.WorldSize, view.Preparations).ShouldBe((JobPhase.Running, 2, 1, 1));
+        view.Plan!.Members.ShouldBe([2]);
+        view.Plan.Source.ShouldBe(StateSource.Newest);
+    }
+
+    [Fact]
+    public void Below_its_fewest_ranks_a_job_waits_and_holds_state()
+    {
+        var running = Ready(Start(Queued(min: 2), 2));
+        var state = Apply(running, Observed(running, Some.Seen(1, MemberCondition.Training, 1, 7), Some.Seen(2, MemberCondition.Lost)) with { CommittedStep = 7 });
+
+        (state.View!.Phase, state.View.Generation, state.View.Reason).ShouldBe((JobPhase.Running, 1, "waits for 1 rank more; holds step 7"));
+        state.Outbox[^1].What.ShouldBe("generation 1 lost 1 rank");
+        var grown = Apply(state, new JobGrown(Some.Slots("w3")));
+        var view = Observe(grown, Some.Seen(1, MemberCondition.Waiting, 1, 7), Some.Seen(3, MemberCondition.Waiting)).View!;
+        (view.Generation, view.Plan!.Source, view.Plan.CommittedBefore).ShouldBe((2, StateSource.Survivors, 7L));
     }
 
     [Fact]
@@ -95,13 +135,13 @@ public class JobMachineTests
         var state = Running(1);
         foreach (var seconds in (int[])[0, 1, 2])
         {
-            state = Fail(state, Some.Failure(state.View!.Generation));
+            state = Fail(state);
             (state.View!.NotBefore - Some.Noon ?? TimeSpan.Zero).ShouldBe(TimeSpan.FromSeconds(seconds));
-            state = JobMachine.Apply(state, new JobPlaced(Some.Slots("w1")), Some.Noon.AddSeconds(seconds));
+            state = Restart(state, Some.Noon.AddSeconds(seconds));
             state.View!.Phase.ShouldBe(JobPhase.Running);
         }
 
-        state = Fail(state, Some.Failure(4));
+        state = Fail(state);
 
         state.View!.Phase.ShouldBe(JobPhase.Failed);
         state.View.Reason.ShouldBe("4 failures in a row without a further step; the last: rank 0 on worker w1 was ended by SIGKILL");
@@ -110,7 +150,7 @@ public class JobMachineTests
     [Fact]
     public void It_is_not_placed_before_its_delay_is_over()
     {
-        var state = Fail(Restart(Fail(Running(1), Some.Failure())), Some.Failure(2));
+        var state = Fail(Restart(Fail(Running(1))));
 
         JobMachine.Apply(state, new JobPlaced(Some.Slots("w1")), Some.Noon.AddMilliseconds(900)).ShouldBeSameAs(state);
     }
@@ -121,13 +161,31 @@ public class JobMachineTests
         var state = Running(1);
         for (var step = 1; step <= 10; step++)
         {
-            state = Fail(state, step, Some.Failure(state.View!.Generation));
+            state = Apply(state, Observed(state, Last(state, MemberCondition.Failed)) with { CommittedStep = step });
             state.View!.NotBefore.ShouldBeNull();
             state = Restart(state);
         }
 
         state.View!.Generation.ShouldBe(11);
-        state.View.CommittedBefore.ShouldBe(10);
+        state.View.Plan!.CommittedBefore.ShouldBe(10);
+    }
+
+    [Fact]
+    public void A_replacement_that_fails_at_its_start_again_and_again_is_tried_with_growing_pauses_while_the_others_train()
+    {
+        var state = Observe(Ready(Start(Queued(), 2)), Some.Seen(1, MemberCondition.Training, 1), Some.Seen(2, MemberCondition.Lost));
+        var pauses = new List<double>();
+        for (var step = 1; step <= 5; step++)
+        {
+            state = JobMachine.Apply(state, new JobGrown(Some.Slots("w2")), Some.Noon.AddHours(step));
+            var failed = Last(state, MemberCondition.Failed) with { Generation = 0 };
+            state = JobMachine.Apply(
+                state, Observed(state, Some.Seen(1, MemberCondition.Training, 2), failed) with { CommittedStep = step }, Some.Noon.AddHours(step));
+            pauses.Add((state.View!.NotBefore - Some.Noon.AddHours(step) ?? TimeSpan.Zero).TotalSeconds);
+        }
+
+        pauses.ShouldBe([0, 1, 2, 4, 8]);
+        (state.View!.Phase, state.View.Generation).ShouldBe((JobPhase.Running, 2));
     }
 
     [Fact]
@@ -136,10 +194,10 @@ public class JobMachineTests
         var state = Running(1);
         for (var i = 0; i < 10; i++)
         {
-            state = Observe(state, ("w1", GroupCondition.Lost));
-            state.View!.Phase.ShouldBe(JobPhase.Queued);
-            state.View.Reason.ShouldBe("worker w1 is lost");
-            state = JobMachine.Apply(state, new JobPlaced(Some.Slots("w1")), Some.Noon.AddMinutes(1));
+            state = Observe(state, Last(state, MemberCondition.Lost));
+            (state.View!.Phase, state.View.Reason).ShouldBe((JobPhase.Queued, "worker w1 is lost"));
+            state.View.LastFailure!.Reason.ShouldBe("is gone: worker w1 is lost");
+            state = Restart(state, Some.Noon.AddMinutes(1));
         }
 
         state.View!.Generation.ShouldBe(11);
@@ -148,28 +206,89 @@ public class JobMachineTests
     [Fact]
     public void A_permanent_failure_fails_the_job_at_once()
     {
-        var view = Fail(Running(1), Some.Failure(permanent: true)).View!;
+        var failed = Some.Seen(2, MemberCondition.Failed, 1) with { Failure = Some.Failure(permanent: true) };
+        var view = Observe(Running(2), Some.Seen(1, MemberCondition.Training, 1), failed).View!;
 
-        (view.Phase, view.Reason).ShouldBe((JobPhase.Failed, "rank 0 on worker w1 was ended by SIGKILL"));
+        (view.Phase, view.Reason).ShouldBe((JobPhase.Failed, "rank 1 on worker w2 was ended by SIGKILL"));
     }
 
     [Fact]
-    public void Who_only_lost_a_peer_is_not_the_cause()
+    public void A_lost_worker_is_the_cause_of_lost_peers_and_who_only_lost_a_peer_is_not()
     {
-        var state = Apply(Running(2), Observed(
-            1,
-            Group("w1", GroupCondition.Failed, Some.Failure(rank: 0, peerLost: true)),
-            Group("w2", GroupCondition.Failed, Some.Failure(rank: 1, worker: "w2", peerLost: true), Some.Failure(rank: 2, worker: "w2"))));
+        var peerLost = Some.Seen(1, MemberCondition.Failed, 1) with { Failure = Some.Failure(peerLost: true) };
 
-        state.View!.LastFailure!.Rank.ShouldBe(2);
+        Observe(Running(2), peerLost, Some.Seen(2, MemberCondition.Lost)).View!.Reason.ShouldBe("worker w2 is lost");
+        Observe(Running(2), peerLost, Some.Seen(2, MemberCondition.Failed, 1)).View!.LastFailure!.Member.ShouldBe(2);
     }
 
     [Fact]
-    public void A_lost_worker_is_the_cause_of_lost_peers()
+    public void Generations_that_break_with_nobody_gone_are_tried_again_with_growing_pauses_and_the_eleventh_fails_the_job()
     {
-        var view = Apply(Running(2), Observed(1, Group("w1", GroupCondition.Failed, Some.Failure(peerLost: true)), Group("w2", GroupCondition.Lost))).View!;
+        var state = Running(2);
+        var now = Some.Noon;
+        var pauses = new List<double>();
+        while (state.View!.Phase == JobPhase.Running)
+        {
+            var generation = state.View.Generation;
+            JobObserved Broken() => Observed(
+                state,
+                Some.Seen(1, MemberCondition.Waiting, generation) with { Broken = "lost rank 1: the connection was reset" },
+                Some.Seen(2, MemberCondition.Waiting, generation) with { Broken = "lost rank 0" });
+            JobMachine.Apply(state, Broken(), now).View!.Generation.ShouldBe(generation, "the cause is waited for");
+            state = JobMachine.Apply(state, Broken() with { CauseAwaited = true }, now);
+            if (state.View!.RegroupAt is not { } at)
+                continue;
+            pauses.Add((at - now).TotalSeconds);
+            JobMachine.Apply(state, Broken() with { CauseAwaited = true }, now).ShouldBeSameAs(state);
+            now = at;
+            state = JobMachine.Apply(state, Broken() with { CauseAwaited = true }, now);
+        }
 
-        (view.Phase, view.Reason, view.LastFailure).ShouldBe((JobPhase.Queued, "worker w2 is lost", null));
+        pauses.ShouldBe([1, 2, 4, 8, 16, 30, 30, 30, 30]);
+        (state.View.Phase, state.View.Generation).ShouldBe((JobPhase.Failed, 11));
+        state.View.Reason.ShouldBe("11 generations in a row broke without a further step; the last: rank 0 on worker w1 lost rank 1: the connection was reset");
+        state.View.LastFailure!.Reason.ShouldBe("lost rank 1: the connection was reset");
+    }
+
+    [Fact]
+    public void A_bad_loss_starts_a_new_lineage_that_leaves_the_step_out()
+    {
+        var state = Running(2);
+        state = Apply(state, BadLoss(state, step: 100) with { CommittedStep = 99 });
+
+        var view = state.View!;
+        (view.Lineage, view.Generation, view.Plan!.Lineage, view.Plan.Source, view.Plan.AtOnce).ShouldBe((1, 2, 1, StateSource.Newest, true));
+        view.Lineages.ShouldBe([new LineageChange(99, 100, "the loss of step 100 was NaN")]);
+        state.CommittedStep.ShouldBe(0);
+        var entry = state.Outbox[^1];
+        (entry.What, entry.Why).ShouldBe(("lineage 1 started from step 99, generation 2 with 2 ranks", "the loss of step 100 was NaN; step 100 is left out"));
+    }
+
+    [Fact]
+    public void A_job_goes_back_ten_times()
+    {
+        var state = Running(2);
+        for (var step = 1; step <= JobMachine.MostLineages; step++)
+            state = Apply(state, BadLoss(state, step));
+        state.View!.Lineage.ShouldBe(10);
+
+        var view = Apply(state, BadLoss(state, 50)).View!;
+
+        (view.Phase, view.Reason).ShouldBe((JobPhase.Failed, "it went back 10 times for a bad loss, and again: the loss of step 50 was NaN"));
+    }
+
+    [Fact]
+    public void A_slow_rank_is_told_of_once_with_its_number()
+    {
+        var state = Running(2);
+        var slow = Apply(state, new JobStragglers(1, [new SlowMember(2, 2.34)]));
+
+        slow.View!.Slow.ShouldBe([new SlowMember(2, 2.34)]);
+        (slow.Outbox[^1].What, slow.Outbox[^1].Why).ShouldBe(("rank 1 on worker w2 is slow", "2.3 times the others' step time"));
+        Apply(slow, new JobStragglers(1, [new SlowMember(2, 3)])).ShouldBeSameAs(slow);
+        var well = Apply(slow, new JobStragglers(1, []));
+        (well.View!.Slow.Length, well.HistorySequence).ShouldBe((0, slow.HistorySequence));
+        Apply(slow, new JobStragglers(0, [])).ShouldBeSameAs(slow);
     }
 
     [Fact]
@@ -177,54 +296,52 @@ public class JobMachineTests
     {
         var failure = Some.Failure() with { LastLogLines = [.. Enumerable.Repeat(new string('x', 10_000), 100)], Reason = new string('y', 10_000) };
 
-        var kept = Fail(Running(1), failure).View!.LastFailure!;
+        var kept = Observe(Running(1), Some.Seen(1, MemberCondition.Failed, 1) with { Failure = failure }).View!.LastFailure!;
 
         (kept.LastLogLines.Length, kept.LastLogLines.Max(line => line.Length), kept.Reason.Length).ShouldBe((20, 500, 2000));
     }
 
     [Fact]
-    public void A_failure_of_an_older_generation_that_comes_late_changes_nothing()
+    public void What_was_seen_of_an_older_generation_and_of_members_that_are_gone_changes_nothing()
     {
-        var state = Restart(Fail(Running(1), Some.Failure()));
+        var before = Running(2);
+        var late = Observed(before, Some.Seen(1, MemberCondition.Failed, 1), Some.Seen(2, MemberCondition.Failed, 1));
+        var state = Observe(before, Some.Seen(1, MemberCondition.Training, 1), Some.Seen(2, MemberCondition.Failed, 1));
 
-        Apply(state, Observed(1, Group("w1", GroupCondition.Failed, Some.Failure()))).ShouldBeSameAs(state);
+        Apply(state, late).ShouldBeSameAs(state);
+        Observe(state, Some.Seen(1, MemberCondition.Training, 2), Some.Seen(2, MemberCondition.Failed, 1)).ShouldBeSameAs(state);
     }
 
     [Fact]
-    public void Rank_0_at_its_end_makes_the_job_a_success()
+    public void Rank_0_at_its_end_makes_the_job_a_success_with_all_its_steps_in_the_history()
     {
-        var state = Apply(Running(2), Observed(1, Group("w2", GroupCondition.Alive), Group("w1", GroupCondition.Finished) with { Summary = "{\"steps\":5}" }));
+        var state = Observe(Running(2), Some.Seen(2, MemberCondition.Training, 1), Some.Seen(1, MemberCondition.Finished, 1) with { Summary = "{\"steps\":5}" });
 
         (state.View!.Phase, state.View.Summary, state.View.EndedAt).ShouldBe((JobPhase.Succeeded, "{\"steps\":5}", Some.Noon));
-        state.Outbox[^1].What.ShouldBe("succeeded");
-    }
-
-    [Fact]
-    public void A_success_tells_all_its_steps_in_the_history()
-    {
-        var state = Observe(Running(1), ("w1", GroupCondition.Finished));
-
-        state.Outbox[^1].Step.ShouldBe(state.View!.TotalSteps);
+        (state.Outbox[^1].What, state.Outbox[^1].Step).ShouldBe(("succeeded", state.View.TotalSteps));
         state.View.TotalSteps.ShouldBeGreaterThan(0);
     }
 
     [Fact]
-    public void A_worker_that_leaves_so_quickly_that_its_ranks_are_first_seen_stopped_is_the_reason()
+    public void Another_rank_at_its_end_does_not_while_rank_0_lives()
     {
-        var leaving = Group("w1", GroupCondition.Stopped) with { Why = "worker w1 leaves" };
+        var state = Running(2);
+        var finished = Some.Seen(2, MemberCondition.Finished, 1) with { Summary = "{}" };
 
-        Apply(Running(1), Observed(1, leaving)).View!.Reason.ShouldBe("worker w1 leaves");
-        Apply(Running(2), Observed(1, leaving, Group("w2", GroupCondition.Alive))).View!.Reason.ShouldBe("worker w1 leaves");
-        Observe(Running(1), ("w1", GroupCondition.Stopped)).View!.Reason.ShouldBe("its ranks stopped by themselves");
+        Observe(state, Some.Seen(1, MemberCondition.Training, 1), finished).ShouldBeSameAs(state);
+        Observe(state, Some.Seen(1, MemberCondition.Absent), finished).ShouldBeSameAs(state);
+        Observe(state, Some.Seen(1, MemberCondition.Lost), finished).View!.Phase.ShouldBe(JobPhase.Succeeded);
     }
 
     [Fact]
-    public void A_slot_that_is_gone_during_preparation_gives_the_slots_back_with_the_reason()
+    public void Ranks_that_stopped_by_themselves_are_waited_for_and_the_job_is_queued_again()
     {
-        var gone = Group("w1", GroupCondition.Lost) with { Why = "worker w1 came back without the slots" };
-        var view = Apply(Apply(Queued(), new JobPlaced(Some.Slots("w1"))), Observed(0, gone)).View!;
+        var half = Observe(Running(2), Some.Seen(1, MemberCondition.Training, 1), Some.Seen(2, MemberCondition.Stopped, 1) with { Leaving = "worker w2 leaves" });
+        (half.View!.Stopping, half.View.Reason).ShouldBe((true, "worker w2 leaves"));
 
-        (view.Phase, view.Reason).ShouldBe((JobPhase.Queued, "worker w1 came back without the slots"));
+        var view = Observe(half, Some.Seen(1, MemberCondition.Stopped, 1), Some.Seen(2, MemberCondition.Stopped, 1)).View!;
+
+        (view.Phase, view.Reason).ShouldBe((JobPhase.Queued, "worker w2 leaves"));
     }
 
     [Fact]
@@ -237,32 +354,37 @@ public class JobMachineTests
     }
 
     [Fact]
-    public void Another_rank_at_its_end_does_not()
-    {
-        var state = Running(2);
-
-        Observe(state, ("w1", GroupCondition.Alive), ("w2", GroupCondition.Finished)).ShouldBeSameAs(state);
-    }
-
-    [Fact]
     public void A_running_job_pauses_when_all_its_ranks_have_stopped()
     {
         var pausing = JobMachine.Pause(Running(2), Some.Ada, Some.Noon);
         (pausing.View!.Phase, pausing.View.Stopping).ShouldBe((JobPhase.Running, true));
 
-        var half = Observe(pausing, ("w1", GroupCondition.Stopped), ("w2", GroupCondition.Alive));
+        var half = Observe(pausing, Some.Seen(1, MemberCondition.Stopped, 1), Some.Seen(2, MemberCondition.Stopping, 1));
         half.ShouldBeSameAs(pausing);
-        var paused = Observe(half, ("w1", GroupCondition.Stopped), ("w2", GroupCondition.Stopped)).View!;
+        var paused = Observe(half, Some.Seen(1, MemberCondition.Stopped, 1), Some.Seen(2, MemberCondition.Stopped, 1)).View!;
 
-        (paused.Phase, paused.Placements.Length, paused.Stopping).ShouldBe((JobPhase.Paused, 0, false));
+        (paused.Phase, paused.Placements.Length, paused.Stopping, paused.Plan).ShouldBe((JobPhase.Paused, 0, false, null));
     }
 
     [Fact]
-    public void A_failure_on_the_way_to_a_pause_pauses_too()
+    public void On_the_way_to_a_pause_survivors_form_a_generation_that_writes_a_checkpoint_even_below_the_fewest_ranks()
     {
-        var view = Fail(JobMachine.Pause(Running(1), Some.Ada, Some.Noon), Some.Failure()).View!;
+        var running = Ready(Start(Queued(min: 2), 2));
+        var pausing = JobMachine.Pause(running, Some.Ada, Some.Noon);
 
-        view.Phase.ShouldBe(JobPhase.Paused);
+        var state = Observe(pausing, Some.Seen(1, MemberCondition.Waiting, 1, 5) with { Broken = "lost rank 1" }, Some.Seen(2, MemberCondition.Failed, 1));
+
+        (state.View!.Phase, state.View.Stopping, state.View.Generation, state.View.WorldSize).ShouldBe((JobPhase.Running, true, 2, 1));
+        state.View.IsStopped.ShouldBeTrue();
+        Observe(state, Some.Seen(1, MemberCondition.Stopped, 2)).View!.Phase.ShouldBe(JobPhase.Paused);
+    }
+
+    [Fact]
+    public void A_failure_of_the_last_rank_on_the_way_to_a_pause_pauses_too()
+    {
+        var view = Fail(JobMachine.Pause(Running(1), Some.Ada, Some.Noon)).View!;
+
+        (view.Phase, view.Reason).ShouldBe((JobPhase.Paused, "paused; rank 0 on worker w1 was ended by SIGKILL"));
         view.LastFailure.ShouldNotBeNull();
     }
 
@@ -272,6 +394,7 @@ public class JobMachineTests
         JobMachine.Pause(Queued(), Some.Ada, Some.Noon).View!.Phase.ShouldBe(JobPhase.Paused);
         var view = JobMachine.Pause(Apply(Queued(), new JobPlaced(Some.Slots("w1"))), Some.Ada, Some.Noon).View!;
         (view.Phase, view.Placements.Length).ShouldBe((JobPhase.Paused, 0));
+        JobMachine.Pause(Start(Queued(), 2), Some.Ada, Some.Noon).View!.Phase.ShouldBe(JobPhase.Paused);
     }
 
     [Fact]
@@ -292,7 +415,7 @@ public class JobMachineTests
         var preparing = Apply(resumed, new JobPlaced(Some.Slots("w1")));
         preparing.View!.Phase.ShouldBe(JobPhase.Preparing);
         preparing.View.CorpusAsker.ShouldNotBe(before.View!.CorpusAsker);
-        Apply(preparing, new JobCorpusReady(Some.Corpus)).View!.Generation.ShouldBe(2);
+        Ready(Apply(preparing, new JobCorpusReady(Some.Corpus))).View!.Generation.ShouldBe(2);
     }
 
     [Fact]
@@ -330,14 +453,26 @@ public class JobMachineTests
     }
 
     [Fact]
-    public void A_worker_that_leaves_stops_the_whole_generation_and_the_job_is_queued_again()
+    public void A_job_that_gets_no_ranks_elsewhere_stops_for_a_worker_that_leaves_and_is_queued_again()
     {
-        var stopping = Observe(Running(2), ("w1", GroupCondition.Alive), ("w2", GroupCondition.Leaving));
-        (stopping.View!.Phase, stopping.View.Stopping).ShouldBe((JobPhase.Running, true));
+        var state = Running(1);
+        var leaving = Some.Seen(1, MemberCondition.Training, 1) with { Leaving = "worker w1 leaves" };
+        var waiting = Observe(state, leaving);
+        (waiting.View!.Stopping, waiting.View.Reason).ShouldBe((false, "worker w1 leaves; waits for ranks elsewhere"));
 
-        var view = Observe(stopping, ("w1", GroupCondition.Stopped), ("w2", GroupCondition.Stopped)).View!;
+        var stopping = Apply(waiting, Observed(waiting, leaving) with { HandoverAwaited = true });
+        (stopping.View!.Stopping, stopping.View.Reason).ShouldBe((true, "worker w1 leaves"));
+        var view = Observe(stopping, Some.Seen(1, MemberCondition.Stopped, 1)).View!;
 
-        (view.Phase, view.Reason, view.NotBefore).ShouldBe((JobPhase.Queued, "worker w2 leaves", null));
+        (view.Phase, view.Reason, view.NotBefore).ShouldBe((JobPhase.Queued, "worker w1 leaves", null));
+    }
+
+    [Fact]
+    public void A_job_with_too_few_ranks_gives_its_slots_back_when_it_is_told_to()
+    {
+        var state = Apply(Running(1), new JobYields("job b waits"));
+
+        (state.View!.Stopping, state.View.Reason).ShouldBe((true, "job b waits"));
     }
 
     [Fact]
@@ -353,35 +488,50 @@ public class JobMachineTests
     }
 
     [Fact]
-    public void Placements_that_the_job_cannot_have_are_refused()
+    public void Slots_that_the_job_cannot_have_are_refused()
     {
-        Should.Throw<ArgumentException>(() => Apply(Queued(), new JobPlaced(Some.Slots("w1", "w1", "w1")))).Message.ShouldContain("1 to 2 ranks");
-        Should.Throw<ArgumentException>(() => Apply(Queued(), new JobPlaced([new(0, "w1", 0), new(1, "w1", 0)])));
-        Should.Throw<ArgumentException>(() => Apply(Queued(), new JobPlaced([new(1, "w1", 0)])));
+        Should.Throw<ArgumentException>(() => Apply(Queued(), new JobPlaced(Some.Slots("w1", "w1", "w1")))).Message.ShouldContain("1 to 2");
+        Should.Throw<ArgumentException>(() => Apply(Queued(), new JobPlaced([new("w1", 0), new("w1", 0)])));
+        Should.Throw<ArgumentException>(() => Apply(Running(1), new JobGrown([new("w1", 0)])));
     }
 
-    private static JobState Queued() => JobMachine.Create(new JobState(), Some.Submission(), Some.Noon);
+    private static JobState Queued(int min = 1) => JobMachine.Create(new JobState(), Some.Submission(min: min), Some.Noon);
 
-    private static JobState Running(int workers) => Apply(
-        Apply(Queued(), new JobPlaced(Some.Slots([.. Enumerable.Range(1, workers).Select(i => $"w{i}")]))), new JobCorpusReady(Some.Corpus));
+    /// <summary>Members on workers w1, w2, … that have not formed a generation yet.</summary>
+    private static JobState Start(JobState queued, int workers) => Apply(
+        Apply(queued, new JobPlaced(Some.Slots([.. Enumerable.Range(1, workers).Select(i => $"w{i}")]))), new JobCorpusReady(Some.Corpus));
 
-    private static JobState Paused() => Observe(JobMachine.Pause(Running(1), Some.Ada, Some.Noon), ("w1", GroupCondition.Stopped));
+    /// <summary>All members are ready, and form a generation.</summary>
+    private static JobState Ready(JobState state) => Observe(
+        state, [.. state.View!.Placements.Select(placement => Some.Seen(placement.Member, MemberCondition.Waiting, worker: placement.Worker))]);
 
-    private static JobState Restart(JobState state) => Apply(state, new JobPlaced(Some.Slots("w1")));
+    private static JobState Running(int workers) => Ready(Start(Queued(), workers));
+
+    private static JobState Paused() => Observe(JobMachine.Pause(Running(1), Some.Ada, Some.Noon), Some.Seen(1, MemberCondition.Stopped, 1));
+
+    private static JobState Restart(JobState state, DateTimeOffset? now = null) =>
+        Ready(JobMachine.Apply(state, new JobPlaced(Some.Slots("w1")), now ?? Some.Noon));
 
     private static JobState Apply(JobState state, JobEvent jobEvent) => JobMachine.Apply(state, jobEvent, Some.Noon);
 
-    private static JobState Fail(JobState state, params FailedRank[] failures) => Fail(state, 0, failures);
+    /// <summary>Its newest member fails.</summary>
+    private static JobState Fail(JobState state) => Observe(state, Last(state, MemberCondition.Failed));
 
-    private static JobState Fail(JobState state, long step, params FailedRank[] failures) => Apply(
+    private static ObservedMember Last(JobState state, MemberCondition condition) =>
+        Some.Seen(state.View!.LastMember, condition, state.View.Generation, worker: state.View.Placements[^1].Worker);
+
+    private static JobObserved BadLoss(JobState state, long step) => Observed(
         state,
-        Observed(state.View!.Generation, Group(failures[0].Worker, GroupCondition.Failed, failures)) with { CommittedStep = step });
+        [
+            .. state.View!.Placements.Select(placement => Some.Seen(placement.Member, MemberCondition.Waiting, state.View.Generation) with
+            {
+                Lineage = state.View.Lineage,
+                BadLoss = new BadLossReport(step, $"the loss of step {step} was NaN"),
+            }),
+        ]);
 
-    private static JobState Observe(JobState state, params (string Worker, GroupCondition Condition)[] groups) => Apply(
-        state, Observed(state.View!.Generation, [.. groups.Select(group => Group(group.Worker, group.Condition))]));
+    private static JobState Observe(JobState state, params ObservedMember[] members) => Apply(state, Observed(state, members));
 
-    private static JobObserved Observed(int generation, params ImmutableArray<ObservedGroup> groups) => new(0, generation, groups, 0);
-
-    private static ObservedGroup Group(string worker, GroupCondition condition, params FailedRank[] failures) =>
-        new(worker, condition, [.. failures], Summary: null);
+    private static JobObserved Observed(JobState state, params ObservedMember[] members) =>
+        new() { Lineage = state.View!.Lineage, Generation = state.View.Generation, Members = [.. members] };
 }

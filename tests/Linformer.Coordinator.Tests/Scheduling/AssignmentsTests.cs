@@ -12,17 +12,28 @@ public class AssignmentsTests
     private static readonly HashSet<string> None = [];
 
     [Fact]
-    public void A_worker_gets_its_ranks_of_running_jobs()
+    public void A_worker_gets_its_members_of_running_jobs_with_the_whole_plan()
     {
         var job = Running("w1", "w2", "w1");
 
         var group = Derive([job], Worker("w1")).Groups.ShouldHaveSingleItem();
 
-        (group.JobId, group.Generation, group.WorldSize, group.Stop, group.CorpusFolder).ShouldBe((job.JobId, 1, 3, false, "cache/c0"));
-        group.Ranks.ShouldBe([new Placement(0, "w1", 0), new Placement(2, "w1", 1)]);
-        Derive([job with { Stopping = true }], Worker("w2")).Groups.ShouldHaveSingleItem().Stop.ShouldBeTrue();
+        (group.JobId, group.Stop, group.CorpusFolder).ShouldBe((job.JobId, false, "cache/c0"));
+        group.Members.ShouldBe([new Placement(1, "w1", 0, Some.Noon), new Placement(3, "w1", 1, Some.Noon)]);
+        group.Plan.ShouldBe(job.Plan);
         Derive([job], Worker("w3")).Groups.ShouldBeEmpty();
         Derive([job with { Phase = JobPhase.Preparing }], Worker("w1")).Groups.ShouldBeEmpty();
+        Derive([job with { Plan = null }], Worker("w1")).Groups.ShouldHaveSingleItem().Plan.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Members_are_told_to_stop_only_while_all_ranks_of_the_generation_are_there()
+    {
+        var stopping = Running("w1", "w2") with { Stopping = true };
+
+        Derive([stopping], Worker("w2")).Groups.ShouldHaveSingleItem().Stop.ShouldBeTrue();
+        // A survivor that holds state must not end before it is in a generation that writes a checkpoint.
+        Derive([stopping with { Placements = Some.Members("w1") }], Worker("w1")).Groups.ShouldHaveSingleItem().Stop.ShouldBeFalse();
     }
 
     [Fact]
@@ -40,11 +51,11 @@ public class AssignmentsTests
         var late = Worker("w1") with { ConnectedAt = Some.Noon.AddSeconds(1) };
 
         Derive([job], late).Groups.ShouldBeEmpty();
-        Observe(job, late).ShouldBe(GroupCondition.Lost);
+        Observe(job, late).ShouldBe(MemberCondition.Lost);
         // Unless it says that it has them, after a restart of the coordinator.
         var holds = late with { Status = new WorkerStatus { Groups = [Some.Report(job)] } };
         Derive([job], holds).Groups.ShouldHaveSingleItem();
-        Observe(job, holds).ShouldBe(GroupCondition.Alive);
+        Observe(job, holds).ShouldBe(MemberCondition.Training);
     }
 
     [Fact]
@@ -70,20 +81,21 @@ public class AssignmentsTests
 
         Assignments.Same(one, Derive([job], Worker("w1")) with { Revision = 7 }).ShouldBeTrue();
         Assignments.Same(one, Derive([job with { Stopping = true }], Worker("w1"))).ShouldBeFalse();
-        Assignments.Same(one, Derive([job with { Placements = Some.Slots("w1", "w1") }], Worker("w1"))).ShouldBeFalse();
+        Assignments.Same(one, Derive([job with { Placements = Some.Members("w1", "w1") }], Worker("w1"))).ShouldBeFalse();
         Assignments.Same(one, one with { Leases = [Lease("l1", "w1")] }).ShouldBeFalse();
     }
 
     [Fact]
-    public void Ranks_are_pending_until_the_worker_has_taken_the_assignment_up_and_lost_if_they_are_missing_then()
+    public void A_member_is_assigned_until_the_worker_has_taken_it_up_and_lost_if_it_is_missing_then()
     {
         var job = Running("w1");
         var assigned = Worker("w1") with { Assignment = Derive([job], Worker("w1")) with { Revision = 5 } };
 
-        Observe(job, Worker("w1")).ShouldBe(GroupCondition.Pending);
-        Observe(job, assigned with { Status = new WorkerStatus { AssignmentRevision = 4 } }).ShouldBe(GroupCondition.Pending);
-        Observe(job, assigned with { Status = new WorkerStatus { AssignmentRevision = 5 } }).ShouldBe(GroupCondition.Lost);
-        Observe(job, assigned with { Status = new WorkerStatus { AssignmentRevision = 5, Groups = [Some.Report(job)] } }).ShouldBe(GroupCondition.Alive);
+        Observe(job, Worker("w1")).ShouldBe(MemberCondition.Assigned);
+        Observe(job, assigned with { Status = new WorkerStatus { AssignmentRevision = 4 } }).ShouldBe(MemberCondition.Assigned);
+        Observe(job, assigned with { Status = new WorkerStatus { AssignmentRevision = 5 } }).ShouldBe(MemberCondition.Lost);
+        var reported = assigned with { Status = new WorkerStatus { AssignmentRevision = 5, Groups = [Some.Report(job, MemberCondition.Joining)] } };
+        Observe(job, reported).ShouldBe(MemberCondition.Joining);
     }
 
     [Fact]
@@ -92,9 +104,9 @@ public class AssignmentsTests
         var job = Running("w1");
         var dead = Worker("w1") with { Alive = false, Status = new WorkerStatus { Groups = [Some.Report(job)] } };
 
-        Observe(job, dead).ShouldBe(GroupCondition.Lost);
-        Observe(job, dead with { Status = new WorkerStatus { Groups = [Some.Report(job, GroupCondition.Finished)] } }).ShouldBe(GroupCondition.Finished);
-        Observe(job, Worker("other")).ShouldBe(GroupCondition.Lost);
+        Observe(job, dead).ShouldBe(MemberCondition.Lost);
+        Observe(job, dead with { Status = new WorkerStatus { Groups = [Some.Report(job, MemberCondition.Finished)] } }).ShouldBe(MemberCondition.Finished);
+        Observe(job, Worker("other")).ShouldBe(MemberCondition.Lost);
     }
 
     [Fact]
@@ -104,16 +116,16 @@ public class AssignmentsTests
         var absent = Worker("w1") with { Alive = false, Reported = false };
         var started = Cluster([job], absent) with { InGrace = true };
 
-        Assignments.Observe(started, job).Single().Condition.ShouldBe(GroupCondition.Pending);
+        Assignments.Observe(started, job).Single().Condition.ShouldBe(MemberCondition.Absent);
         started.WorkersAreBack.ShouldBeFalse();
         Assignments.Takers(started, "c0", []).Single().Capacity.ShouldBe(0);
         var later = started with { InGrace = false };
-        Assignments.Observe(later, job).Single().Condition.ShouldBe(GroupCondition.Lost);
+        Assignments.Observe(later, job).Single().Condition.ShouldBe(MemberCondition.Lost);
         later.WorkersAreBack.ShouldBeTrue();
         Assignments.Takers(later, "c0", []).ShouldBeEmpty();
         // One that has left on its own is not waited for.
         var left = Cluster([job], absent with { Left = true }) with { InGrace = true };
-        Assignments.Observe(left, job).Single().Condition.ShouldBe(GroupCondition.Lost);
+        Assignments.Observe(left, job).Single().Condition.ShouldBe(MemberCondition.Lost);
         left.WorkersAreBack.ShouldBeTrue();
     }
 
@@ -124,27 +136,27 @@ public class AssignmentsTests
         var unheard = Worker("w1") with { Alive = false, Status = new WorkerStatus { Groups = [Some.Report(job)] } };
         var after = Cluster([job], unheard) with { InGrace = true };
 
-        Assignments.Observe(after, job).Single().Condition.ShouldBe(GroupCondition.Pending);
+        Assignments.Observe(after, job).Single().Condition.ShouldBe(MemberCondition.Absent);
         after.WorkersAreBack.ShouldBeFalse();
         Assignments.Takers(after, "c0", []).Single().Capacity.ShouldBe(0);
-        Observe(job, unheard).ShouldBe(GroupCondition.Lost);
+        Observe(job, unheard).ShouldBe(MemberCondition.Lost);
     }
 
     [Fact]
     public void A_worker_that_came_back_without_a_jobs_slot_has_lost_it_before_its_ranks_are_assigned()
     {
         var running = Running("w1", "w1");
-        var preparing = running with { Phase = JobPhase.Preparing, GenerationStartedAt = null };
+        var preparing = running with { Phase = JobPhase.Preparing };
         var smaller = Worker("w1") with { Identity = Some.Identity("w1", slots: 1) };
 
         foreach (var job in (JobView[])[preparing, running])
         {
-            Observe(job, Worker("w1")).ShouldBe(GroupCondition.Pending);
-            var seen = Assignments.Observe(Cluster([job], smaller), job).Single();
-            (seen.Condition, seen.Why).ShouldBe((GroupCondition.Lost, "worker w1 came back without the slots that the job had on it"));
-            Observe(job with { Device = "cuda" }, Worker("w1")).ShouldBe(GroupCondition.Lost);
+            Conditions(job, Worker("w1")).ShouldBe([MemberCondition.Assigned, MemberCondition.Assigned]);
+            Conditions(job, smaller).ShouldBe([MemberCondition.Assigned, MemberCondition.Lost]);
+            Assignments.Observe(Cluster([job], smaller), job)[1].Why.ShouldBe("worker w1 came back without the slots that the job had on it");
+            Conditions(job with { Device = "cuda" }, Worker("w1")).ShouldBe([MemberCondition.Lost, MemberCondition.Lost]);
         }
-        Derive([running], smaller).Groups.ShouldBeEmpty();
+        Derive([running], smaller).Groups.ShouldHaveSingleItem().Members.ShouldHaveSingleItem().Member.ShouldBe(1);
     }
 
     [Fact]
@@ -159,29 +171,46 @@ public class AssignmentsTests
     }
 
     [Fact]
-    public void Ranks_on_a_worker_that_leaves_are_to_stop_and_those_never_started_count_as_stopped()
+    public void A_worker_that_leaves_or_is_drained_is_told_of_with_the_reason_and_what_it_never_started_is_gone()
     {
         var job = Running("w1");
+        var leaves = Worker("w1") with { Status = new WorkerStatus { Draining = true, Groups = [Some.Report(job)] } };
+        var drained = Worker("w1") with { Drained = "person:ada: new kernel", Status = new WorkerStatus { Groups = [Some.Report(job)] } };
 
-        Observe(job, Worker("w1") with { Status = new WorkerStatus { Draining = true, Groups = [Some.Report(job)] } }).ShouldBe(GroupCondition.Leaving);
-        Observe(job, Worker("w1") with { Status = new WorkerStatus { Draining = true } }).ShouldBe(GroupCondition.Stopped);
-        var stopped = Worker("w1") with { Status = new WorkerStatus { Draining = true, Groups = [Some.Report(job, GroupCondition.Stopped)] } };
-        Assignments.Observe(Cluster([job], stopped), job).Single().Why.ShouldBe("worker w1 leaves");
-        Observe(job with { Phase = JobPhase.Preparing }, Worker("w1") with { Status = new WorkerStatus { Draining = true } }).ShouldBe(GroupCondition.Leaving);
+        var seen = Assignments.Observe(Cluster([job], leaves), job).Single();
+        (seen.Condition, seen.Leaving).ShouldBe((MemberCondition.Training, "worker w1 leaves"));
+        Assignments.Observe(Cluster([job], drained), job).Single().Leaving.ShouldBe("worker w1 is drained by person:ada: new kernel");
+        Observe(job, Worker("w1") with { Status = new WorkerStatus { Draining = true } }).ShouldBe(MemberCondition.Lost);
     }
 
     [Fact]
-    public void Lost_peers_wait_for_their_cause()
+    public void A_running_job_wants_as_many_more_ranks_as_it_could_have_and_those_that_leave_do_not_count()
     {
-        ObservedGroup Group(string worker, GroupCondition condition, params FailedRank[] failures) => new(worker, condition, [.. failures], null);
-        var peerLost = Group("w1", GroupCondition.Failed, Some.Failure(peerLost: true));
+        var job = Running("w1", "w2") with { RanksMin = 2, RanksMax = 4 };
+        var waiting = Assignments.Waiting(Cluster([job], Worker("w1"), Worker("w2"))).Single();
+        (waiting.RanksMin, waiting.RanksMax, waiting.Elastic, waiting.Has).ShouldBe((1, 2, true, 2));
 
-        Assignments.AwaitsCause([peerLost, Group("w2", GroupCondition.Alive)]).ShouldBeTrue();
-        Assignments.AwaitsCause([peerLost, Group("w2", GroupCondition.Lost)]).ShouldBeFalse();
-        Assignments.AwaitsCause([peerLost, Group("w2", GroupCondition.Failed, Some.Failure()), Group("w3", GroupCondition.Alive)]).ShouldBeFalse();
-        Assignments.AwaitsCause([peerLost, peerLost with { Worker = "w2" }]).ShouldBeFalse();
-        Assignments.AwaitsCause([Group("w1", GroupCondition.Failed), Group("w2", GroupCondition.Alive)]).ShouldBeFalse();
-        Assignments.AwaitsCause([Group("w1", GroupCondition.Alive)]).ShouldBeFalse();
+        var drained = Assignments.Waiting(Cluster([job], Worker("w1"), Worker("w2") with { Drained = "person:ada" })).Single();
+        (drained.RanksMin, drained.RanksMax, drained.Elastic, drained.Has).ShouldBe((1, 3, false, 1));
+
+        Assignments.Waiting(Cluster([job with { RanksMax = 2 }], Worker("w1"), Worker("w2"))).ShouldBeEmpty();
+        Assignments.Waiting(Cluster([job with { Stopping = true }], Worker("w1"), Worker("w2"))).ShouldBeEmpty();
+        Assignments.Waiting(Cluster([job with { NotBefore = Some.Noon.AddSeconds(1), Reason = "failed" }], Worker("w1"), Worker("w2"))).Single().Holds.ShouldBe("failed");
+    }
+
+    [Fact]
+    public void Step_times_are_those_of_the_generations_ranks()
+    {
+        var job = Running("w1", "w2") with { Placements = Some.Members("w1", "w2", "w3") };
+        ReportedGroup Report(int member, int generation) => new(
+            job.JobId, [new ReportedMember { Member = member, Condition = MemberCondition.Training, Generation = generation, StepMilliseconds = 50 }]);
+        var cluster = Cluster(
+            [job],
+            Worker("w1") with { Status = new WorkerStatus { Groups = [Report(1, 1)] } },
+            Worker("w2") with { Status = new WorkerStatus { Groups = [Report(2, 0)] } },
+            Worker("w3") with { Status = new WorkerStatus { Groups = [Report(3, 1)] } });
+
+        Assignments.StepTimes(cluster, job).ShouldBe([(1, 50), (2, 0)]);
     }
 
     [Fact]
@@ -191,7 +220,7 @@ public class AssignmentsTests
 
         Capacities([job], Worker("w1"), Worker("w2")).ShouldBe("w1: 1 of 2 | w2: 0,1 of 2");
         Capacities([], Worker("w1") with { Alive = false }, Worker("w2") with { Reported = false }).ShouldBe("");
-        Capacities([], Worker("w1") with { Status = new WorkerStatus { Draining = true } }).ShouldBe("");
+        Capacities([], Worker("w1") with { Status = new WorkerStatus { Draining = true } }, Worker("w2") with { Drained = "person:ada" }).ShouldBe("");
     }
 
     [Fact]
@@ -209,7 +238,7 @@ public class AssignmentsTests
         var hanging = Cluster([queued], worker) with { HangingWorkers = new HashSet<string> { "w1" } };
         Assignments.Capacities(hanging).Single().ShouldBe(new WorkerCapacity("w1", [], 0, 0), new IgnoringArrays());
         Assignments.Waiting(hanging).Single().Holds.ShouldBeEmpty();
-        var ended = worker with { Status = new WorkerStatus { Groups = [Some.Report(cancelled, GroupCondition.Failed)] } };
+        var ended = worker with { Status = new WorkerStatus { Groups = [Some.Report(cancelled, MemberCondition.Failed)] } };
         Capacities([queued], ended).ShouldBe("w1: 0,1 of 2");
     }
 
@@ -245,8 +274,9 @@ public class AssignmentsTests
         RanksMin = 1,
         RanksMax = 3,
         Generation = 1,
-        GenerationStartedAt = Some.Noon,
-        Placements = Some.Slots(workers),
+        Placements = Some.Members(workers),
+        LastMember = workers.Length,
+        Plan = new GenerationPlan { Generation = 1, Members = [.. Enumerable.Range(1, workers.Length)] },
         Corpus = Some.Corpus,
     };
 
@@ -272,7 +302,10 @@ public class AssignmentsTests
     private static WorkerAssignment Derive(ImmutableArray<JobView> jobs, WorkerView worker) =>
         Assignments.Derive(Cluster(jobs, worker), worker, [], None).ShouldNotBeNull();
 
-    private static GroupCondition Observe(JobView job, WorkerView worker) => Assignments.Observe(Cluster([job], worker), job).ShouldHaveSingleItem().Condition;
+    private static MemberCondition Observe(JobView job, WorkerView worker) => Conditions(job, worker).ShouldHaveSingleItem();
+
+    private static ImmutableArray<MemberCondition> Conditions(JobView job, WorkerView worker) =>
+        [.. Assignments.Observe(Cluster([job], worker), job).Select(member => member.Condition)];
 
     private static string Capacities(ImmutableArray<JobView> jobs, params WorkerView[] workers) => string.Join(" | ", Assignments
         .Capacities(Cluster(jobs, workers))

@@ -65,7 +65,7 @@ public class GangSchedulerTests
         var workers = (WorkerCapacity[])[new("w1", [0], 0, 1), new("w2", [], 1, 1)];
 
         GangScheduler.Place([Job("a", 1, 2)], workers).Single().Reason.ShouldBe("waits for slots whose ranks are ending");
-        GangScheduler.Place([Job("a", 1, 1)], workers).Single().Placements.ShouldHaveSingleItem().Worker.ShouldBe("w1");
+        GangScheduler.Place([Job("a", 1, 1)], workers).Single().Places.ShouldHaveSingleItem().Worker.ShouldBe("w1");
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public class GangSchedulerTests
         var decisions = GangScheduler.Place(jobs, workers);
 
         decisions.Select(decision => decision.JobId).ShouldBe(jobs.Select(job => job.JobId), ignoreOrder: true);
-        var given = decisions.SelectMany(decision => decision.Placements).Select(placement => (placement.Worker, placement.Slot)).ToList();
+        var given = decisions.SelectMany(decision => decision.Places).Select(place => (place.Worker, place.Slot)).ToList();
         given.ShouldBeUnique();
         given.ShouldBeSubsetOf(workers.SelectMany(worker => worker.Free.Select(slot => (worker.Worker, slot))));
         var total = workers.Sum(worker => worker.Total);
@@ -86,18 +86,17 @@ public class GangSchedulerTests
         foreach (var decision in decisions)
         {
             var job = jobs.Single(job => job.JobId == decision.JobId);
-            decision.Placements.Select(placement => placement.Rank).ShouldBe(Enumerable.Range(0, decision.Placements.Length));
-            if (decision.Placements.IsEmpty)
+                        if (decision.Places.IsEmpty)
             {
                 decision.Reason.ShouldNotBeEmpty();
-                blocked |= job.RanksMin <= total;
+                blocked |= job.RanksMin + job.Has <= total && !job.Elastic;
                 continue;
             }
             blocked.ShouldBeFalse();
             job.Holds.ShouldBeEmpty();
-            decision.Placements.Length.ShouldBe(Math.Min(job.RanksMax, free));
-            decision.Placements.Length.ShouldBeGreaterThanOrEqualTo(job.RanksMin);
-            free -= decision.Placements.Length;
+            decision.Places.Length.ShouldBe(Math.Min(job.RanksMax, free));
+            decision.Places.Length.ShouldBeGreaterThanOrEqualTo(job.RanksMin);
+            free -= decision.Places.Length;
         }
         for (var i = 1; i < decisions.Length; i++)
             Turn(jobs, decisions[i - 1]).CompareTo(Turn(jobs, decisions[i])).ShouldBeLessThan(0);
@@ -119,21 +118,78 @@ public class GangSchedulerTests
                 var used = running.Sum(job => job.Slots);
                 var newer = Enumerable.Range(0, 3).Select(i => Job($"n{round}-{i}", 1, 2, age: -1 - round));
                 var decisions = GangScheduler.Place([big, .. newer], [new WorkerCapacity("w1", [.. Enumerable.Range(used, Slots - used)], 0, Slots)]);
-                if (decisions.Single(decision => decision.JobId == "big").Placements.Length == Slots)
+                if (decisions.Single(decision => decision.JobId == "big").Places.Length == Slots)
                     return;
-                running.AddRange(decisions.Where(decision => !decision.Placements.IsEmpty).Select(decision => (decision.Placements.Length, round + random.Next(1, 9))));
+                running.AddRange(decisions.Where(decision => !decision.Places.IsEmpty).Select(decision => (decision.Places.Length, round + random.Next(1, 9))));
             }
             Assert.Fail("The large job was never placed.");
         },
         runs: 50);
+
+    [Fact]
+    public void A_running_job_takes_any_number_of_free_slots_in_its_turn_and_keeps_nobody_waiting()
+    {
+        var grows = Job("grows", 1, 3, age: 9) with { Elastic = true, Has = 1 };
+
+        Place([grows, Job("new", 1, 1)], ("w1", 2)).ShouldBe("grows: w1.0 w1.1 | new: waits for 1 slot; 0 of 2 are free");
+        Place([grows with { Holds = "failed before" }, Job("new", 1, 1)], ("w1", 2)).ShouldBe("grows: failed before | new: w1.0");
+        // A waiting job whose turn comes before is not overtaken.
+        Place([grows with { SubmittedAt = Some.Noon.AddDays(1) }, Job("big", 2, 2)], [("w1", 1)], total: 3)
+            .ShouldBe("big: waits for 2 slots; 1 of 3 is free | grows: waits for its turn after job big");
+    }
+
+    [Fact]
+    public void A_running_job_with_too_few_ranks_gets_what_it_lacks_or_nothing_and_keeps_its_turn()
+    {
+        var needy = Job("needy", 2, 3, age: 9) with { Has = 1 };
+
+        Place([needy, Job("new", 1, 1)], [("w1", 1)], total: 4).ShouldBe("needy: waits for 2 slots; 1 of 4 is free | new: waits for its turn after job needy");
+        Place([needy, Job("new", 1, 1)], [("w1", 1)], total: 2).ShouldBe("needy: needs at least 3 slots; the cluster has 2 | new: w1.0");
+    }
+
+    [Fact]
+    public void Of_jobs_that_hold_too_few_slots_for_each_other_the_first_in_turn_keeps_them()
+    {
+        WorkerCapacity[] workers = [new("w1", [], 0, 2)];
+        var first = Job("first", 1, 1, age: 9) with { Has = 1 };
+        var second = Job("second", 1, 1, age: 1) with { Has = 1 };
+
+        GangScheduler.YieldsTo(first, [first, second], workers).ShouldBeNull();
+        GangScheduler.YieldsTo(second, [first, second], workers).ShouldBe("first");
+        // One that the cluster cannot hold any more makes room for any that it can.
+        GangScheduler.YieldsTo(first with { RanksMin = 2 }, [second, Job("waits", 1, 1)], workers).ShouldBe("second");
+        GangScheduler.YieldsTo(first with { RanksMin = 2 }, [second with { Elastic = true }], workers).ShouldBeNull();
+    }
+
+    [Fact]
+    public void Jobs_that_wait_for_each_others_slots_never_all_wait_and_never_all_yield() => Some.ForAllSeeds(random =>
+    {
+        var jobs = Enumerable.Range(1, random.Next(2, 6)).Select(i => RandomJob($"j{i}", random) with { Elastic = false, Holds = "" }).ToList();
+        WorkerCapacity[] workers = [new("w1", [], 0, random.Next(1, 9))];
+
+        var yield = jobs.Where(job => GangScheduler.YieldsTo(job, jobs, workers) is not null).Select(job => job.JobId).ToList();
+
+        var fitting = jobs.Where(job => job.RanksMin + job.Has <= workers[0].Total)
+            .OrderByDescending(job => job.Priority).ThenBy(job => job.SubmittedAt).ThenBy(job => job.JobId, StringComparer.Ordinal).ToList();
+        if (fitting.Count == 0)
+            yield.ShouldBeEmpty();
+        else
+            yield.ShouldBe(jobs.Select(job => job.JobId).Where(job => job != fitting[0].JobId), ignoreOrder: true);
+    });
 
     private static WaitingJob Job(string id, int min, int max, int priority = 0, int age = 0) =>
         new(id, priority, Some.Noon.AddMinutes(-age), min, max);
 
     private static WaitingJob RandomJob(string id, Random random)
     {
-        var min = random.Next(1, 5);
-        return Job(id, min, min + random.Next(4), random.Next(3), random.Next(3)) with { Holds = random.Next(6) == 0 ? "held" : "" };
+        var elastic = random.Next(3) == 0;
+        var min = elastic ? 1 : random.Next(1, 5);
+        return Job(id, min, min + random.Next(4), random.Next(3), random.Next(3)) with
+        {
+            Holds = random.Next(6) == 0 ? "held" : "",
+            Elastic = elastic,
+            Has = elastic || random.Next(3) == 0 ? random.Next(3) : 0,
+        };
     }
 
     private static WorkerCapacity Capacity(string worker, Random random)
@@ -161,7 +217,7 @@ public class GangSchedulerTests
         .Place(jobs, workers.Select(worker => new WorkerCapacity(worker.Worker, [.. Enumerable.Range(0, worker.Free)], 0, total ?? worker.Free)))
         .Select(Text));
 
-    private static string Text(GangDecision decision) => $"{decision.JobId}: " + (decision.Placements.IsEmpty
+    private static string Text(GangDecision decision) => $"{decision.JobId}: " + (decision.Places.IsEmpty
         ? decision.Reason
-        : string.Join(' ', decision.Placements.Select(placement => $"{placement.Worker}.{placement.Slot}")));
+        : string.Join(' ', decision.Places.Select(place => $"{place.Worker}.{place.Slot}")));
 }

@@ -1,6 +1,7 @@
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Tests.Storage;
+using Linformer.Coordinator.Workers;
 
 namespace Linformer.Coordinator.Tests.Scheduling;
 
@@ -22,9 +23,9 @@ public sealed class SchedulerGrainTests : IDisposable
         var running = await cluster.UntilAsync("a", JobPhase.Running);
         running.Placements.Select(placement => placement.Worker).ShouldBe(["w1", "w2"]);
         running.Corpus!.Folder.ShouldBe("cache/f");
-        await UntilAsync(() => one.Started.Count == 1 && two.Started.Count == 1);
-        await two.EndAsync("a", GroupCondition.Finished);
-        await one.EndAsync("a", GroupCondition.Finished);
+        await UntilAsync(() => one.Joined.Count == 1 && two.Joined.Count == 1);
+        await two.EndAsync("a", MemberCondition.Finished);
+        await one.EndAsync("a", MemberCondition.Finished);
 
         (await cluster.UntilAsync("a", JobPhase.Succeeded)).Summary.ShouldBe("{}");
         one.Leased.Concat(two.Leased).Where(lease => lease.Work == LeaseWork.Shards).Sum(lease => lease.ShardCount).ShouldBe(4);
@@ -44,8 +45,8 @@ public sealed class SchedulerGrainTests : IDisposable
         foreach (var job in (string[])["a", "b", "c"])
         {
             await cluster.UntilAsync(job, JobPhase.Running);
-            await UntilAsync(() => agent.Started.Contains((job, 1)));
-            await agent.EndAsync(job, GroupCondition.Finished);
+            await UntilAsync(() => agent.Joined.Contains((job, 1)));
+            await agent.EndAsync(job, MemberCondition.Finished);
             await cluster.UntilAsync(job, JobPhase.Succeeded);
         }
 
@@ -58,11 +59,11 @@ public sealed class SchedulerGrainTests : IDisposable
         await using var cluster = await TestCluster.StartAsync(_folder.Path);
         await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
         await cluster.SubmitAsync("a");
-        await UntilAsync(() => agent.Started.Count == 1);
+        await UntilAsync(() => agent.Joined.Count == 1);
 
-        await agent.EndAsync("a", GroupCondition.Failed, Some.Failure());
+        await agent.EndAsync("a", MemberCondition.Failed);
 
-        await UntilAsync(() => agent.Started.Count == 2);
+        await UntilAsync(() => agent.Joined.Count == 2);
         agent.Started.ShouldBe([("a", 1), ("a", 2)]);
         (await cluster.UntilAsync("a", view => view.Generation == 2)).LastFailure!.Signal.ShouldBe("SIGKILL");
     }
@@ -73,12 +74,12 @@ public sealed class SchedulerGrainTests : IDisposable
         await using var cluster = await TestCluster.StartAsync(_folder.Path, leaseSeconds: 1);
         var agent = await TestAgent.ConnectAsync(cluster, "w1");
         await cluster.SubmitAsync("a");
-        await UntilAsync(() => agent.Started.Count == 1);
+        await UntilAsync(() => agent.Joined.Count == 1);
         await using var other = await TestAgent.ConnectAsync(cluster, "w2");
 
         await agent.DisposeAsync();
 
-        await UntilAsync(() => other.Started.Count == 1);
+        await UntilAsync(() => other.Joined.Count == 1);
         var view = await cluster.UntilAsync("a", view => view.Generation == 2);
         view.Placements.ShouldHaveSingleItem().Worker.ShouldBe("w2");
         (await cluster.History.ReadAfterAsync("a", 0, 100, default)).ShouldContain(entry => entry.Why == "worker w1 is lost");
@@ -87,22 +88,22 @@ public sealed class SchedulerGrainTests : IDisposable
     [Fact]
     public async Task A_restarted_coordinator_finds_the_ranks_alive_and_lets_them_train_on()
     {
-        ReportedGroups held;
+        ReportedGroup held;
         await using (var cluster = await TestCluster.StartAsync(_folder.Path))
         {
             await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
             await cluster.SubmitAsync("a");
-            await UntilAsync(() => agent.Started.Count == 1);
-            held = new ReportedGroups(Some.Report((await cluster.Job("a").Get(default))!));
+            await UntilAsync(() => agent.Joined.Count == 1);
+            held = agent.Held("a");
         }
 
         await using var again = await TestCluster.StartAsync(_folder.Path);
-        await using var back = await TestAgent.ConnectAsync(again, "w1", groups: [held.Group]);
+        await using var back = await TestAgent.ConnectAsync(again, "w1", groups: [held]);
         await UntilAsync(async () => (await again.Worker("w1").Get(default))!.Assignment.Revision > 0);
 
-        (await again.Worker("w1").Get(default))!.Assignment.Groups.ShouldHaveSingleItem().Generation.ShouldBe(1);
+        (await again.Worker("w1").Get(default))!.Assignment.Groups.ShouldHaveSingleItem().Plan!.Generation.ShouldBe(1);
         back.Started.ShouldBeEmpty();
-        await back.EndAsync("a", GroupCondition.Finished);
+        await back.EndAsync("a", MemberCondition.Finished);
         (await again.UntilAsync("a", JobPhase.Succeeded)).Generation.ShouldBe(1);
     }
 
@@ -113,14 +114,15 @@ public sealed class SchedulerGrainTests : IDisposable
         {
             await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
             await cluster.SubmitAsync("a");
-            await UntilAsync(() => agent.Started.Count == 1);
+            await UntilAsync(() => agent.Joined.Count == 1);
         }
 
         await using var again = await TestCluster.StartAsync(_folder.Path, leaseSeconds: 1);
         await using var back = await TestAgent.ConnectAsync(again, "w1");
 
-        await UntilAsync(() => back.Started.Count == 1);
+        await UntilAsync(() => back.Joined.Count == 1);
         back.Started.ShouldBe([("a", 2)]);
+        back.Joined.ShouldBe([("a", 2)]);
     }
 
     [Fact]
@@ -129,14 +131,14 @@ public sealed class SchedulerGrainTests : IDisposable
         await using var cluster = await TestCluster.StartAsync(_folder.Path);
         await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
         await cluster.SubmitAsync("a");
-        await UntilAsync(() => agent.Started.Count == 1);
+        await UntilAsync(() => agent.Joined.Count == 1);
 
         await cluster.Job("a").Pause(Some.Ada, default);
         await cluster.UntilAsync("a", JobPhase.Paused);
         var plans = agent.Leased.Count(lease => lease.Work == LeaseWork.Plan);
         await cluster.Job("a").Resume(Some.Ada, default);
 
-        await UntilAsync(() => agent.Started.Count == 2);
+        await UntilAsync(() => agent.Joined.Count == 2);
         agent.Leased.Where(lease => lease.Work == LeaseWork.Plan).DistinctBy(lease => lease.LeaseId).Count().ShouldBe(2);
         plans.ShouldBeGreaterThan(0);
     }
@@ -147,13 +149,75 @@ public sealed class SchedulerGrainTests : IDisposable
         await using var cluster = await TestCluster.StartAsync(_folder.Path);
         await using var agent = await TestAgent.ConnectAsync(cluster, "w1");
         await cluster.SubmitAsync("a");
-        await UntilAsync(() => agent.Started.Count == 1);
+        await UntilAsync(() => agent.Joined.Count == 1);
         await using var other = await TestAgent.ConnectAsync(cluster, "w2");
 
         await agent.DrainAsync();
 
-        await UntilAsync(() => other.Started.Count == 1);
+        await UntilAsync(() => other.Joined.Count == 1);
         (await cluster.History.ReadAfterAsync("a", 0, 100, default)).Select(entry => entry.Why).ShouldContain("worker w1 leaves");
+    }
+
+    [Fact]
+    public async Task A_job_goes_on_without_a_lost_rank_and_takes_a_replacement_in()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var one = await TestAgent.ConnectAsync(cluster, "w1");
+        await using var two = await TestAgent.ConnectAsync(cluster, "w2");
+        await cluster.SubmitAsync("a", min: 1, max: 2);
+        await UntilAsync(() => one.Joined.Count == 1 && two.Joined.Count == 1);
+
+        two.Ready = false;
+        await two.EndAsync("a", MemberCondition.Failed);
+        var smaller = await cluster.UntilAsync("a", view => view.Generation == 2);
+        (smaller.WorldSize, smaller.Plan!.Source, smaller.Plan.AtOnce).ShouldBe((1, StateSource.Survivors, true));
+        await UntilAsync(() => two.Started.Count == 2);
+        await two.ChangeAsync("a", member => member with { Condition = MemberCondition.Waiting });
+
+        var whole = await cluster.UntilAsync("a", view => view.Generation == 3);
+        (whole.Plan!.Source, whole.Plan.AtOnce).ShouldBe((StateSource.Survivors, false));
+        whole.Plan.Members.ShouldBe([1, 3]);
+        await UntilAsync(() => two.Joined.Count == 2);
+        one.Started.ShouldHaveSingleItem();
+        (await cluster.History.ReadAfterAsync("a", 0, 100, default)).Select(entry => entry.What).ShouldContain("generation 3 started with 2 ranks");
+    }
+
+    [Fact]
+    public async Task A_drained_worker_hands_over_to_another_and_keeps_nothing_until_that_is_taken_back()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var one = await TestAgent.ConnectAsync(cluster, "w1");
+        await cluster.SubmitAsync("a", min: 1, max: 2);
+        await UntilAsync(() => one.Joined.Count == 1);
+        await using var two = await TestAgent.ConnectAsync(cluster, "w2");
+        await cluster.UntilAsync("a", view => view is { Generation: 2, WorldSize: 2 });
+
+        await cluster.Worker("w1").Drain("person:ada", default);
+        await cluster.Scheduler.Poke(default);
+
+        await cluster.UntilAsync("a", view => view is { Phase: JobPhase.Running, WorldSize: 1, Placements.Length: 1 });
+        one.Held("a").Members.ShouldBeEmpty();
+        (await cluster.History.ReadAfterAsync("a", 0, 100, default)).ShouldContain(entry => entry.Why == "worker w1 is drained by person:ada");
+        await cluster.Worker("w1").Drain("", default);
+        await cluster.Scheduler.Poke(default);
+        await cluster.UntilAsync("a", view => view is { WorldSize: 2 });
+    }
+
+    [Fact]
+    public async Task A_generation_that_broke_is_formed_again_when_no_cause_comes()
+    {
+        await using var cluster = await TestCluster.StartAsync(_folder.Path);
+        await using var one = await TestAgent.ConnectAsync(cluster, "w1");
+        await using var two = await TestAgent.ConnectAsync(cluster, "w2");
+        await cluster.SubmitAsync("a", min: 2, max: 2);
+        await UntilAsync(() => one.Joined.Count == 1 && two.Joined.Count == 1);
+
+        await one.ChangeAsync("a", member => member with { Condition = MemberCondition.Waiting, Broken = "lost rank 1" });
+
+        var again = await cluster.UntilAsync("a", view => view.Generation == 2);
+        (again.WorldSize, again.LastFailure!.Reason).ShouldBe((2, "lost rank 1"));
+        await UntilAsync(() => one.Joined.Count == 2 && two.Joined.Count == 2);
+        one.Started.Concat(two.Started).Count().ShouldBe(2);
     }
 
     [Fact]
@@ -163,8 +227,8 @@ public sealed class SchedulerGrainTests : IDisposable
         await using var cluster = await TestCluster.StartAsync(_folder.Path, configure: services => services.AddTime(time));
         var agent = await TestAgent.ConnectAsync(cluster, "w1");
         await cluster.SubmitAsync("a");
-        await UntilAsync(() => agent.Started.Count == 1);
-        var held = Some.Report((await cluster.Job("a").Get(default))!);
+        await UntilAsync(() => agent.Joined.Count == 1);
+        var held = agent.Held("a");
 
         // Not heard of for longer than its lease, because nobody listened.
         await agent.DisposeAsync();
@@ -174,7 +238,7 @@ public sealed class SchedulerGrainTests : IDisposable
 
         (await cluster.Job("a").Get(default))!.Phase.ShouldBe(JobPhase.Running);
         await using var heard = await TestAgent.ConnectAsync(cluster, "w1", groups: [held]);
-        await heard.EndAsync("a", GroupCondition.Finished);
+        await heard.EndAsync("a", MemberCondition.Finished);
         (await cluster.UntilAsync("a", JobPhase.Succeeded)).Generation.ShouldBe(1);
     }
 
@@ -191,7 +255,7 @@ public sealed class SchedulerGrainTests : IDisposable
         await using var back = await TestAgent.ConnectAsync(cluster, "w1");
         await cluster.SubmitAsync("a");
 
-        await UntilAsync(() => back.Started.Count == 1);
+        await UntilAsync(() => back.Joined.Count == 1);
     }
 
     [Fact]
@@ -214,6 +278,4 @@ public sealed class SchedulerGrainTests : IDisposable
             await Task.Delay(10, CancellationToken.None);
         }
     }
-
-    private sealed record ReportedGroups(Coordinator.Workers.ReportedGroup Group);
 }

@@ -54,7 +54,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
     [Fact]
     public async Task Introductions_are_checked()
     {
-        await RefusedAsync(StatusCode.FailedPrecondition, hello => hello.ProtocolVersion = 2, "version 2");
+        await RefusedAsync(StatusCode.FailedPrecondition, hello => hello.ProtocolVersion = 1, "version 1");
         await RefusedAsync(StatusCode.InvalidArgument, hello => hello.Name = "Not A Label", "'Not A Label'");
         await RefusedAsync(StatusCode.InvalidArgument, hello => hello.Name = "", "''");
         await RefusedAsync(StatusCode.InvalidArgument, hello => hello.Slots.Clear(), "0 slots");
@@ -112,9 +112,9 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         using var agent = new FakeAgent(_coordinator);
         await agent.JoinAsync(slots: 1);
         var telemetry = new Proto.Telemetry { Sequence = 7 };
-        telemetry.Items.Add(new Proto.TelemetryItem { JobId = "nothing", Generation = 1, Metric = new Proto.MetricPoint { Step = 1, WorldSize = 1 } });
-        telemetry.Items.Add(new Proto.TelemetryItem { JobId = job.Id, Generation = 9, Metric = new Proto.MetricPoint { Step = 1, WorldSize = 1 } });
-        telemetry.Items.Add(new Proto.TelemetryItem { JobId = job.Id, Generation = -1, Log = new Proto.LogText { Number = 1, Text = "x" } });
+        telemetry.Items.Add(new Proto.TelemetryItem { JobId = "nothing", Member = 1, Generation = 1, Metric = new Proto.MetricPoint { Step = 1, WorldSize = 1 } });
+        telemetry.Items.Add(new Proto.TelemetryItem { JobId = job.Id, Member = 1, Generation = 9, Metric = new Proto.MetricPoint { Step = 1, WorldSize = 1 } });
+        telemetry.Items.Add(new Proto.TelemetryItem { JobId = job.Id, Member = 1, Generation = -1, Log = new Proto.LogText { Number = 1, Text = "x" } });
         telemetry.Items.Add(new Proto.TelemetryItem());
         await agent.SendAsync(telemetry);
         (await agent.ReadUntilAsync(message => message.TelemetryAck is not null)).TelemetryAck.Sequence.ShouldBe(7);
@@ -152,8 +152,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         await agent.JoinAsync(slots: 2);
         await _coordinator.SubmitAsync();
         await PrepareAsync(agent);
-        var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
-        await agent.SendAsync(Running(assignment, Proto.GroupPhase.Running));
+        var assignment = await FormAsync(agent);
         await using (var other = new SqliteConnection($"Data Source={Path.Combine(_coordinator.DataFolder, "coordinator", "linformer.db")};Pooling=False"))
         {
             await other.OpenAsync();
@@ -162,7 +161,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
             await locking.ExecuteNonQueryAsync();
             for (var step = 1; step <= 16; step++)
                 await agent.SendAsync(Steps(assignment.Groups[0], step, step));
-            var told = Running(assignment, Proto.GroupPhase.Running);
+            var told = Running(assignment, Proto.MemberPhase.Training);
             told.LostLogLines = 77;
             await agent.SendAsync(told);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
@@ -181,7 +180,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         await agent.JoinAsync(slots: 2);
         await _coordinator.SubmitAsync();
         await PrepareAsync(agent);
-        var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
+        var assignment = await FormAsync(agent);
         await using var other = new SqliteConnection($"Data Source={Path.Combine(_coordinator.DataFolder, "coordinator", "linformer.db")};Pooling=False");
         await other.OpenAsync();
         await using var locking = other.CreateCommand();
@@ -208,15 +207,20 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         var lease = await PrepareAsync(agent);
         (await _coordinator.Corpora.ListAsync(new Proto.ListCorporaRequest())).Corpora.ShouldHaveSingleItem().Id.ShouldBe(lease.CorpusId);
 
-        var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
-        assignment.Epoch.ShouldBe(1);
+        var ready = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
+        ready.Epoch.ShouldBe(1);
+        ready.Groups.ShouldHaveSingleItem().Plan.ShouldBeNull();
+        ready.Groups[0].Members.Select(place => (place.Member, place.Slot)).ShouldBe([(1, 0), (2, 1)]);
+        await agent.SendAsync(Running(ready, Proto.MemberPhase.Waiting));
+        var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { } one && one.Groups[0].Plan is not null)).Assignment;
         var group = assignment.Groups.ShouldHaveSingleItem();
         group.JobId.ShouldBe(job.Id);
-        group.WorldSize.ShouldBe(2);
-        group.Generation.ShouldBe(1);
+        group.Plan.Members.ShouldBe([1, 2]);
+        group.Plan.Generation.ShouldBe(1);
+        group.Plan.StateSource.NewestCheckpoint.ShouldBeTrue();
         group.RunFolder.ShouldBe($"jobs/{job.Id}");
         group.CorpusFolder.ShouldBe("cache/corpus");
-        await agent.SendAsync(Running(assignment, Proto.GroupPhase.Running));
+        await agent.SendAsync(Running(assignment, Proto.MemberPhase.Training));
 
         await agent.SendAsync(Steps(group, 1, 3));
         await agent.ReadUntilAsync(message => message.TelemetryAck is { Sequence: 3 });
@@ -229,9 +233,9 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         details.LastMetrics.Step.ShouldBe(3);
         details.Ranks.Count.ShouldBe(2);
 
-        var done = Running(assignment, Proto.GroupPhase.Ended);
-        done.Groups[0].Outcome = Proto.GroupOutcome.Finished;
-        done.Groups[0].Summary = """{"steps":1000,"parameters":5,"heldOutLoss":2.5,"heldOutPerplexity":12,"unigramPerplexity":80,"predictedTokens":9,"modelFolder":"x"}""";
+        var done = Running(assignment, Proto.MemberPhase.Ended);
+        done.Groups[0].Members[0].Outcome = Proto.GroupOutcome.Finished;
+        done.Groups[0].Members[0].Summary = """{"steps":1000,"parameters":5,"heldOutLoss":2.5,"heldOutPerplexity":12,"unigramPerplexity":80,"predictedTokens":9,"modelFolder":"x"}""";
         await agent.SendAsync(done);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         using var watch = _coordinator.Jobs.Watch(new Proto.WatchRequest { Job = job.Id });
@@ -261,8 +265,10 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         await PrepareAsync(one);
         var first = (await one.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
         var second = (await two.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
-        await one.SendAsync(Running(first, Proto.GroupPhase.Starting));
-        await two.SendAsync(Running(second, Proto.GroupPhase.Starting));
+        await one.SendAsync(Running(first, Proto.MemberPhase.Waiting));
+        await two.SendAsync(Running(second, Proto.MemberPhase.Waiting));
+        first = (await one.ReadUntilAsync(message => message.Assignment is { } told && told.Groups[0].Plan is not null)).Assignment;
+        second = (await two.ReadUntilAsync(message => message.Assignment is { } told && told.Groups[0].Plan is not null)).Assignment;
         await one.SendAsync(Value(first.Groups[0], "from-one"));
         await two.SendAsync(Value(second.Groups[0], "from-two"));
 
@@ -309,7 +315,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         return lease;
     }
 
-    private static Proto.Status Running(Proto.Assignment assignment, Proto.GroupPhase phase) => new()
+    private static Proto.Status Running(Proto.Assignment assignment, Proto.MemberPhase phase) => new()
     {
         AssignmentRevision = assignment.Revision,
         Groups =
@@ -317,13 +323,30 @@ public sealed class AgentsServiceTests : IAsyncLifetime
             assignment.Groups.Select(group => new Proto.GroupStatus
             {
                 JobId = group.JobId,
-                Lineage = group.Lineage,
-                Generation = group.Generation,
-                Phase = phase,
-                Ranks = { group.Ranks.Select(place => new Proto.RankStatus { Rank = place.Rank, ProcessId = 100 + place.Rank, AppliedStep = 3 }) },
+                Members =
+                {
+                    group.Members.Select(place => new Proto.MemberStatus
+                    {
+                        Member = place.Member,
+                        ProcessId = 100 + place.Member,
+                        Phase = phase,
+                        Generation = group.Plan?.Generation ?? 0,
+                        AppliedStep = group.Plan is null ? 0 : 3,
+                        HoldsState = group.Plan is not null,
+                    }),
+                },
             }),
         },
     };
+
+    private static async Task<Proto.Assignment> FormAsync(FakeAgent agent)
+    {
+        var ready = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
+        await agent.SendAsync(Running(ready, Proto.MemberPhase.Waiting));
+        var formed = (await agent.ReadUntilAsync(message => message.Assignment is { } told && told.Groups[0].Plan is not null)).Assignment;
+        await agent.SendAsync(Running(formed, Proto.MemberPhase.Training));
+        return formed;
+    }
 
     private static Proto.Telemetry Steps(Proto.RankGroup group, long first, long last)
     {
@@ -339,7 +362,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
 
     private static Proto.TelemetryItem Item(Proto.RankGroup group, Action<Proto.TelemetryItem> fill)
     {
-        var item = new Proto.TelemetryItem { JobId = group.JobId, Lineage = group.Lineage, Generation = group.Generation };
+        var item = new Proto.TelemetryItem { JobId = group.JobId, Member = 1, Lineage = group.Plan.Lineage, Generation = group.Plan.Generation };
         fill(item);
         return item;
     }
@@ -349,8 +372,8 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         Rendezvous = new Proto.RendezvousValue
         {
             JobId = group.JobId,
-            Lineage = group.Lineage,
-            Generation = group.Generation,
+            Lineage = group.Plan.Lineage,
+            Generation = group.Plan.Generation,
             Key = key,
             Value = ByteString.CopyFromUtf8("value of " + key),
         },

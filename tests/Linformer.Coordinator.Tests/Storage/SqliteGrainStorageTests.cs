@@ -97,7 +97,7 @@ public sealed class SqliteGrainStorageTests : IAsyncLifetime, IDisposable
                 JobJson = "{}",
                 Submitter = "person:ada",
                 SubmittedAt = noon,
-                Placements = [new Placement(0, "w1", 1), new Placement(1, "w2", 0)],
+                Placements = [new Placement(1, "w1", 1, Some.Noon), new Placement(2, "w2", 0, Some.Noon)],
             },
             Outbox = [new JobHistoryEntry(3, noon, "coordinator", "placed", "", JobPhase.Queued, 0, 1, 0)],
             HistorySequence = 3,

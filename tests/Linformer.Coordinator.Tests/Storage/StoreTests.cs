@@ -46,7 +46,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         await _jobs.RecordSubmissionAsync("key", "sha", Submission("a-aaaaa"), None);
         var running = View("a-aaaaa", JobPhase.Running, revision: 5) with
         {
-            Placements = [new Placement(0, "w1", 1)],
+            Placements = [new Placement(1, "w1", 1, Some.Noon)],
             LastFailure = new FailedRank(1, 0, "w1", 137, "SIGKILL", "was ended", ["last"], false, false),
         };
         await _jobs.SaveAsync(running, None);

@@ -163,7 +163,7 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
     public async Task An_agent_that_is_started_again_takes_the_place_of_the_one_whose_stream_has_ended()
     {
         var session = await Worker.Connect(Some.Identity("w1"), default);
-        var alive = new ReportedGroup { JobId = "j", Generation = 1, Condition = GroupCondition.Alive };
+        var alive = new ReportedGroup("j", [new ReportedMember { Member = 1, Condition = MemberCondition.Waiting }]);
         await Worker.Report(session, new WorkerStatus { Groups = [alive] }, default);
 
         await Worker.Disconnect(session, default);
@@ -220,7 +220,7 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
         await Should.ThrowAsync<OperationCanceledException>(() => Worker.AssignmentAfter(session, 0, impatient.Token));
     }
 
-    private static AssignedGroup Group() => new() { JobId = "j", JobName = "j", Generation = 1, JobJson = "{}", CorpusFolder = "c" };
+    private static AssignedGroup Group() => new() { JobId = "j", JobName = "j", JobJson = "{}", CorpusFolder = "c" };
 
     private Task<TestCluster> StartAsync(BreakableRoster? roster = null) => TestCluster.StartAsync(_folder.Path, scheduler: false, configure: services =>
     {

@@ -116,8 +116,11 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
     private static Proto.Status Shape(Proto.Status status)
     {
         var shape = status.Clone();
-        foreach (var rank in shape.Groups.SelectMany(group => group.Ranks))
-            rank.AppliedStep = 0;
+        foreach (var member in shape.Groups.SelectMany(group => group.Members))
+        {
+            member.AppliedStep = 0;
+            member.StepMilliseconds = 0;
+        }
         shape.LostMetricPoints = 0;
         shape.LostLogLines = 0;
         return shape;
@@ -161,7 +164,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
                 $"The rendezvous value {Refusal.Show(value.Key)} has a key of {value.Key.Length:#,0} characters and {value.Value.Length:#,0} bytes; "
                 + $"allowed are 1 to {RendezvousLog.LongestKey} characters and at most {RendezvousLog.LargestValue:#,0} bytes.");
         }
-        if (await known.FindAsync(value.JobId, value.Lineage, value.Generation, cancellationToken) is null)
+        if (value.Generation < 1 || await known.FindAsync(value.JobId, value.Lineage, value.Generation, cancellationToken) is null)
         {
             coordinator.Logger.Warning(
                 "Worker {Worker:l} published for job {JobId:l}, lineage {Lineage}, generation {Generation}, which does not exist",

@@ -11,19 +11,19 @@ internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    private readonly Channel<HashSet<Membership>> _wanted = Channel.CreateBounded<HashSet<Membership>>(
+    private readonly Channel<HashSet<SharedGeneration>> _wanted = Channel.CreateBounded<HashSet<SharedGeneration>>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
 
     /// <summary>Follows the generations of an assignment, and no others.</summary>
     public void Follow(WorkerAssignment assignment) => _wanted.Writer.TryWrite(
         [.. assignment.Groups
-            .Where(group => group.Ranks.Length < group.WorldSize)
-            .Select(group => new Membership(group.JobId, group.Lineage, group.Generation))]);
+            .Where(group => IsShared(group))
+            .Select(group => new SharedGeneration(group.JobId, group.Plan!.Lineage, group.Plan.Generation))]);
 
     /// <summary>Sends values until it is cancelled.</summary>
     public async Task RunAsync(Func<Proto.CoordinatorMessage, CancellationToken, Task> send, CancellationToken cancellationToken)
     {
-        var running = new Dictionary<Membership, (CancellationTokenSource Stop, Task Task)>();
+        var running = new Dictionary<SharedGeneration, (CancellationTokenSource Stop, Task Task)>();
         try
         {
             await foreach (var wanted in _wanted.Reader.ReadAllAsync(cancellationToken))
@@ -33,10 +33,10 @@ internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
                     await EndAsync(running[old]);
                     running.Remove(old);
                 }
-                foreach (var membership in wanted.Except(running.Keys).ToList())
+                foreach (var generation in wanted.Except(running.Keys).ToList())
                 {
                     var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                    running.Add(membership, (stop, FollowAsync(membership, send, stop.Token)));
+                    running.Add(generation, (stop, FollowAsync(generation, send, stop.Token)));
                 }
             }
         }
@@ -47,6 +47,10 @@ internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
         }
     }
 
+    // Ranks that are all on this worker find each other there.
+    private static bool IsShared(AssignedGroup group) =>
+        group.Plan is { } plan && group.Members.Count(place => plan.Members.Contains(place.Member)) is var own && own > 0 && own < plan.Members.Length;
+
     private static async Task EndAsync((CancellationTokenSource Stop, Task Task) feed)
     {
         await feed.Stop.CancelAsync();
@@ -54,17 +58,17 @@ internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
         feed.Stop.Dispose();
     }
 
-    private async Task FollowAsync(Membership membership, Func<Proto.CoordinatorMessage, CancellationToken, Task> send, CancellationToken cancellationToken)
+    private async Task FollowAsync(SharedGeneration generation, Func<Proto.CoordinatorMessage, CancellationToken, Task> send, CancellationToken cancellationToken)
     {
-        var grain = grains.GetGrain<IRendezvousGrain>(membership.JobId);
+        var grain = grains.GetGrain<IRendezvousGrain>(generation.JobId);
         var cursor = "";
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
-                var page = await grain.ReadAfter(membership.Lineage, membership.Generation, cursor, cancellationToken);
+                var page = await grain.ReadAfter(generation.Lineage, generation.Generation, cursor, cancellationToken);
                 cursor = page.Cursor;
-                var values = page.Entries.Where(entry => entry.Worker != worker).Select(entry => ToProto(membership, entry)).ToList();
+                var values = page.Entries.Where(entry => entry.Worker != worker).Select(entry => ToProto(generation, entry)).ToList();
                 if (values.Count > 0)
                     await send(new Proto.CoordinatorMessage { Rendezvous = new Proto.RendezvousValues { Values = { values } } }, cancellationToken);
             }
@@ -75,14 +79,14 @@ internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
         }
     }
 
-    private static Proto.RendezvousValue ToProto(Membership membership, RendezvousEntry entry) => new()
+    private static Proto.RendezvousValue ToProto(SharedGeneration generation, RendezvousEntry entry) => new()
     {
-        JobId = membership.JobId,
-        Lineage = membership.Lineage,
-        Generation = membership.Generation,
+        JobId = generation.JobId,
+        Lineage = generation.Lineage,
+        Generation = generation.Generation,
         Key = entry.Key,
         Value = ByteString.CopyFrom(entry.Value.AsSpan()),
     };
 
-    private sealed record Membership(string JobId, int Lineage, int Generation);
+    private sealed record SharedGeneration(string JobId, int Lineage, int Generation);
 }

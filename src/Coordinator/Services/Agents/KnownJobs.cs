@@ -17,8 +17,8 @@ internal sealed class KnownJobs(IJobStore jobs, ITelemetryStore telemetry)
     private readonly Dictionary<string, KnownJob> _known = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// The job, if it has such a generation; else null. A generation is recorded before any agent hears of it, so a later one is
-    /// not the job's.
+    /// The job, if it has such a generation, or generation 0, which stands for the time before the first; else null. A generation is
+    /// recorded before any agent hears of it, so a later one is not the job's.
     /// </summary>
     public async Task<KnownJob?> FindAsync(string jobId, int lineage, int generation, CancellationToken cancellationToken)
     {
@@ -36,6 +36,6 @@ internal sealed class KnownJobs(IJobStore jobs, ITelemetryStore telemetry)
         _known[jobId] = known;
         return Has(known) ? known : null;
 
-        bool Has(KnownJob job) => lineage >= 0 && lineage <= job.Lineage && generation >= 1 && generation <= job.Generation;
+        bool Has(KnownJob job) => lineage >= 0 && lineage <= job.Lineage && generation >= 0 && generation <= job.Generation;
     }
 }

@@ -51,8 +51,8 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
     {
         if (item.KindCase == Proto.TelemetryItem.KindOneofCase.None)
             return "it has no content that this coordinator knows";
-        if (item.Lineage < 0 || item.Generation < 1 || item.Rank is < 0 or > MaxRank)
-            return $"lineage {item.Lineage}, generation {item.Generation}, rank {item.Rank} are not possible";
+        if (item.Lineage < 0 || item.Member < 1 || !IsRank(item))
+            return $"lineage {item.Lineage}, generation {item.Generation}, rank {item.Rank}, member {item.Member} are not possible";
         if (await jobs.FindAsync(item.JobId, item.Lineage, item.Generation, cancellationToken) is not { } job)
             return $"there is no job {Guard.Refusal.Show(item.JobId)} with generation {item.Generation} of lineage {item.Lineage}";
         return item.KindCase switch
@@ -70,6 +70,12 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
         };
     }
 
+    // Before its first generation a process can only log and warn.
+    private static bool IsRank(Proto.TelemetryItem item) =>
+        item.KindCase is Proto.TelemetryItem.KindOneofCase.Log or Proto.TelemetryItem.KindOneofCase.Warning
+            ? item.Generation >= 0 && item.Rank is >= -1 and <= MaxRank
+            : item.Generation >= 1 && item.Rank is >= 0 and <= MaxRank;
+
     private void Add(Batch batch, Proto.TelemetryItem item)
     {
         var at = Time(item.At);
@@ -83,9 +89,7 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
                 break;
             case Proto.TelemetryItem.KindOneofCase.Log:
                 var text = item.Log.Text.Length <= WireLimits.MaxLogLine ? item.Log.Text : item.Log.Text[..WireLimits.MaxLogLine];
-                // An agent that numbers no processes has one for each generation and rank.
-                var member = item.Member > 0 ? item.Member : -((item.Generation * (long)MaxRank) + item.Rank + 1);
-                batch.Logs.Add(new LogRow(0, member, item.Generation, item.Rank, item.Log.Number, at, worker, text));
+                batch.Logs.Add(new LogRow(0, item.Member, item.Generation, item.Rank, item.Log.Number, at, worker, text));
                 break;
             case Proto.TelemetryItem.KindOneofCase.Checkpoint:
                 var written = item.Checkpoint;

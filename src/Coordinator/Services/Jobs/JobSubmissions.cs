@@ -42,7 +42,7 @@ internal sealed partial class JobSubmissions(
         // The job is recorded: a client that goes away now must not leave it without a grain until the next start.
         var view = await grains.GetGrain<IJobGrain>(recorded.Submission.JobId).Create(recorded.Submission, CancellationToken.None);
         await scheduler.PokeAsync(CancellationToken.None);
-        response.Job = view.ToProto(new JobProgress(view.Lineage, view.Generation, view.CommittedBefore, null, null), appliedStep: 0);
+        response.Job = view.ToProto(new JobProgress(view.Lineage, view.Generation, view.Plan?.CommittedBefore ?? 0, null, null), appliedStep: 0);
         response.Existed = recorded.Existed;
         return response;
     }

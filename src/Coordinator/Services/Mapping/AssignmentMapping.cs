@@ -1,4 +1,5 @@
 using Linformer.Coordinator.Corpora;
+using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Workers;
 using Proto = Linformer.Protocol.V1;
 
@@ -19,19 +20,29 @@ internal static class AssignmentMapping
     {
         JobId = group.JobId,
         JobName = group.JobName,
-        Lineage = group.Lineage,
-        Generation = group.Generation,
-        WorldSize = group.WorldSize,
-        Ranks = { group.Ranks.Select(place => new Proto.RankPlace { Rank = place.Rank, Slot = place.Slot }) },
+        Members = { group.Members.Select(place => new Proto.MemberPlace { Member = place.Member, Slot = place.Slot }) },
+        Plan = group.Plan is { } plan ? ToProto(plan, group.Lineages) : null,
         JobFile = group.JobJson,
         Threads = group.Threads,
         CorpusFolder = group.CorpusFolder,
         RunFolder = JobFolders.Run(group.JobId),
         ModelFolder = JobFolders.Model(group.JobId),
-        // Without a checkpoint that is the same as fresh, also in the first generation.
-        StateSource = new Proto.StateSource { NewestCheckpoint = true },
         Goal = group.Stop ? Proto.GroupGoal.Stop : Proto.GroupGoal.Train,
-        CommittedStep = group.CommittedStep,
+    };
+
+    private static Proto.GenerationPlan ToProto(GenerationPlan plan, IEnumerable<LineageChange> lineages) => new()
+    {
+        Lineage = plan.Lineage,
+        Generation = plan.Generation,
+        Members = { plan.Members },
+        StateSource = plan.Source == StateSource.Survivors
+            ? new Proto.StateSource { Survivors = true }
+            // Without a checkpoint that is the same as fresh, also in the first generation.
+            : new Proto.StateSource { NewestCheckpoint = true },
+        CommittedStep = plan.CommittedBefore,
+        AtOnce = plan.AtOnce,
+        SkippedSteps = { lineages.Select(change => change.SkippedStep) },
+        LineageLimits = { lineages.Select(change => change.KeptStep) },
     };
 
     private static Proto.CorpusLease ToProto(AssignedLease lease) => new()

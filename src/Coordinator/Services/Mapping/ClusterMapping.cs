@@ -22,20 +22,21 @@ internal static class ClusterMapping
             ConnectedAt = view.ConnectedAt.ToTimestamp(),
             LastSeen = view.LastSeen.ToTimestamp(),
             Draining = view.Status.Draining,
+            Drained = view.Drained.Length > 0,
             LostMetricPoints = view.Status.LostMetricPoints,
             LostLogLines = view.Status.LostLogLines,
         };
-        var ranks = view.Assignment.Groups
-            .SelectMany(group => group.Ranks.Select(place => (group.JobId, place)))
+        var busy = view.Assignment.Groups
+            .SelectMany(group => group.Members.Select(place => (group, place)))
             .GroupBy(pair => pair.place.Slot)
             .ToDictionary(pairs => pairs.Key, pairs => pairs.First());
         foreach (var slot in view.Identity.Slots)
         {
             var shown = new Proto.Slot { Number = slot.Number, Device = slot.Device };
-            if (ranks.TryGetValue(slot.Number, out var busy))
+            if (busy.TryGetValue(slot.Number, out var run))
             {
-                shown.JobId = busy.JobId;
-                shown.Rank = busy.place.Rank;
+                shown.JobId = run.group.JobId;
+                shown.Rank = run.group.Plan?.RankOf(run.place.Member) ?? -1;
             }
             worker.Slots.Add(shown);
         }

@@ -131,6 +131,8 @@ internal static class JobMapping
         LastLogLines = { failure.LastLogLines.IsDefault ? [] : failure.LastLogLines },
         Permanent = failure.Permanent,
         PeerLost = failure.PeerLost,
+        Member = failure.Member,
+        Step = failure.Step,
     };
 
     /// <summary>What came of a job that has succeeded; null for others, or if its summary cannot be read.</summary>

@@ -11,6 +11,7 @@ namespace Linformer.Coordinator.Services.Mapping;
 internal static class StatusMapping
 {
     private const int MaxGroups = 4096;
+    private const int MaxMembers = 4 * WireLimits.MaxSlots;
     private const int MaxLogLines = 20;
     private const int MaxReason = 4096;
     private const int MaxSummary = 64 << 10;
@@ -37,37 +38,40 @@ internal static class StatusMapping
 
     private static ReportedGroup ToGroup(Proto.GroupStatus group, string worker)
     {
-        CheckCount("ranks of a group", group.Ranks.Count, WireLimits.MaxSlots);
-        CheckCount("failures of a group", group.Failures.Count, WireLimits.MaxSlots);
-        return new ReportedGroup
-        {
-            JobId = Cut(group.JobId, MaxId),
-            Lineage = group.Lineage,
-            Generation = group.Generation,
-            Condition = Condition(group),
-            Phase = group.Phase switch
-            {
-                Proto.GroupPhase.Running => "running",
-                Proto.GroupPhase.Stopping => "stopping",
-                Proto.GroupPhase.Ended => "ended",
-                _ => "starting",
-            },
-            Ranks = [.. group.Ranks.Select(rank => new ReportedRank(rank.Rank, rank.ProcessId, rank.AppliedStep, rank.HoldsState))],
-            Failures = [.. group.Failures.Select(failure => ToFailure(failure, group.Generation, worker))],
-            Summary = group.Summary.Length == 0 ? null : Cut(group.Summary, MaxSummary),
-        };
+        CheckCount("members of a job", group.Members.Count, MaxMembers);
+        return new ReportedGroup(Cut(group.JobId, MaxId), [.. group.Members.Select(member => ToMember(member, worker))]);
     }
 
-    private static GroupCondition Condition(Proto.GroupStatus group) => (group.Phase, group.Outcome) switch
+    private static ReportedMember ToMember(Proto.MemberStatus member, string worker) => new()
     {
-        (Proto.GroupPhase.Ended, Proto.GroupOutcome.Finished) => GroupCondition.Finished,
-        (Proto.GroupPhase.Ended, Proto.GroupOutcome.Stopped) => GroupCondition.Stopped,
-        (Proto.GroupPhase.Ended, _) => GroupCondition.Failed,
-        _ => GroupCondition.Alive,
+        Member = member.Member,
+        Condition = Condition(member),
+        ProcessId = member.ProcessId,
+        Lineage = member.Lineage,
+        Generation = member.Generation,
+        AppliedStep = member.AppliedStep,
+        HoldsState = member.HoldsState,
+        Failure = member.Failure is { } failure ? ToFailure(failure, member, worker) : null,
+        Summary = member.Summary.Length == 0 ? null : Cut(member.Summary, MaxSummary),
+        Broken = Cut(member.Why, MaxReason),
+        StepMilliseconds = double.IsFinite(member.StepMilliseconds) ? Math.Max(0, member.StepMilliseconds) : 0,
+        BadLoss = member.BadLoss is { Step: > 0 } bad ? new BadLossReport(bad.Step, Cut(bad.Reason, MaxReason)) : null,
     };
 
-    private static FailedRank ToFailure(Proto.RankFailure failure, int generation, string worker) => new(
-        generation,
+    private static MemberCondition Condition(Proto.MemberStatus member) => (member.Phase, member.Outcome) switch
+    {
+        (Proto.MemberPhase.Ended, Proto.GroupOutcome.Finished) => MemberCondition.Finished,
+        (Proto.MemberPhase.Ended, Proto.GroupOutcome.Stopped) => MemberCondition.Stopped,
+        (Proto.MemberPhase.Ended, _) => MemberCondition.Failed,
+        (Proto.MemberPhase.Waiting, _) => MemberCondition.Waiting,
+        (Proto.MemberPhase.Joining, _) => MemberCondition.Joining,
+        (Proto.MemberPhase.Training, _) => MemberCondition.Training,
+        (Proto.MemberPhase.Stopping, _) => MemberCondition.Stopping,
+        _ => MemberCondition.Starting,
+    };
+
+    private static FailedRank ToFailure(Proto.RankFailure failure, Proto.MemberStatus member, string worker) => new(
+        member.Generation,
         failure.Rank,
         worker,
         failure.ExitCode,
@@ -75,7 +79,9 @@ internal static class StatusMapping
         Cut(failure.Reason, MaxReason),
         [.. failure.LastLogLines.TakeLast(MaxLogLines).Select(line => Cut(line, WireLimits.MaxLogLine))],
         failure.Permanent,
-        failure.PeerLost);
+        failure.PeerLost,
+        member.Member,
+        failure.Step);
 
     private static ReportedLease ToLease(Proto.LeaseStatus lease) => new()
     {

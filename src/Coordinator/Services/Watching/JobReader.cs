@@ -67,25 +67,41 @@ internal sealed class JobReader(IGrainFactory grains, IJobStore jobs, ITelemetry
             return [];
         var names = view.Placements.Select(place => place.Worker).Distinct(StringComparer.Ordinal);
         var workers = await Task.WhenAll(names.Select(name => grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken)));
-        var groups = workers.OfType<WorkerView>().ToDictionary(
-            worker => worker.Identity.Name,
-            worker => worker.Status.Groups.FirstOrDefault(
-                group => group.JobId == view.JobId && group.Lineage == view.Lineage && group.Generation == view.Generation),
-            StringComparer.Ordinal);
-        return [.. view.Placements.OrderBy(place => place.Rank).Select(place => ToRank(place, groups.GetValueOrDefault(place.Worker)))];
+        var reports = workers.OfType<WorkerView>()
+            .SelectMany(worker => worker.Status.Groups)
+            .Where(group => group.JobId == view.JobId)
+            .SelectMany(group => group.Members)
+            .DistinctBy(member => member.Member)
+            .ToDictionary(member => member.Member);
+        return
+        [
+            .. view.Placements
+                .Select(place => ToRank(view, place, view.Phase == JobPhase.Running ? reports.GetValueOrDefault(place.Member) : null))
+                .OrderBy(rank => rank.InGeneration ? rank.Rank_ : int.MaxValue)
+                .ThenBy(rank => rank.Member),
+        ];
     }
 
-    private static Proto.Rank ToRank(Placement place, ReportedGroup? group)
+    private static Proto.Rank ToRank(JobView view, Placement place, ReportedMember? report)
     {
-        var reported = group?.Ranks.FirstOrDefault(rank => rank.Rank == place.Rank);
+        var rank = view.Plan?.RankOf(place.Member) ?? -1;
         return new Proto.Rank
         {
-            Rank_ = place.Rank,
+            Rank_ = rank,
             Worker = place.Worker,
             Slot = place.Slot,
-            State = group is null ? "assigned" : group.Phase,
-            AppliedStep = reported?.AppliedStep ?? 0,
-            ProcessId = reported?.ProcessId ?? 0,
+            State = report switch
+            {
+                null => "assigned",
+                { IsAlive: false } => "ended",
+                _ => report.Condition.ToString().ToLowerInvariant(),
+            },
+            AppliedStep = report?.AppliedStep ?? 0,
+            ProcessId = report?.ProcessId ?? 0,
+            Member = place.Member,
+            StepMilliseconds = report?.StepMilliseconds ?? 0,
+            Straggler = view.Slow.Any(slow => slow.Member == place.Member),
+            InGeneration = rank >= 0,
         };
     }
 }

@@ -1,0 +1,149 @@
+using System.Collections.Immutable;
+
+namespace Linformer.Coordinator.Jobs;
+
+/// <summary>
+/// Decides which members of a running job form its next generation, and when: a pure function of how the job stands and of what
+/// is seen of its members. Since a step commits only when every rank of its generation has applied it, any member of that
+/// generation that lives holds it; so a generation forms around such a member as long as one may be alive.
+/// </summary>
+public static partial class Membership
+{
+    /// <summary>Decides.</summary>
+    /// <param name="view">The running job; members that are gone are no longer among its placements.</param>
+    /// <param name="seen">What is seen of its members.</param>
+    /// <param name="now">The time.</param>
+    public static MembershipDecision Decide(JobView view, JobObserved seen, DateTimeOffset now)
+    {
+        var members = new Members(view, seen);
+        if (members.Success() is { } success)
+            return success;
+        if (members.Live.IsEmpty)
+            return new Dissolve(members.All.IsEmpty ? "no rank is left" : members.WhyEnded());
+        if (members.Find(member => member.BadLoss is not null && members.IsIn(member)) is { BadLoss: { } bad } && !view.Stopping)
+            return GoBack(members, bad);
+        if (view.Plan is null)
+            return Start(members);
+        if (view.Stopping)
+            return Stop(members);
+        if (members.All.Any(member => member.Condition == MemberCondition.Stopped))
+            return new StopAll(members.WhyEnded());
+        if (members.IsWhole && members.Broken.IsEmpty)
+            return Go(members);
+        return Regroup(members, now);
+    }
+
+    /// <summary>Before the first generation on these slots: waits until all are ready, or for those that are when that takes long.</summary>
+    private static MembershipDecision Start(Members members)
+    {
+        var view = members.View;
+        var staying = members.Live.Where(member => member.Leaving.Length == 0).ToList();
+        if (staying.Count < view.RanksMin)
+            return new Dissolve(members.WhyLeaving() ?? $"{Ranks(staying.Count)} of the {view.RanksMin} that it needs are left");
+        if (staying.Count < members.Live.Length)
+            return new Release([.. members.Live.Except(staying).Select(member => member.Member)], members.WhyLeaving()!);
+        var ready = members.Ordered(staying.Where(member => member.IsAvailable));
+        if (ready.Length < staying.Count && !(members.Seen.StartAwaited && ready.Length >= view.RanksMin))
+            return new Stay("its ranks start");
+        return new Form(ready, StateSource.Newest, AtOnce: false, $"on {members.Workers(ready)}");
+    }
+
+    /// <summary>The members are to write a checkpoint and end. If their generation is broken, the survivors form one that does just that.</summary>
+    private static MembershipDecision Stop(Members members)
+    {
+        if (members.IsWhole && members.Broken.IsEmpty)
+            return new Stay(members.View.Reason);
+        var ready = members.Ordered(members.Live.Where(member => member.IsAvailable && members.Holds(member)));
+        if (!ready.IsEmpty)
+            return new Form(ready, StateSource.Survivors, AtOnce: true, members.WhyBroken());
+        return members.AbsentHolder() is { } absent
+            ? new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}")
+            : new Dissolve(members.WhyBroken());
+    }
+
+    private static MembershipDecision GoBack(Members members, BadLossReport bad)
+    {
+        var ready = members.Ordered(members.Live.Where(member => member.IsAvailable));
+        return ready.Length < members.View.RanksMin
+            ? new Dissolve($"{Text(bad)}, and {Ranks(ready.Length)} of the {members.View.RanksMin} that it needs are left")
+            : new GoBack(ready, bad.Step, Text(bad));
+    }
+
+    /// <summary>All is well with the generation: members change at a step boundary, once it trains.</summary>
+    private static MembershipDecision Go(Members members)
+    {
+        var view = members.View;
+        var plan = view.Plan!;
+        if (!members.AllTrain)
+            return new Stay("");
+        var leaving = plan.Members.Where(member => members.Of(member).Leaving.Length > 0).ToList();
+        var staying = members.Ordered(members.Live.Where(
+            member => member.Leaving.Length == 0 && (members.IsIn(member) || member.Condition == MemberCondition.Waiting)));
+        if (leaving.Count > 0)
+            return HandOver(members, leaving, staying);
+        if (staying.Length > plan.Members.Length)
+            return new Form(staying, StateSource.Survivors, AtOnce: false, $"a rank is ready on {members.Workers([.. staying.Except(plan.Members)])}");
+        // The coordinator was killed between recording a generation and telling of it: steps of the one before do not commit any more.
+        if (members.Seen.RecordedGeneration > plan.Generation)
+            return new Form(plan.Members, StateSource.Survivors, AtOnce: false, "the coordinator was ended as it changed the generation");
+        var full = plan.Members.Length >= view.RanksMax;
+        var surplus = members.Live.Where(member => !plan.Members.Contains(member.Member) && (full || member.Leaving.Length > 0)).ToList();
+        return surplus.Count > 0
+            ? new Release([.. surplus.Select(member => member.Member)], members.WhyLeaving() ?? "the job has all the ranks that it can use")
+            : new Stay("");
+    }
+
+    private static MembershipDecision HandOver(Members members, List<int> leaving, ImmutableArray<int> staying)
+    {
+        var view = members.View;
+        var why = members.WhyLeaving()!;
+        if (staying.Length >= view.RanksMin)
+        {
+            if (staying.Any(view.Plan!.Members.Contains))
+                return new Form(staying, StateSource.Survivors, AtOnce: false, why);
+            // Whoever leaves gives its state to the newcomers first.
+            ImmutableArray<int> together = [leaving[0], .. staying.Take(view.RanksMax - 1)];
+            if (together.Length > 1)
+                return new Form(together, StateSource.Survivors, AtOnce: false, why);
+        }
+        return members.Seen.HandoverAwaited || view.RanksMax == 1 ? new StopAll(why) : new Stay($"{why}; waits for ranks elsewhere");
+    }
+
+    /// <summary>A member of the generation is gone, or it broke: the others go on at once if they may.</summary>
+    private static MembershipDecision Regroup(Members members, DateTimeOffset now)
+    {
+        var view = members.View;
+        if (members.IsWhole && !members.Seen.CauseAwaited)
+            return new Stay("its generation broke; waits for the cause");
+        if (members.IsWhole && view.RegroupAt > now)
+            return new Stay(view.Reason);
+        var available = members.Live.Where(member => member.IsAvailable).ToList();
+        var staying = members.Ordered(available.Where(member => member.Leaving.Length == 0));
+        var ready = staying.Length >= view.RanksMin ? staying : members.Ordered(available);
+        if (ready.Length < view.RanksMin)
+            return TooFew(members, ready.Length);
+        if (ready.Any(members.Holds))
+            return new Form(ready, StateSource.Survivors, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
+        if (members.AbsentHolder() is { } absent)
+            return new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}");
+        return ready.Length < members.Live.Length && ready.Length < view.RanksMax && !members.Seen.StartAwaited
+            ? new Stay("its ranks start")
+            : new Form(ready, StateSource.Newest, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
+    }
+
+    private static MembershipDecision TooFew(Members members, int ready)
+    {
+        var view = members.View;
+        if (members.Seen.HandoverAwaited && members.Find(member => member.Leaving.Length > 0 && members.Holds(member)) is { } leaving)
+            return new StopAll(leaving.Leaving);
+        if (members.Live.Any(members.Holds))
+            return new Stay($"waits for {Ranks(view.RanksMin - ready)} more; holds step {members.Committed}");
+        if (members.AbsentHolder() is { } absent)
+            return new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}");
+        return members.Live.Length < view.RanksMin ? new Dissolve(members.WhyBroken()) : new Stay("its ranks start");
+    }
+
+    private static string Text(BadLossReport bad) => bad.Reason.Length > 0 ? bad.Reason.TrimEnd('.') : $"the loss of step {bad.Step} is bad";
+
+    private static string Ranks(int count) => count == 1 ? "1 rank" : $"{count} ranks";
+}
