@@ -1,6 +1,9 @@
 using System.Net;
+using System.Runtime.ExceptionServices;
 using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Storage.Postgres;
+using Linformer.Coordinator.Storage.Sqlite;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -15,7 +18,6 @@ public sealed class CoordinatorHost : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly CoordinatorDatabase _database;
-    private readonly CancellationTokenRegistration _fenced;
     private readonly ILogger _logger;
     private int _disposed;
 
@@ -27,11 +29,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         JoinToken = tokens.Join;
         UserToken = tokens.User;
         Addresses = [.. app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(address => new Uri(address))];
-        _fenced = database.Fenced.Register(() =>
-        {
-            logger.Fatal("Another coordinator has taken the lease of {Database:l}; this one ends", database.Path);
-            app.Lifetime.StopApplication();
-        });
+        _ = StopWhenLostAsync();
     }
 
     /// <summary>Where gRPC is served, such as <c>http://127.0.0.1:7070</c>, with the real ports.</summary>
@@ -63,16 +61,18 @@ public sealed class CoordinatorHost : IAsyncDisposable
         ListenAddress.CheckFree(listen);
         logger = CalmLog.Over(logger, TimeProvider.System);
         // The lease first: a silo of a coordinator that may not write must never start.
-        var database = CoordinatorDatabase.Open(
-            new CoordinatorDatabaseOptions(options.CoordinatorFolder) { MaximumBytes = options.MaximumDatabaseBytes });
+        var database = await OpenDatabaseAsync(options, logger, cancellationToken);
         WebApplication? app = null;
         try
         {
+            Directory.CreateDirectory(options.CoordinatorFolder);
             var tokens = CoordinatorTokens.LoadOrCreate(options.CoordinatorFolder);
             app = CoordinatorApp.Build(options, listen, database, tokens, StorageId.LoadOrCreate(options.DataFolder), logger);
             await app.StartAsync(cancellationToken);
             var host = new CoordinatorHost(app, database, tokens, logger);
-            logger.Information("Coordinator of epoch {Epoch} serves {DataFolder:l} at {Addresses:l}", database.Epoch, options.DataFolder, string.Join(", ", host.Addresses));
+            logger.Information(
+                "Coordinator of epoch {Epoch} serves {DataFolder:l} at {Addresses:l}, with the database {Database:l}",
+                database.Epoch, options.DataFolder, string.Join(", ", host.Addresses), database.Name);
             return host;
         }
         catch
@@ -86,13 +86,14 @@ public sealed class CoordinatorHost : IAsyncDisposable
 
     /// <summary>Returns when the coordinator has been told to stop, or may not go on.</summary>
     /// <exception cref="FencedException">Another coordinator has taken the lease.</exception>
+    /// <exception cref="DatabaseUnreachableException">The database was away for too long; another coordinator may have it by now.</exception>
     public async Task WaitForShutdownAsync(CancellationToken cancellationToken)
     {
         var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = _app.Lifetime.ApplicationStopping.Register(() => stopping.TrySetResult());
         await stopping.Task.WaitAsync(cancellationToken);
-        if (_database.Fenced.IsCancellationRequested)
-            throw new FencedException($"Another coordinator has taken the lease of the database {_database.Path}; this one has ended.");
+        if (_database.Lost.IsCompleted)
+            ExceptionDispatchInfo.Throw(await _database.Lost);
     }
 
     /// <summary>Stops: says goodbye to agents and watchers, ends the silo, commits what is queued, and drops the lock.</summary>
@@ -100,7 +101,6 @@ public sealed class CoordinatorHost : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
-        await _fenced.DisposeAsync();
         try
         {
             await _app.StopAsync(CancellationToken.None);
@@ -113,6 +113,27 @@ public sealed class CoordinatorHost : IAsyncDisposable
         await _database.DisposeAsync();
     }
 
+    private async Task StopWhenLostAsync()
+    {
+        var reason = await _database.Lost;
+        _logger.Fatal("{Reason:l}", reason.Message);
+        _app.Lifetime.StopApplication();
+    }
+
+    private static async Task<CoordinatorDatabase> OpenDatabaseAsync(CoordinatorOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        if (options.Database is not { } address)
+            return SqliteDatabase.Open(new SqliteDatabaseOptions(options.CoordinatorFolder) { MaximumBytes = options.MaximumDatabaseBytes });
+        var database = new PostgresDatabaseOptions(address)
+        {
+            LeaseDuration = options.DatabaseLease,
+            RenewalInterval = options.DatabaseLease / 3,
+            StandbyInterval = options.DatabaseLease / 12,
+            WaitForServer = options.WaitForDatabase,
+        };
+        return await PostgresDatabase.OpenAsync(database, what => logger.Information("{What:l}", what), cancellationToken);
+    }
+
     private static void Check(CoordinatorOptions options)
     {
         if (options.Listen.Count == 0)
@@ -121,6 +142,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
             throw new ArgumentException($"HeartbeatInterval is {options.HeartbeatInterval}; 50 ms to 10 min are allowed.", nameof(options));
         if (options.Lease < 2 * options.HeartbeatInterval || options.Lease > TimeSpan.FromHours(1))
             throw new ArgumentException($"Lease is {options.Lease}; twice the heartbeat interval ({2 * options.HeartbeatInterval}) to 1 h are allowed.", nameof(options));
+        if (options.DatabaseLease < TimeSpan.FromSeconds(1) || options.DatabaseLease > TimeSpan.FromMinutes(1))
+            throw new ArgumentException($"DatabaseLease is {options.DatabaseLease}; 1 s to 1 min are allowed.", nameof(options));
         foreach (var port in new[] { options.SiloPort, options.GatewayPort })
         {
             if (port is < 0 or > IPEndPoint.MaxPort)

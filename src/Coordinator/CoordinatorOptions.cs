@@ -1,3 +1,5 @@
+using Linformer.Coordinator.Storage.Postgres;
+
 namespace Linformer.Coordinator;
 
 /// <summary>How a coordinator runs.</summary>
@@ -30,9 +32,24 @@ public sealed record CoordinatorOptions
     /// <summary>The longest that a stop waits for open calls.</summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>The largest size of the database, in bytes; 0 for no limit.</summary>
+    /// <summary>The database's server; null for SQLite in the coordinator's folder.</summary>
+    public PostgresAddress? Database { get; init; }
+
+    /// <summary>
+    /// With a server: a coordinator that has not renewed its lease of the database for so long is replaced by one that stands by.
+    /// </summary>
+    public TimeSpan DatabaseLease { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>With a server: whether a start waits for one that does not answer, rather than to fail.</summary>
+    public bool WaitForDatabase { get; init; }
+
+    /// <summary>The largest size of an SQLite database, in bytes; 0 for no limit.</summary>
     public long MaximumDatabaseBytes { get; init; }
 
-    /// <summary>The folder of the database, its lock and the tokens.</summary>
-    public string CoordinatorFolder => Path.Combine(DataFolder, "coordinator");
+    /// <summary>The folder of the tokens, and of an SQLite database and its lock; <c>coordinator</c> at the storage root unless it is set.</summary>
+    public string CoordinatorFolder
+    {
+        get => field ?? Path.Combine(DataFolder, "coordinator");
+        init;
+    }
 }

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Storage.Sqlite;
 using Linformer.Coordinator.Workers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -45,7 +46,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public static async Task<TestCluster> StartAsync(
         string folder, double leaseSeconds = 10, bool scheduler = true, Action<IServiceCollection>? configure = null)
     {
-        var database = CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(folder));
+        var database = SqliteDatabase.Open(new SqliteDatabaseOptions(folder));
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(TimeProvider.System);
@@ -55,11 +56,11 @@ internal sealed class TestCluster : IAsyncDisposable
             Lease = TimeSpan.FromSeconds(leaseSeconds),
             HeartbeatInterval = TimeSpan.FromSeconds(leaseSeconds / 5),
         });
-        builder.Services.AddSingleton<IJobStore>(new SqliteJobStore(database));
-        builder.Services.AddSingleton<IHistoryStore>(new SqliteHistoryStore(database));
-        builder.Services.AddSingleton<ITelemetryStore>(new SqliteTelemetryStore(database));
-        builder.Services.AddSingleton<IRosterStore>(new SqliteRosterStore(database));
-        builder.Services.AddGrainStorage("coordinator", (_, _) => new SqliteGrainStorage(database));
+        builder.Services.AddSingleton<IJobStore>(new DatabaseJobStore(database));
+        builder.Services.AddSingleton<IHistoryStore>(new DatabaseHistoryStore(database));
+        builder.Services.AddSingleton<ITelemetryStore>(new DatabaseTelemetryStore(database));
+        builder.Services.AddSingleton<IRosterStore>(new DatabaseRosterStore(database));
+        builder.Services.AddGrainStorage("coordinator", (_, _) => new DatabaseGrainStorage(database));
         configure?.Invoke(builder.Services);
         builder.UseOrleans(silo =>
         {

@@ -86,11 +86,11 @@ internal static class CoordinatorApp
     {
         services.AddSingleton(database);
         services.AddSingleton(storage);
-        services.AddSingleton<IJobStore, SqliteJobStore>();
-        services.AddSingleton<IHistoryStore, SqliteHistoryStore>();
-        services.AddSingleton<ITelemetryStore, SqliteTelemetryStore>();
-        services.AddSingleton<IRosterStore, SqliteRosterStore>();
-        services.AddGrainStorage(SqliteGrainStorage.Name, (_, _) => new SqliteGrainStorage(database));
+        services.AddSingleton<IJobStore, DatabaseJobStore>();
+        services.AddSingleton<IHistoryStore, DatabaseHistoryStore>();
+        services.AddSingleton<ITelemetryStore, DatabaseTelemetryStore>();
+        services.AddSingleton<IRosterStore, DatabaseRosterStore>();
+        services.AddGrainStorage(DatabaseGrainStorage.Name, (_, _) => new DatabaseGrainStorage(database));
     }
 
     private static void AddServices(IServiceCollection services, CoordinatorOptions options, CoordinatorTokens tokens, ILogger logger)

@@ -68,20 +68,31 @@ public sealed class CoordinatorTokens
         }
     }
 
-    // Under a temporary name first: a half-written token never has the real one.
+    // Under a temporary name first: a half-written token never has the real one, and one that another coordinator has just made
+    // is not replaced.
     private static void Create(string path)
     {
         var token = Convert.ToBase64String(RandomNumberGenerator.GetBytes(TokenBytes)).Replace('+', '-').Replace('/', '_').TrimEnd('=');
-        var temporary = path + ".new";
-        File.Delete(temporary);
+        var temporary = $"{path}.{Guid.NewGuid():N}.new";
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = OwnerOnly;
-        using (var stream = new FileStream(temporary, options))
+        try
         {
-            stream.Write(Encoding.UTF8.GetBytes(token + "\n"));
-            stream.Flush(flushToDisk: true);
+            using (var stream = new FileStream(temporary, options))
+            {
+                stream.Write(Encoding.UTF8.GetBytes(token + "\n"));
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, path, overwrite: false);
         }
-        File.Move(temporary, path);
+        catch (IOException) when (File.Exists(path))
+        {
+            // The other one's is read instead.
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
     }
 }

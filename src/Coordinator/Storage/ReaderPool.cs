@@ -1,10 +1,9 @@
 using System.Collections.Concurrent;
-using Microsoft.Data.Sqlite;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>A few read-only connections. SQLite has no asynchronous calls, so reads run on threads of the pool, never on a grain's turn.</summary>
-internal sealed class ReaderPool(string path, int size) : IAsyncDisposable
+/// <summary>A few connections for reading. Their calls block, so reads run on threads of the pool, never on a grain's turn.</summary>
+internal sealed class ReaderPool(Connector connector, int size) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _free = new(size, size);
     private readonly ConcurrentBag<Session> _sessions = [];
@@ -17,7 +16,7 @@ internal sealed class ReaderPool(string path, int size) : IAsyncDisposable
         try
         {
             if (_closed)
-                throw new StorageException($"The database {path} is closed.");
+                throw new StorageException($"The database {connector.Name} is closed.");
             return await Task.Run(() => Run(read), cancellationToken);
         }
         finally
@@ -39,14 +38,28 @@ internal sealed class ReaderPool(string path, int size) : IAsyncDisposable
 
     private T Run<T>(Func<Session, T> read)
     {
-        Session? session = null;
+        if (_sessions.TryTake(out var kept))
+        {
+            try
+            {
+                return Run(kept, read);
+            }
+            catch (DatabaseUnreachableException)
+            {
+                // The connection may have been lost since its last use; a new one tells whether the database is there.
+            }
+        }
+        return Run(session: null, read);
+    }
+
+    private T Run<T>(Session? session, Func<Session, T> read)
+    {
         try
         {
-            if (!_sessions.TryTake(out session))
-                session = new Session(path, SqliteOpenMode.ReadOnly);
-            session.Execute("BEGIN");
+            session ??= connector.OpenReader();
+            session.BeginRead();
             var result = read(session);
-            session.Execute("COMMIT");
+            session.Commit();
             _sessions.Add(session);
             return result;
         }
@@ -54,8 +67,8 @@ internal sealed class ReaderPool(string path, int size) : IAsyncDisposable
         {
             // A connection with a failed read is not used again.
             session?.Dispose();
-            if (exception is SqliteException sqlite)
-                throw StorageException.From(path, sqlite);
+            if (connector.Explain(exception) is { } explained)
+                throw explained;
             throw;
         }
     }

@@ -1,5 +1,3 @@
-using Microsoft.Data.Sqlite;
-
 namespace Linformer.Coordinator.Storage;
 
 /// <summary>The database cannot do what is asked: the disk is full, the file is damaged, locked or cannot be written. Nothing of a failed write stays.</summary>
@@ -12,22 +10,6 @@ public class StorageException : Exception
         : base(message, innerException)
     {
     }
-
-    /// <summary>Says in words what SQLite met.</summary>
-    /// <param name="path">The database.</param>
-    /// <param name="exception">What SQLite said.</param>
-    internal static StorageException From(string path, SqliteException exception) => new(
-        $"The database {path} " + exception.SqliteErrorCode switch
-        {
-            SqliteCodes.Full => "has no room left: its disk is full, or it has reached its largest size. Free some space; nothing that was recorded is lost.",
-            SqliteCodes.Busy or SqliteCodes.Locked => "is locked by another program. Close whatever has it open.",
-            SqliteCodes.Corrupt or SqliteCodes.NotADatabase => $"is damaged ({exception.Message}). Restore it from a backup.",
-            SqliteCodes.ReadOnly => "cannot be written: the file or its folder is read-only.",
-            SqliteCodes.CannotOpen => "cannot be opened: its folder is missing or not writable.",
-            SqliteCodes.InputOutput => $"cannot be read or written ({exception.Message}). Check its disk.",
-            _ => $"refused a statement ({exception.Message}).",
-        },
-        exception);
 }
 
 /// <summary>Another coordinator holds the folder.</summary>
@@ -53,16 +35,14 @@ public sealed class FencedException : StorageException
     }
 }
 
-/// <summary>SQLite's primary result codes that are told apart.</summary>
-internal static class SqliteCodes
+/// <summary>The database does not answer, or the lease could not be renewed for that: it may pass. Nothing of a failed write stays, unless the answer to its commit was lost.</summary>
+public sealed class DatabaseUnreachableException : StorageException
 {
-    public const int Busy = 5;
-    public const int Locked = 6;
-    public const int ReadOnly = 8;
-    public const int InputOutput = 10;
-    public const int Corrupt = 11;
-    public const int Full = 13;
-    public const int CannotOpen = 14;
-    public const int Constraint = 19;
-    public const int NotADatabase = 26;
+    /// <summary>Makes the exception.</summary>
+    /// <param name="message">For the operator: names the database and what is wrong.</param>
+    /// <param name="innerException">The cause.</param>
+    public DatabaseUnreachableException(string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+    }
 }

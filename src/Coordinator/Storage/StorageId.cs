@@ -12,7 +12,7 @@ public sealed record StorageId(string Value)
 
     private const int Longest = 128;
 
-    /// <summary>Reads the id, or makes it if there is none. Only for who holds the coordinator's lock.</summary>
+    /// <summary>Reads the id, or makes it if there is none.</summary>
     /// <param name="root">The storage root, which exists.</param>
     /// <exception cref="StorageException">It cannot be read or made, or is no id.</exception>
     public static StorageId LoadOrCreate(string root)
@@ -53,6 +53,10 @@ public sealed record StorageId(string Value)
                 stream.Flush(flushToDisk: true);
             }
             File.Move(temporary, path, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // Another coordinator has just made it.
         }
         finally
         {

@@ -1,33 +1,35 @@
+using System.Diagnostics;
 using System.Threading.Channels;
-using Microsoft.Data.Sqlite;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>The one thread that writes. It takes what is queued, and commits it as one transaction, which checks the epoch.</summary>
+/// <summary>The one thread that writes. It takes what is queued, and commits it as one transaction, which checks the lease.</summary>
 internal sealed class WriteQueue : IAsyncDisposable
 {
     private const int Capacity = 4096;
     private const int GroupSize = 256;
 
-    private readonly Session _session;
-    private readonly string _path;
-    private readonly long _epoch;
+    // How long writes wait for a database that is away before they fail.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromMilliseconds(500);
+
+    private readonly Connector _connector;
+    private readonly Action<FencedException> _fenced;
     private readonly Channel<Write> _queue = Channel.CreateBounded<Write>(new BoundedChannelOptions(Capacity) { SingleReader = true });
-    private readonly CancellationTokenSource _fenced = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Session? _session;
+    private long _awaySince;
 
-    /// <summary>Starts the thread, which owns the session.</summary>
-    public WriteQueue(Session session, string path, long epoch)
+    /// <summary>Starts the thread.</summary>
+    /// <param name="connector">The database.</param>
+    /// <param name="fenced">Told when another coordinator has taken the lease.</param>
+    public WriteQueue(Connector connector, Action<FencedException> fenced)
     {
-        _session = session;
-        _path = path;
-        _epoch = epoch;
-        Fenced = _fenced.Token;
-        new Thread(Run) { IsBackground = true, Name = "SQLite writer" }.Start();
+        _connector = connector;
+        _fenced = fenced;
+        new Thread(Run) { IsBackground = true, Name = "Database writer" }.Start();
     }
-
-    /// <summary>Fires when another coordinator has taken the lease.</summary>
-    public CancellationToken Fenced { get; }
 
     /// <summary>Queues a write; waits while the queue is full. A write that has begun is not taken back by a cancellation.</summary>
     public async Task<T> RunAsync<T>(Func<Session, T> write, CancellationToken cancellationToken)
@@ -39,7 +41,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         }
         catch (ChannelClosedException)
         {
-            throw new StorageException($"The database {_path} is closed.");
+            throw new StorageException($"The database {_connector.Name} is closed.");
         }
         return await queued.Task.WaitAsync(cancellationToken);
     }
@@ -49,7 +51,6 @@ internal sealed class WriteQueue : IAsyncDisposable
     {
         _queue.Writer.TryComplete();
         await _ended.Task;
-        _fenced.Dispose();
     }
 
     private void Run()
@@ -67,65 +68,79 @@ internal sealed class WriteQueue : IAsyncDisposable
             if (group.Count > 0)
                 Commit(group);
         }
-        _session.Dispose();
+        _session?.Dispose();
         _ended.SetResult();
     }
 
     private void Commit(List<Write> group)
     {
-        Exception failure;
-        try
+        var failure = CommitPatiently(group);
+        if (failure is null)
         {
-            _session.Execute("BEGIN IMMEDIATE");
-            Lease.Check(_session, _path, _epoch);
-            foreach (var write in group)
-                RunOne(write);
-            _session.Execute("COMMIT");
             group.ForEach(write => write.Complete());
             return;
         }
-        catch (SqliteException exception)
-        {
-            failure = StorageException.From(_path, exception);
-        }
-        catch (Exception exception)
-        {
-            failure = exception;
-        }
-        Rollback();
-        if (failure is FencedException)
-            _ = _fenced.CancelAsync();
-        // A write that the disk has no room for must not take the smaller ones beside it along.
-        if (group.Count > 1 && failure is not FencedException)
+        if (failure is FencedException fenced)
+            _fenced(fenced);
+        // A write that is refused, or that the disk has no room for, must not take those beside it along.
+        if (group.Count > 1 && failure is not (FencedException or DatabaseUnreachableException))
             group.ForEach(write => Commit([write]));
         else
             group.ForEach(write => write.Fail(failure));
     }
 
-    private void RunOne(Write write)
+    // A write whose first try was committed although the connection broke meanwhile is repeated: all of them bear that.
+    private Exception? CommitPatiently(List<Write> group)
     {
-        _session.Execute("SAVEPOINT one");
+        var wait = FirstRetry;
+        while (true)
+        {
+            var failure = TryCommit(group);
+            if (failure is not DatabaseUnreachableException)
+            {
+                _awaySince = 0;
+                return failure;
+            }
+            if (_awaySince == 0)
+                _awaySince = Stopwatch.GetTimestamp();
+            if (Stopwatch.GetElapsedTime(_awaySince) > Patience || _queue.Reader.Completion.IsCompleted)
+                return failure;
+            Thread.Sleep(wait);
+            wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry;
+        }
+    }
+
+    private Exception? TryCommit(List<Write> group)
+    {
+        Exception failure;
         try
         {
-            write.Run(_session);
+            _session ??= _connector.OpenWriter();
+            _session.BeginWrite();
+            _connector.CheckLease(_session);
+            group.ForEach(write => write.Run(_session));
+            _session.Commit();
+            return null;
         }
-        catch (Exception exception) when (exception is not SqliteException)
+        catch (Exception exception)
         {
-            _session.Execute("ROLLBACK TO one");
-            write.Refuse(exception);
+            failure = _connector.Explain(exception) ?? exception;
         }
-        _session.Execute("RELEASE one");
+        Rollback();
+        return failure;
     }
 
     private void Rollback()
     {
         try
         {
-            _session.Execute("ROLLBACK");
+            _session?.Rollback();
         }
-        catch (SqliteException)
+        catch (Exception exception) when (_connector.Explain(exception) is not null)
         {
-            // SQLite has rolled back itself, as it does when the disk is full.
+            // The connection is lost, or the database has undone the transaction itself, as SQLite does when the disk is full.
+            _session?.Dispose();
+            _session = null;
         }
     }
 
@@ -134,8 +149,6 @@ internal sealed class WriteQueue : IAsyncDisposable
         public abstract bool DropIfCancelled();
 
         public abstract void Run(Session session);
-
-        public abstract void Refuse(Exception exception);
 
         public abstract void Complete();
 
@@ -146,27 +159,14 @@ internal sealed class WriteQueue : IAsyncDisposable
     {
         private readonly TaskCompletionSource<T> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private T _result = default!;
-        private Exception? _refusal;
 
         public Task<T> Task => _completion.Task;
 
         public override bool DropIfCancelled() => cancellationToken.IsCancellationRequested && _completion.TrySetCanceled(cancellationToken);
 
-        public override void Run(Session session)
-        {
-            _refusal = null;
-            _result = write(session);
-        }
+        public override void Run(Session session) => _result = write(session);
 
-        public override void Refuse(Exception exception) => _refusal = exception;
-
-        public override void Complete()
-        {
-            if (_refusal is null)
-                _completion.TrySetResult(_result);
-            else
-                _completion.TrySetException(_refusal);
-        }
+        public override void Complete() => _completion.TrySetResult(_result);
 
         public override void Fail(Exception exception) => _completion.TrySetException(exception);
     }

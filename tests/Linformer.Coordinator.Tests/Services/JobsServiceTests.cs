@@ -2,6 +2,7 @@ using System.Text;
 using Grpc.Core;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Storage.Sqlite;
 using Linformer.Coordinator.Tests.Storage;
 using Proto = Linformer.Protocol.V1;
 
@@ -161,11 +162,11 @@ public sealed class JobsServiceTests : IAsyncLifetime
     {
         // A finished job as an earlier coordinator left it.
         using var folder = new TemporaryFolder();
-        await using (var database = CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(folder.File("coordinator"))))
+        await using (var database = SqliteDatabase.Open(new SqliteDatabaseOptions(folder.File("coordinator"))))
         {
-            await new SqliteJobStore(database).SaveAsync(Finished("done-aaaaa", JobPhase.Succeeded), CancellationToken.None);
-            await new SqliteJobStore(database).SaveAsync(Finished("gone-aaaaa", JobPhase.Succeeded), CancellationToken.None);
-            await new SqliteJobStore(database).SaveAsync(Finished("bad-aaaaa", JobPhase.Failed), CancellationToken.None);
+            await new DatabaseJobStore(database).SaveAsync(Finished("done-aaaaa", JobPhase.Succeeded), CancellationToken.None);
+            await new DatabaseJobStore(database).SaveAsync(Finished("gone-aaaaa", JobPhase.Succeeded), CancellationToken.None);
+            await new DatabaseJobStore(database).SaveAsync(Finished("bad-aaaaa", JobPhase.Failed), CancellationToken.None);
         }
         var weights = new byte[700_000];
         new Random(1).NextBytes(weights);

@@ -3,31 +3,41 @@ using Linformer.Coordinator.Storage;
 
 namespace Linformer.Coordinator.Tests.Storage;
 
-public sealed class StoreTests : IAsyncLifetime, IDisposable
+public sealed class SqliteStoreTests() : StoreTests(null);
+
+[Collection(PostgresFixture.Collection)]
+public sealed class PostgresStoreTests(PostgresFixture postgres) : StoreTests(postgres);
+
+/// <summary>What the stores promise, on every kind of database.</summary>
+public abstract class StoreTests(PostgresFixture? postgres) : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly DateTimeOffset Noon = new(2026, 5, 4, 12, 0, 0, TimeSpan.Zero);
 
-    private readonly TemporaryFolder _folder = new();
+    private ITestDatabase _home = null!;
     private CoordinatorDatabase _database = null!;
-    private SqliteJobStore _jobs = null!;
-    private SqliteHistoryStore _history = null!;
-    private SqliteTelemetryStore _telemetry = null!;
+    private DatabaseJobStore _jobs = null!;
+    private DatabaseHistoryStore _history = null!;
+    private DatabaseTelemetryStore _telemetry = null!;
+    private DatabaseRosterStore _roster = null!;
 
-    public Task InitializeAsync()
+    public async Task InitializeAsync()
     {
-        _database = CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(_folder.Path));
-        _jobs = new SqliteJobStore(_database);
-        _history = new SqliteHistoryStore(_database);
-        _telemetry = new SqliteTelemetryStore(_database);
-        return Task.CompletedTask;
+        _home = await TestDatabases.CreateAsync(postgres);
+        _database = await _home.OpenAsync();
+        _jobs = new DatabaseJobStore(_database);
+        _history = new DatabaseHistoryStore(_database);
+        _telemetry = new DatabaseTelemetryStore(_database);
+        _roster = new DatabaseRosterStore(_database);
     }
 
-    public async Task DisposeAsync() => await _database.DisposeAsync();
+    public async Task DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        await _home.DisposeAsync();
+    }
 
-    public void Dispose() => _folder.Dispose();
-
-    [Fact]
+    [SkippableFact]
     public async Task A_key_gives_its_submission_again_and_refuses_another_file()
     {
         var first = await _jobs.RecordSubmissionAsync("key", "sha1", Submission("a-aaaaa"), None);
@@ -40,7 +50,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _jobs.UnfinishedAsync(None)).ShouldHaveSingleItem();
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_row_follows_its_grain_and_never_goes_back()
     {
         await _jobs.RecordSubmissionAsync("key", "sha", Submission("a-aaaaa"), None);
@@ -63,7 +73,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _jobs.FindAsync("nothing", None)).ShouldBeNull();
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_name_means_its_newest_job_and_an_id_comes_first()
     {
         await _jobs.SaveAsync(View("b-aaaaa", JobPhase.Queued, 1), None);
@@ -73,7 +83,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _jobs.FindAsync("b-aaaaa", None))!.View.JobId.ShouldBe("b-aaaaa");
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Lists_are_filtered_and_paged_newest_first()
     {
         for (var i = 0; i < 10; i++)
@@ -88,7 +98,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await ListAsync(new JobFilter([], "%", 100, null))).ShouldBeEmpty();
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task History_is_appended_once()
     {
         await _history.AppendAsync("a", [Entry(1, "submitted"), Entry(2, "placed")], None);
@@ -98,7 +108,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _history.ReadAfterAsync("a", 1, 1, None)).ShouldBe([Entry(2, "placed")]);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Only_the_current_generation_commits_and_never_goes_back()
     {
         await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
@@ -122,7 +132,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await CommittedAsync()).ShouldBe(5);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_checkpoint_commits_its_step_though_the_metrics_were_lost()
     {
         await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
@@ -138,7 +148,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _telemetry.CheckpointsAsync("a", None)).ShouldBe([next, checkpoint with { Kept = false }]);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_deletion_that_comes_before_its_checkpoint_stays()
     {
         var late = new CheckpointRow("l0001-g0002-s00000100", 1, 2, 100, Noon, 5000, Kept: true);
@@ -150,7 +160,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _telemetry.CheckpointsAsync("a", None)).ShouldBe([late with { Kept = false }]);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Metrics_are_those_of_the_newest_generation_and_keep_what_is_no_number()
     {
         await _telemetry.BeginGenerationAsync("a", 0, 2, 2, None);
@@ -166,7 +176,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _telemetry.ProgressAsync("nothing", None)).ShouldBe(new JobProgress(0, 0, 0, null, null));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_newer_generation_replaces_what_came_from_its_first_step_on()
     {
         // The second began at 4 and lost the metrics of 5; the third went back to 3 in a new lineage; the fourth recorded nothing yet.
@@ -185,7 +195,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _telemetry.MetricsAfterAsync("a", 5, 2, None)).ShouldBeEmpty();
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task In_any_history_of_generations_a_step_has_the_newest_point_that_counts()
     {
         for (var seed = 0; seed < 60; seed++)
@@ -210,7 +220,7 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         }
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Log_lines_are_recorded_once_and_read_by_cursor()
     {
         LogRow[] lines = [.. Enumerable.Range(1, 10).SelectMany(number => (LogRow[])[Line(0, number), Line(1, number)])];
@@ -225,6 +235,51 @@ public sealed class StoreTests : IAsyncLifetime, IDisposable
         (await _telemetry.LogsAfterAsync("a", 0, tail, 100, None)).Select(line => line.Number).ShouldBe([8L, 9, 10]);
         (await _telemetry.LogTailAsync("a", null, 1000, None)).ShouldBe(0);
         (await _telemetry.LogTailAsync("a", null, 0, None)).ShouldBe(all[^1].Sequence);
+    }
+
+    [SkippableFact]
+    public async Task Whatever_a_text_holds_does_no_harm()
+    {
+        LogRow[] lines =
+        [
+            Line(0, 1) with { Text = "half \uD83D a pair" },
+            Line(0, 2) with { Text = "a \0 in it" },
+            Line(0, 3) with { Text = "'; DROP TABLE logs; -- $1 \\ \n\t 🐳" },
+            Line(0, 4) with { Text = "" },
+        ];
+        await _telemetry.RecordAsync([new TelemetryBatch("a", "w1", [], lines, [], [])], None);
+        var read = await _telemetry.LogsAfterAsync("a", null, 0, 100, None);
+        read.Select(line => line.Number).ShouldBe([1L, 2, 3, 4]);
+        read[2].Text.ShouldBe(lines[2].Text);
+        read[3].Text.ShouldBeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_large_batch_is_recorded_whole_and_once()
+    {
+        MetricRow[] metrics = [.. Enumerable.Range(1, 5000).Select(step => Metric(0, 1, step))];
+        LogRow[] lines = [.. Enumerable.Range(1, 5000).Select(number => Line(0, number))];
+        var batch = new TelemetryBatch("a", "w1", metrics, lines, [], []);
+        await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
+        await _telemetry.RecordAsync([batch], None);
+        await _telemetry.RecordAsync([batch], None);
+        (await _telemetry.MetricsAfterAsync("a", 0, 9999, None)).ShouldBe(metrics);
+        (await _telemetry.LogsAfterAsync("a", null, 0, 9999, None)).Select(line => line.Number).ShouldBe(lines.Select(line => line.Number));
+        (await CommittedAsync()).ShouldBe(5000);
+    }
+
+    [SkippableFact]
+    public async Task Names_are_kept_once_and_in_order()
+    {
+        foreach (var name in (string[])["w2", "w10", "W1", "w2"])
+        {
+            await _roster.AddWorkerAsync(name, None);
+            await _roster.AddCorpusAsync(name, None);
+        }
+        (await _roster.WorkersAsync(None)).ShouldBe(["W1", "w10", "w2"]);
+        (await _roster.CorporaAsync(None)).ShouldBe(["W1", "w10", "w2"]);
+        await _roster.RemoveWorkerAsync("w10", None);
+        (await _roster.WorkersAsync(None)).ShouldBe(["W1", "w2"]);
     }
 
     private async Task<IEnumerable<string>> ListAsync(JobFilter filter) => (await _jobs.ListAsync(filter, None)).Select(row => row.View.JobId);

@@ -1,16 +1,16 @@
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>The names of workers and corpora in SQLite.</summary>
+/// <summary>The names of workers and corpora in the database.</summary>
 /// <param name="database">The database.</param>
-public sealed class SqliteRosterStore(CoordinatorDatabase database) : IRosterStore
+public sealed class DatabaseRosterStore(CoordinatorDatabase database) : IRosterStore
 {
     /// <inheritdoc/>
     public Task AddWorkerAsync(string name, CancellationToken cancellationToken) =>
-        database.WriteAsync(session => { session.Execute("INSERT OR IGNORE INTO workers VALUES ($1)", name); }, cancellationToken);
+        database.WriteAsync(session => session.Execute("INSERT INTO workers VALUES ($1) ON CONFLICT DO NOTHING", name), cancellationToken);
 
     /// <inheritdoc/>
     public Task RemoveWorkerAsync(string name, CancellationToken cancellationToken) =>
-        database.WriteAsync(session => { session.Execute("DELETE FROM workers WHERE name = $1", name); }, cancellationToken);
+        database.WriteAsync(session => session.Execute("DELETE FROM workers WHERE name = $1", name), cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> WorkersAsync(CancellationToken cancellationToken) =>
@@ -20,7 +20,7 @@ public sealed class SqliteRosterStore(CoordinatorDatabase database) : IRosterSto
     /// <inheritdoc/>
     public Task AddCorpusAsync(string corpusId, CancellationToken cancellationToken) =>
         database.WriteAsync(
-            session => { session.Execute("INSERT OR IGNORE INTO corpora (corpus_id) VALUES ($1)", corpusId); }, cancellationToken);
+            session => session.Execute("INSERT INTO corpora (corpus_id) VALUES ($1) ON CONFLICT DO NOTHING", corpusId), cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> CorporaAsync(CancellationToken cancellationToken) =>

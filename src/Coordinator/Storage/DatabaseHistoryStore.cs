@@ -2,9 +2,9 @@ using Linformer.Coordinator.Jobs;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>The history of jobs in SQLite.</summary>
+/// <summary>The history of jobs in the database.</summary>
 /// <param name="database">The database.</param>
-public sealed class SqliteHistoryStore(CoordinatorDatabase database) : IHistoryStore
+public sealed class DatabaseHistoryStore(CoordinatorDatabase database) : IHistoryStore
 {
     /// <inheritdoc/>
     public Task AppendAsync(string jobId, IReadOnlyList<JobHistoryEntry> entries, CancellationToken cancellationToken) =>
@@ -14,7 +14,7 @@ public sealed class SqliteHistoryStore(CoordinatorDatabase database) : IHistoryS
                 foreach (var entry in entries)
                 {
                     session.Execute(
-                        "INSERT OR IGNORE INTO history VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                        "INSERT INTO history VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
                         jobId, entry.Sequence, entry.At.ToColumn(), entry.Who, entry.What, entry.Why,
                         (int)entry.Phase, entry.Lineage, entry.Generation, entry.Step);
                 }

@@ -1,7 +1,7 @@
-namespace Linformer.Coordinator.Storage;
+namespace Linformer.Coordinator.Storage.Sqlite;
 
 /// <summary>The schema's versions. A migration that was released is never changed; the next one is added.</summary>
-internal static class Migrations
+internal static class SqliteMigrations
 {
     private static readonly string[] All =
     [
@@ -136,7 +136,7 @@ internal static class Migrations
 
     /// <summary>Brings the schema up to the newest version, each step in a transaction of its own.</summary>
     /// <exception cref="StorageException">The schema is of a newer program.</exception>
-    public static void Apply(Session session, string path)
+    public static void Apply(SqliteSession session, string path)
     {
         session.Script("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TEXT NOT NULL)");
         var version = session.First("SELECT coalesce(max(version), 0) FROM schema_version", row => row.GetInt32(0));

@@ -1,7 +1,7 @@
-namespace Linformer.Coordinator.Storage;
+namespace Linformer.Coordinator.Storage.Sqlite;
 
 /// <summary>The row that says which coordinator may write. Its time is the database's.</summary>
-internal static class Lease
+internal static class SqliteLease
 {
     /// <summary>Takes the lease, whoever has it.</summary>
     /// <returns>The new epoch.</returns>

@@ -4,11 +4,11 @@ using Orleans.Storage;
 namespace Linformer.Coordinator.Storage;
 
 /// <summary>
-/// Grain states in SQLite, as JSON, with a number that grows as the etag. A state's type has public properties that can be set
+/// Grain states in the database, as JSON, with a number that grows as the etag. A state's type has public properties that can be set
 /// (or are set by its constructor).
 /// </summary>
 /// <param name="database">The database.</param>
-public sealed class SqliteGrainStorage(CoordinatorDatabase database) : IGrainStorage
+public sealed class DatabaseGrainStorage(CoordinatorDatabase database) : IGrainStorage
 {
     /// <summary>The name under which grains ask for it.</summary>
     public const string Name = "coordinator";
@@ -34,7 +34,7 @@ public sealed class SqliteGrainStorage(CoordinatorDatabase database) : IGrainSto
         catch (JsonException exception)
         {
             throw new StorageException(
-                $"The state '{stateName}' of grain {grainId} in the database {database.Path} cannot be read: {exception.Message}", exception);
+                $"The state '{stateName}' of grain {grainId} in the database {database.Name} cannot be read: {exception.Message}", exception);
         }
         grainState.ETag = etag.ToString();
         grainState.RecordExists = true;
@@ -53,7 +53,7 @@ public sealed class SqliteGrainStorage(CoordinatorDatabase database) : IGrainSto
                 return session.First(
                     """
                     INSERT INTO grains VALUES ($1, $2, 1, $3)
-                    ON CONFLICT (grain_id, state_name) DO UPDATE SET etag = etag + 1, state = $3
+                    ON CONFLICT (grain_id, state_name) DO UPDATE SET etag = grains.etag + 1, state = $3
                     RETURNING etag
                     """,
                     row => row.GetInt64(0),
@@ -81,7 +81,7 @@ public sealed class SqliteGrainStorage(CoordinatorDatabase database) : IGrainSto
 
     private static void CheckEtag(Session session, string stateName, string id, string? etag)
     {
-        var stored = session.First("SELECT etag FROM grains WHERE grain_id = $1 AND state_name = $2", row => row.GetString(0), id, stateName);
+        var stored = session.First("SELECT etag FROM grains WHERE grain_id = $1 AND state_name = $2", row => row.GetInt64(0).ToString(), id, stateName);
         if (stored != etag)
             throw new InconsistentStateException($"The state '{stateName}' of grain {id} was written by somebody else meanwhile.", stored, etag);
     }

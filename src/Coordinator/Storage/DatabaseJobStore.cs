@@ -1,13 +1,13 @@
+using System.Data.Common;
 using System.Text.Json;
 using Linformer.Coordinator.Jobs;
 using Linformer.Protocol;
-using Microsoft.Data.Sqlite;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>Submissions and the list of jobs in SQLite.</summary>
+/// <summary>Submissions and the list of jobs in the database.</summary>
 /// <param name="database">The database.</param>
-public sealed class SqliteJobStore(CoordinatorDatabase database) : IJobStore
+public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
 {
     private const string Columns = "SELECT ordinal, job_id, name, job_json, submitter, submitted_at, view FROM jobs ";
 
@@ -29,7 +29,7 @@ public sealed class SqliteJobStore(CoordinatorDatabase database) : IJobStore
                     INSERT INTO jobs (job_id, name, job_json, submitter, submitted_at, phase, ended, revision, view)
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                     ON CONFLICT (job_id) DO UPDATE SET phase = $6, ended = $7, revision = $8, view = $9
-                    WHERE revision <= $8
+                    WHERE jobs.revision <= $8
                     """,
                     view.JobId, view.Name, view.JobJson, view.Submitter, view.SubmittedAt.ToColumn(),
                     (int)view.Phase, view.HasEnded ? 1 : 0, view.Revision, json);
@@ -51,10 +51,10 @@ public sealed class SqliteJobStore(CoordinatorDatabase database) : IJobStore
         return database.ReadAsync<IReadOnlyList<JobRow>>(
             session => session.All(
                 Columns + """
-                WHERE ($1 = 0 OR (1 << phase) & $1 <> 0) AND ($2 = '' OR instr(name, $2) > 0) AND ($3 IS NULL OR ordinal < $3)
+                WHERE ($1 = 0 OR (1 << phase) & $1 <> 0) AND ($2 = '' OR replace(name, $2, '') <> name) AND ordinal < $3
                 ORDER BY ordinal DESC LIMIT $4
                 """,
-                Row, phases, filter.NameContains, filter.BeforeOrdinal, filter.PageSize),
+                Row, phases, filter.NameContains, filter.BeforeOrdinal ?? long.MaxValue, filter.PageSize),
             cancellationToken);
     }
 
@@ -88,10 +88,10 @@ public sealed class SqliteJobStore(CoordinatorDatabase database) : IJobStore
         return new RecordedSubmission(submission, Existed: false);
     }
 
-    private static JobSubmission Submission(SqliteDataReader row) =>
+    private static JobSubmission Submission(DbDataReader row) =>
         new(row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4), row.Time(5));
 
-    private static JobRow Row(SqliteDataReader row)
+    private static JobRow Row(DbDataReader row)
     {
         var submission = Submission(row);
         var view = row.IsDBNull(6)

@@ -1,4 +1,4 @@
-namespace Linformer.Coordinator.Storage;
+namespace Linformer.Coordinator.Storage.Sqlite;
 
 /// <summary>Says that a coordinator works in a folder. The system drops the lock with the process, however it ends.</summary>
 internal sealed class FolderLock : IDisposable

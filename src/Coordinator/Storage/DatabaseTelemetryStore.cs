@@ -1,12 +1,12 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Microsoft.Data.Sqlite;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>Metrics, logs and checkpoints in SQLite.</summary>
+/// <summary>Metrics, logs and checkpoints in the database.</summary>
 /// <param name="database">The database.</param>
-public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) : ITelemetryStore
+public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database) : ITelemetryStore
 {
     private const string MetricColumns =
         """
@@ -31,8 +31,8 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
                     """
                     INSERT INTO progress VALUES ($1, $2, $3, 0)
                     ON CONFLICT (job_id) DO UPDATE SET
-                        committed_step = CASE WHEN lineage = $2 THEN committed_step ELSE 0 END, lineage = $2, generation = $3
-                    WHERE (lineage, generation) < ($2, $3)
+                        committed_step = CASE WHEN progress.lineage = $2 THEN progress.committed_step ELSE 0 END, lineage = $2, generation = $3
+                    WHERE (progress.lineage, progress.generation) < ($2, $3)
                     """,
                     jobId, lineage, generation);
             },
@@ -128,7 +128,7 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
                 WHERE job_id = $1 ORDER BY lineage DESC, step DESC, generation DESC
                 """,
                 row => new CheckpointRow(
-                    row.GetString(0), row.GetInt32(1), row.GetInt32(2), row.GetInt64(3), row.Time(4), row.GetInt64(5), row.GetBoolean(6)),
+                    row.GetString(0), row.GetInt32(1), row.GetInt32(2), row.GetInt64(3), row.Time(4), row.GetInt64(5), row.GetInt32(6) != 0),
                 jobId),
             cancellationToken);
 
@@ -138,8 +138,8 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
         {
             session.Execute(
                 "INSERT INTO metrics VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-                batch.JobId, metric.Step, metric.Lineage, metric.Generation, metric.At.ToColumn(), metric.WorldSize, metric.Loss.ToColumn(),
-                metric.LearningRate.ToColumn(), metric.TokensPerSecond.ToColumn(), metric.GradientNorm.ToColumn(), metric.HeldOutLoss.ToColumn());
+                batch.JobId, metric.Step, metric.Lineage, metric.Generation, metric.At.ToColumn(), metric.WorldSize, metric.Loss,
+                metric.LearningRate, metric.TokensPerSecond, metric.GradientNorm, metric.HeldOutLoss);
         }
         foreach (var generation in batch.Metrics.GroupBy(metric => (metric.Lineage, metric.Generation)))
         {
@@ -209,10 +209,10 @@ public sealed partial class SqliteTelemetryStore(CoordinatorDatabase database) :
             """,
             jobId, lineage, generation, step);
 
-    private static MetricRow Metric(SqliteDataReader row) => new(
+    private static MetricRow Metric(DbDataReader row) => new(
         row.GetInt32(0), row.GetInt32(1), row.GetInt64(2), row.Time(3), row.GetInt32(4),
         row.Number(5) ?? double.NaN, row.Number(6) ?? double.NaN, row.Number(7) ?? double.NaN, row.Number(8), row.Number(9));
 
-    private static LogRow Log(SqliteDataReader row) => new(
+    private static LogRow Log(DbDataReader row) => new(
         row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3), row.GetInt64(4), row.Time(5), row.GetString(6), row.GetString(7));
 }

@@ -1,26 +1,17 @@
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Storage.Sqlite;
 using Microsoft.Data.Sqlite;
 
 namespace Linformer.Coordinator.Tests.Storage;
 
-public sealed class CoordinatorDatabaseTests : IDisposable
+public sealed class SqliteDatabaseTests : IDisposable
 {
     private static readonly DateTimeOffset Noon = new(2026, 5, 4, 12, 0, 0, TimeSpan.Zero);
 
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
-
-    [Fact]
-    public async Task The_epoch_goes_up_with_each_start()
-    {
-        for (var epoch = 1; epoch <= 3; epoch++)
-        {
-            await using var database = Open();
-            database.Epoch.ShouldBe(epoch);
-        }
-    }
 
     [Fact]
     public async Task A_second_coordinator_is_refused_and_told_who_has_the_folder()
@@ -34,45 +25,12 @@ public sealed class CoordinatorDatabaseTests : IDisposable
     }
 
     [Fact]
-    public async Task A_coordinator_whose_lease_was_taken_writes_nothing_more()
-    {
-        await using var first = Open();
-        await Roster(first).AddWorkerAsync("before", CancellationToken.None);
-        // As on a storage that does not keep locks.
-        File.Delete(_folder.File("lock"));
-        await using var second = Open();
-        second.Epoch.ShouldBe(2);
-
-        var fenced = await Should.ThrowAsync<FencedException>(() => Roster(first).AddWorkerAsync("after", CancellationToken.None));
-        fenced.Message.ShouldContain("epoch 2");
-        first.Fenced.WaitHandle.WaitOne(TimeSpan.FromSeconds(20)).ShouldBeTrue();
-        second.Fenced.IsCancellationRequested.ShouldBeFalse();
-        (await Roster(second).WorkersAsync(CancellationToken.None)).ShouldBe(["before"]);
-    }
-
-    [Fact]
-    public async Task A_newer_schema_is_refused()
-    {
-        await using (Open())
-        {
-        }
-        Sql($"INSERT INTO schema_version VALUES (99, 'later')");
-        var refusal = Should.Throw<StorageException>(Open);
-        refusal.Message.ShouldContain("version 99");
-        refusal.Message.ShouldContain(_folder.Path);
-        // The refused start has left the lock.
-        Sql($"DELETE FROM schema_version WHERE version = 99");
-        await using var database = Open();
-        database.Epoch.ShouldBe(2);
-    }
-
-    [Fact]
     public async Task A_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it()
     {
-        Sql($"{File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Storage", "version-1.sql"))}");
+        Run(_folder.File(SqliteDatabase.FileName), File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Storage", "version-1.sql")));
         await using var database = Open();
         database.Epoch.ShouldBe(8);
-        var telemetry = new SqliteTelemetryStore(database);
+        var telemetry = new DatabaseTelemetryStore(database);
         (await telemetry.ProgressAsync("a-aaaaa", default)).CommittedStep.ShouldBe(12);
         (await telemetry.MetricsAfterAsync("a-aaaaa", 0, 10, default)).Select(point => (point.Generation, point.Step)).ShouldBe([(1, 9), (1, 10), (2, 11), (2, 12)]);
         var lines = await telemetry.LogsAfterAsync("a-aaaaa", null, 0, 10, default);
@@ -84,7 +42,7 @@ public sealed class CoordinatorDatabaseTests : IDisposable
         lines = await telemetry.LogsAfterAsync("a-aaaaa", null, 0, 10, default);
         lines.Select(line => line.Text).ShouldBe(["first", "second", "third", "member 1", "member 2", "member 3"]);
         lines.Select(line => line.Member).Distinct().Count().ShouldBe(6);
-        (await new SqliteJobStore(database).UnfinishedAsync(default)).ShouldHaveSingleItem().JobId.ShouldBe("a-aaaaa");
+        (await new DatabaseJobStore(database).UnfinishedAsync(default)).ShouldHaveSingleItem().JobId.ShouldBe("a-aaaaa");
         (await Roster(database).CorporaAsync(default)).ShouldBe(["c0"]);
     }
 
@@ -93,9 +51,9 @@ public sealed class CoordinatorDatabaseTests : IDisposable
     [InlineData("SQLite format 3\0 with rubbish after the magic, which goes on and on and on until it is longer than a header of 100 bytes")]
     public void A_damaged_file_is_refused(string content)
     {
-        File.WriteAllText(_folder.File(CoordinatorDatabase.FileName), content);
+        File.WriteAllText(_folder.File(SqliteDatabase.FileName), content);
         var refusal = Should.Throw<StorageException>(Open);
-        refusal.Message.ShouldContain(_folder.File(CoordinatorDatabase.FileName));
+        refusal.Message.ShouldContain(_folder.File(SqliteDatabase.FileName));
         refusal.Message.ShouldContain("damaged");
     }
 
@@ -104,14 +62,14 @@ public sealed class CoordinatorDatabaseTests : IDisposable
     {
         File.WriteAllText(_folder.File("file"), "");
         var path = _folder.File("file/coordinator");
-        Should.Throw<StorageException>(() => CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(path))).Message.ShouldContain(path);
+        Should.Throw<StorageException>(() => SqliteDatabase.Open(new SqliteDatabaseOptions(path))).Message.ShouldContain(path);
     }
 
     [Fact]
     public async Task A_full_disk_refuses_what_does_not_fit_and_loses_nothing_else()
     {
         await using var database = Open(maximumBytes: 512 << 10);
-        var jobs = new SqliteJobStore(database);
+        var jobs = new DatabaseJobStore(database);
         await jobs.RecordSubmissionAsync("key-one", "sha", Submission("one-aaaaa"), CancellationToken.None);
 
         // Together, so that they meet in one transaction.
@@ -127,37 +85,24 @@ public sealed class CoordinatorDatabaseTests : IDisposable
     public async Task What_was_acknowledged_is_in_the_files_of_a_killed_process()
     {
         await using var database = Open();
-        var jobs = new SqliteJobStore(database);
+        var jobs = new DatabaseJobStore(database);
         await Task.WhenAll(Enumerable.Range(0, 200).Select(
             i => jobs.RecordSubmissionAsync($"key-{i}", "sha", Submission($"job-{i:d5}"), CancellationToken.None)));
 
         // The files as they are now are what a kill -9 at this moment would leave.
         using var copy = new TemporaryFolder();
-        foreach (var name in (string[])[CoordinatorDatabase.FileName, CoordinatorDatabase.FileName + "-wal"])
+        foreach (var name in (string[])[SqliteDatabase.FileName, SqliteDatabase.FileName + "-wal"])
             File.Copy(_folder.File(name), copy.File(name));
-        await using var reopened = CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(copy.Path));
-        (await new SqliteJobStore(reopened).UnfinishedAsync(CancellationToken.None)).Count.ShouldBe(200);
+        await using var reopened = SqliteDatabase.Open(new SqliteDatabaseOptions(copy.Path));
+        (await new DatabaseJobStore(reopened).UnfinishedAsync(CancellationToken.None)).Count.ShouldBe(200);
         reopened.Epoch.ShouldBe(2);
-    }
-
-    [Fact]
-    public async Task A_cancelled_wait_ends_and_a_closed_database_says_so()
-    {
-        var database = Open();
-        using var gone = new CancellationTokenSource();
-        await gone.CancelAsync();
-        await Should.ThrowAsync<OperationCanceledException>(() => Roster(database).AddWorkerAsync("w1", gone.Token));
-        (await Roster(database).WorkersAsync(CancellationToken.None)).ShouldBeEmpty();
-        await database.DisposeAsync();
-        (await Should.ThrowAsync<StorageException>(() => Roster(database).AddWorkerAsync("w1", CancellationToken.None))).Message.ShouldContain("closed");
-        (await Should.ThrowAsync<StorageException>(() => Roster(database).WorkersAsync(CancellationToken.None))).Message.ShouldContain("closed");
     }
 
     [Fact]
     public async Task A_database_that_another_program_has_locked_says_so_and_goes_on_afterwards()
     {
         await using var database = Open();
-        using (var other = new SqliteConnection($"Data Source={database.Path};Pooling=False"))
+        using (var other = new SqliteConnection($"Data Source={database.Name};Pooling=False"))
         {
             other.Open();
             using var command = other.CreateCommand();
@@ -169,21 +114,22 @@ public sealed class CoordinatorDatabaseTests : IDisposable
         (await Roster(database).WorkersAsync(CancellationToken.None)).ShouldBe(["w2"]);
     }
 
-    private static SqliteRosterStore Roster(CoordinatorDatabase database) => new(database);
+    private static DatabaseRosterStore Roster(SqliteDatabase database) => new(database);
 
     private static JobSubmission Submission(string id, string json = "{}") => new(id, "name", json, "person:ada", Noon);
 
-    private CoordinatorDatabase Open() => Open(0);
+    private SqliteDatabase Open() => Open(0);
 
-    private CoordinatorDatabase Open(long maximumBytes) =>
-        CoordinatorDatabase.Open(new CoordinatorDatabaseOptions(_folder.Path) { MaximumBytes = maximumBytes });
+    private SqliteDatabase Open(long maximumBytes) =>
+        SqliteDatabase.Open(new SqliteDatabaseOptions(_folder.Path) { MaximumBytes = maximumBytes });
 
-    private void Sql(FormattableString sql)
+    /// <summary>Runs SQL in a file.</summary>
+    internal static void Run(string path, string sql)
     {
-        using var connection = new SqliteConnection($"Data Source={_folder.File(CoordinatorDatabase.FileName)};Pooling=False");
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = sql.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        command.CommandText = sql;
         command.ExecuteNonQuery();
     }
 }

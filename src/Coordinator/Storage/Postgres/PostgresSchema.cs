@@ -1,0 +1,155 @@
+namespace Linformer.Coordinator.Storage.Postgres;
+
+/// <summary>The schema's versions in PostgreSQL. A migration that was released is never changed; the next one is added.</summary>
+internal static class PostgresSchema
+{
+    // Keeps two coordinators that start at once from making the same tables: "linforme" in ASCII.
+    private const long AdvisoryLock = 0x6c696e666f726d65;
+
+    private static readonly string[] All =
+    [
+        """
+        CREATE TABLE jobs (
+            ordinal BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            job_id TEXT COLLATE "C" NOT NULL UNIQUE,
+            name TEXT COLLATE "C" NOT NULL,
+            idempotency_key TEXT COLLATE "C" UNIQUE,
+            file_sha256 TEXT,
+            job_json TEXT NOT NULL,
+            submitter TEXT NOT NULL,
+            submitted_at BIGINT NOT NULL,
+            phase INTEGER NOT NULL,
+            ended INTEGER NOT NULL,
+            revision BIGINT NOT NULL,
+            view TEXT);
+        CREATE INDEX jobs_by_name ON jobs (name, ordinal);
+        CREATE INDEX jobs_unfinished ON jobs (ordinal) WHERE ended = 0;
+
+        CREATE TABLE history (
+            job_id TEXT COLLATE "C" NOT NULL,
+            sequence BIGINT NOT NULL,
+            at BIGINT NOT NULL,
+            who TEXT NOT NULL,
+            what TEXT NOT NULL,
+            why TEXT NOT NULL,
+            phase INTEGER NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            step BIGINT NOT NULL,
+            PRIMARY KEY (job_id, sequence));
+
+        CREATE TABLE progress (
+            job_id TEXT COLLATE "C" PRIMARY KEY,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            committed_step BIGINT NOT NULL);
+
+        CREATE TABLE generations (
+            job_id TEXT COLLATE "C" NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            world_size INTEGER NOT NULL,
+            started_at BIGINT NOT NULL,
+            first_step BIGINT,
+            PRIMARY KEY (job_id, lineage, generation));
+
+        CREATE TABLE metrics (
+            job_id TEXT COLLATE "C" NOT NULL,
+            step BIGINT NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            at BIGINT NOT NULL,
+            world_size INTEGER NOT NULL,
+            loss DOUBLE PRECISION NOT NULL,
+            learning_rate DOUBLE PRECISION NOT NULL,
+            tokens_per_second DOUBLE PRECISION NOT NULL,
+            gradient_norm DOUBLE PRECISION,
+            held_out_loss DOUBLE PRECISION,
+            PRIMARY KEY (job_id, lineage, generation, step));
+        CREATE INDEX metrics_held_out ON metrics (job_id, lineage, generation, step) WHERE held_out_loss IS NOT NULL;
+
+        CREATE TABLE logs (
+            sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            job_id TEXT COLLATE "C" NOT NULL,
+            member BIGINT NOT NULL,
+            generation INTEGER NOT NULL,
+            rank INTEGER NOT NULL,
+            number BIGINT NOT NULL,
+            at BIGINT NOT NULL,
+            worker TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (job_id, member, number));
+        CREATE INDEX logs_by_job ON logs (job_id, sequence);
+        CREATE INDEX logs_by_rank ON logs (job_id, rank, sequence);
+
+        CREATE TABLE checkpoints (
+            job_id TEXT COLLATE "C" NOT NULL,
+            name TEXT COLLATE "C" NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            step BIGINT NOT NULL,
+            at BIGINT NOT NULL,
+            bytes BIGINT NOT NULL,
+            kept INTEGER NOT NULL,
+            PRIMARY KEY (job_id, name));
+
+        CREATE TABLE grains (
+            grain_id TEXT COLLATE "C" NOT NULL,
+            state_name TEXT COLLATE "C" NOT NULL,
+            etag BIGINT NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (grain_id, state_name));
+
+        CREATE TABLE workers (name TEXT COLLATE "C" PRIMARY KEY);
+        CREATE TABLE corpora (
+            ordinal BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            corpus_id TEXT COLLATE "C" NOT NULL UNIQUE);
+        """,
+    ];
+
+    /// <summary>
+    /// Makes what has to be there before anybody holds the lease: its row, and the table of versions. These never change.
+    /// </summary>
+    public static void Prepare(PostgresSession session)
+    {
+        if (session.First("SELECT to_regclass('lease') IS NOT NULL AND to_regclass('schema_version') IS NOT NULL", row => row.GetBoolean(0)))
+            return;
+        session.BeginWrite();
+        session.First("SELECT pg_advisory_xact_lock($1)", _ => true, AdvisoryLock);
+        session.Execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)");
+        session.Execute(
+            """
+            CREATE TABLE IF NOT EXISTS lease (
+                id INTEGER PRIMARY KEY CHECK (id = 1),
+                epoch BIGINT NOT NULL,
+                holder TEXT NOT NULL,
+                host TEXT NOT NULL,
+                process_id INTEGER NOT NULL,
+                taken_at TIMESTAMPTZ NOT NULL,
+                expires_at TIMESTAMPTZ NOT NULL)
+            """);
+        session.Execute("INSERT INTO lease VALUES (1, 0, '', '', 0, clock_timestamp(), '-infinity') ON CONFLICT DO NOTHING");
+        session.Commit();
+    }
+
+    /// <summary>Checks that this program knows the schema.</summary>
+    /// <returns>Its version; 0 before the first.</returns>
+    /// <exception cref="StorageException">The schema is of a newer program.</exception>
+    public static int Check(PostgresSession session, PostgresAddress address)
+    {
+        var version = session.First("SELECT coalesce(max(version), 0) FROM schema_version", row => row.GetInt32(0));
+        return version <= All.Length
+            ? version
+            : throw new StorageException(
+                $"The database {address} has schema version {version}, and this program knows versions up to {All.Length}. Use the program that wrote it, or a newer one.");
+    }
+
+    /// <summary>Brings the schema up to the newest version. Only for the holder of the lease.</summary>
+    public static void Apply(PostgresSession session, PostgresAddress address)
+    {
+        for (var version = Check(session, address); version < All.Length; version++)
+        {
+            session.Script($"BEGIN; SET LOCAL statement_timeout = 0; {All[version]} INSERT INTO schema_version VALUES ({version + 1}, clock_timestamp()); COMMIT");
+        }
+    }
+}

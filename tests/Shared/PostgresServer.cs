@@ -1,0 +1,183 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Tests.Shared;
+
+/// <summary>
+/// A PostgreSQL server of the tests' own, in a temporary folder, on a free port of loopback. It ends with the test process,
+/// however that ends.
+/// </summary>
+public sealed class PostgresServer : IAsyncDisposable
+{
+    public const string User = "linformer";
+    public const string Password = "pass:word/with@signs";
+
+    private static readonly string? Programs = FindPrograms();
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly string _folder;
+    private readonly int _port = FreePort();
+    private int _databases;
+    private Process? _process;
+
+    private PostgresServer(string folder) => _folder = folder;
+
+    /// <summary>Why there can be no server; null if there can.</summary>
+    public static string? Missing => Programs is null ? "PostgreSQL is not installed (the package postgresql)" : null;
+
+    private string Data => Path.Combine(_folder, "data");
+
+    /// <summary>Makes a server and starts it.</summary>
+    public static async Task<PostgresServer> StartAsync()
+    {
+        var server = new PostgresServer(Directory.CreateTempSubdirectory("linformer-pg-").FullName);
+        try
+        {
+            var password = Path.Combine(server._folder, "password");
+            await File.WriteAllTextAsync(password, Password);
+            await RunAsync("chown", "-R", Owner(), server._folder);
+            string[] command =
+            [
+                .. AsOwner(), Path.Combine(Programs!, "initdb"), "-D", server.Data, "-U", User, $"--pwfile={password}", "-A", "scram-sha-256",
+                "-E", "UTF8", "--no-locale", "--no-sync",
+            ];
+            await RunAsync(command[0], command[1..]);
+            await server.StartAgainAsync();
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the server after a stop.</summary>
+    public async Task StartAgainAsync()
+    {
+        // The shell stops the server when its standard input ends.
+        string[] command =
+        [
+            "-c", "\"$@\" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server", "sh", .. AsOwner(), Path.Combine(Programs!, "postgres"),
+            "-D", Data, "-c", "listen_addresses=127.0.0.1", "-p", _port.ToString(CultureInfo.InvariantCulture), "-k", _folder,
+            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=16MB",
+            "-c", "logging_collector=off", "-c", "log_min_messages=fatal",
+        ];
+        var start = new ProcessStartInfo("sh", command) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true };
+        _process = Process.Start(start)!;
+        _process.BeginErrorReadLine();
+        _process.BeginOutputReadLine();
+        using var limit = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            try
+            {
+                await SqlAsync("postgres", "SELECT 1");
+                return;
+            }
+            catch (NpgsqlException) when (!limit.IsCancellationRequested && !_process.HasExited)
+            {
+                await Task.Delay(50, limit.Token);
+            }
+        }
+    }
+
+    /// <summary>Stops the server as a crash would.</summary>
+    public async Task StopAsync()
+    {
+        if (_process is null)
+        {
+            return;
+        }
+
+        _process.StandardInput.Close();
+        using var limit = new CancellationTokenSource(Patience);
+        await _process.WaitForExitAsync(limit.Token);
+        _process.Dispose();
+        _process = null;
+    }
+
+    /// <summary>Makes an empty database.</summary>
+    /// <returns>Its name.</returns>
+    public async Task<string> CreateDatabaseAsync()
+    {
+        var name = $"test_{Interlocked.Increment(ref _databases)}";
+        await SqlAsync("postgres", $"CREATE DATABASE {name}");
+        return name;
+    }
+
+    /// <summary>Deletes a database, whoever uses it.</summary>
+    public Task DropDatabaseAsync(string name) => SqlAsync("postgres", $"DROP DATABASE {name} WITH (FORCE)");
+
+    /// <summary>A database's address as people write it.</summary>
+    public string Uri(string database, string user = User, string password = Password) =>
+        $"postgresql://{user}:{System.Uri.EscapeDataString(password)}@127.0.0.1:{_port}/{database}";
+
+    /// <summary>Opens a connection beside the product's.</summary>
+    public async Task<NpgsqlConnection> ConnectAsync(string database)
+    {
+        var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={_port};Username={User};Password={Password};Database={database};Pooling=false;Timeout=5");
+        try
+        {
+            await connection.OpenAsync();
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Runs SQL beside the product.</summary>
+    /// <returns>The first value of the first row.</returns>
+    public async Task<object?> SqlAsync(string database, string sql)
+    {
+        await using var connection = await ConnectAsync(database);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static string? FindPrograms()
+    {
+        string[] folders = Directory.Exists("/usr/lib/postgresql")
+            ? [.. Directory.GetDirectories("/usr/lib/postgresql").OrderDescending(StringComparer.Ordinal).Select(folder => Path.Combine(folder, "bin"))]
+            : [];
+        return Array.Find([.. folders, .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')], folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "postgres")));
+    }
+
+    // The server refuses to run as root.
+    private static string[] AsOwner() => Environment.IsPrivilegedProcess ? ["setpriv", $"--reuid={Owner()}", "--clear-groups", "--"] : [];
+
+    private static string Owner() => !Environment.IsPrivilegedProcess
+        ? Environment.UserName
+        : File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
+
+    private static async Task RunAsync(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"{program} ended with {process.ExitCode}: {error}{await output}");
+        }
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
