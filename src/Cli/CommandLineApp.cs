@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Linformer.Cli.Commands;
+using Linformer.Coordinator.Storage;
 
 namespace Linformer.Cli;
 
@@ -48,7 +49,7 @@ public static class CommandLineApp
         return root;
     }
 
-    /// <summary>Runs a command line. Exceptions become an error message and exit code 1.</summary>
+    /// <summary>Runs a command line. Exceptions become an error message and an exit code other than 0.</summary>
     /// <param name="root">The command with its subcommands.</param>
     /// <param name="args">The arguments.</param>
     /// <param name="output">Where results go.</param>
@@ -87,7 +88,7 @@ public static class CommandLineApp
         catch (Exception exception)
         {
             Errors.Write(exception, parsed.GetValue(GlobalOptions.Output), parsed.GetValue(GlobalOptions.Verbose), error);
-            return ExitCodes.Failure;
+            return exception is FencedException ? ExitCodes.LeaseLost : ExitCodes.Failure;
         }
     }
 }

@@ -12,16 +12,16 @@ internal sealed class ClientOptions
     private const string TokenVariable = "LINFORMER_TOKEN";
     private static readonly TimeSpan CompletionTimeout = TimeSpan.FromSeconds(1);
 
-    private readonly Option<CoordinatorAddress> _coordinator = new("--coordinator")
+    private readonly Option<CoordinatorAddresses> _coordinator = new("--coordinator")
     {
-        Description = $"Where the coordinator answers (default: {CoordinatorVariable}, or localhost:{CoordinatorAddress.DefaultPort})",
-        HelpName = "HOST:PORT",
+        Description = $"Where the coordinator answers; several after commas, where others stand by (default: {CoordinatorVariable}, or localhost:{CoordinatorAddress.DefaultPort})",
+        HelpName = "HOST:PORT[,…]",
         CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
-            if (CoordinatorAddress.Parse(text) is { } address)
-                return address;
-            result.AddError($"--coordinator is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}.");
+            if (CoordinatorAddresses.Parse(text) is { } addresses)
+                return addresses;
+            result.AddError($"--coordinator is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}, or several of these after commas.");
             return null;
         },
     };
@@ -42,15 +42,15 @@ internal sealed class ClientOptions
     /// <summary>Gives a command only the option that names the coordinator.</summary>
     public void AddCoordinatorTo(Command command) => command.Add(_coordinator);
 
-    /// <summary>The coordinator that a command line, or else the environment, names.</summary>
-    public CoordinatorAddress Address(ParseResult parsed)
+    /// <summary>The coordinators that a command line, or else the environment, names.</summary>
+    public CoordinatorAddresses Addresses(ParseResult parsed)
     {
         if (parsed.GetValue(_coordinator) is { } given)
             return given;
         if (Environment.GetEnvironmentVariable(CoordinatorVariable) is not { Length: > 0 } text)
-            return new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort);
-        return CoordinatorAddress.Parse(text)
-            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}.");
+            return CoordinatorAddresses.Of(new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort));
+        return CoordinatorAddresses.Parse(text)
+            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}, or several of these after commas.");
     }
 
     /// <summary>An argument that names a job; the shell completes it from the coordinator's jobs.</summary>
@@ -80,7 +80,7 @@ internal sealed class ClientOptions
             }
             catch (RpcException error)
             {
-                throw new CommandException(RpcErrors.Explain(error, session.Client.Address));
+                throw new CommandException(RpcErrors.Explain(error, session.Client.Addresses));
             }
         });
     }
@@ -88,7 +88,7 @@ internal sealed class ClientOptions
     private ClientSession Open(ParseResult parsed) => new(
         parsed,
         CommandContext.Of(parsed),
-        new CoordinatorClient(Address(parsed), Token(parsed)),
+        new CoordinatorClient(Addresses(parsed), Token(parsed)),
         $"{Again(parsed, _coordinator)}{Again(parsed, _tokenFile)}");
 
     // What was given on the command line is needed again; what the environment says is not.
@@ -104,7 +104,7 @@ internal sealed class ClientOptions
     {
         try
         {
-            using var client = new CoordinatorClient(Address(context.ParseResult), Token(context.ParseResult));
+            using var client = new CoordinatorClient(Addresses(context.ParseResult), Token(context.ParseResult));
             var jobs = client.Jobs.List(new ListJobsRequest { PageSize = 100 }, client.Call(CompletionTimeout, CancellationToken.None)).Jobs;
             return [.. jobs.SelectMany(job => new[] { job.Id, job.Name }).Distinct().Select(name => new CompletionItem(name))];
         }

@@ -7,48 +7,32 @@ using Polly.Retry;
 
 namespace Linformer.Cli.Cluster;
 
-/// <summary>A connection to a coordinator. It connects when it is first used, and again whenever it must.</summary>
+/// <summary>A connection to the active one of a cluster's coordinators. It connects when it is first used, and again whenever it must.</summary>
 internal sealed class CoordinatorClient : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    private readonly SocketsHttpHandler _handler;
-    private readonly GrpcChannel _channel;
+    private readonly List<GrpcChannel> _channels;
     private readonly Metadata _headers;
 
     /// <summary>Prepares the connection.</summary>
-    /// <param name="address">Where the coordinator answers.</param>
+    /// <param name="addresses">Where the coordinators answer.</param>
     /// <param name="token">The user token, if one is asked for.</param>
-    public CoordinatorClient(CoordinatorAddress address, string? token)
+    public CoordinatorClient(CoordinatorAddresses addresses, string? token)
     {
-        Address = address;
-        // A stream may be silent for hours: pings tell a quiet coordinator from one whose machine is gone.
-        _handler = new SocketsHttpHandler
-        {
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            KeepAlivePingDelay = TimeSpan.FromSeconds(15),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-            UseProxy = false, // proxies do not speak HTTP/2 without TLS
-            EnableMultipleHttp2Connections = true,
-        };
-        _channel = GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions
-        {
-            HttpHandler = _handler,
-            // By default a channel fails calls for ever longer after a connection that could not be made.
-            InitialReconnectBackoff = TimeSpan.FromMilliseconds(200),
-            MaxReconnectBackoff = TimeSpan.FromSeconds(2),
-            MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes, // a long history, or a job file of a thousand globs
-        });
+        Addresses = addresses;
+        _channels = [.. addresses.All.Select(address => Channel(address, alone: addresses.All.Count == 1))];
         _headers = new Metadata { { MetadataNames.ProtocolVersion, $"{ProtocolVersion.Current}" } };
         if (token is not null)
             _headers.Add(MetadataNames.Authorization, MetadataNames.BearerPrefix + token);
-        Jobs = new Jobs.JobsClient(_channel);
-        Workers = new Workers.WorkersClient(_channel);
-        Corpora = new Corpora.CorporaClient(_channel);
+        var invoker = _channels.Count == 1 ? _channels[0].CreateCallInvoker() : new FailoverInvoker([.. _channels.Select(channel => channel.CreateCallInvoker())]);
+        Jobs = new Jobs.JobsClient(invoker);
+        Workers = new Workers.WorkersClient(invoker);
+        Corpora = new Corpora.CorporaClient(invoker);
     }
 
-    /// <summary>Where the coordinator answers.</summary>
-    public CoordinatorAddress Address { get; }
+    /// <summary>Where the coordinators answer.</summary>
+    public CoordinatorAddresses Addresses { get; }
 
     /// <summary>Its jobs.</summary>
     public Jobs.JobsClient Jobs { get; }
@@ -80,7 +64,8 @@ internal sealed class CoordinatorClient : IDisposable
         var retry = new RetryStrategyOptions<SubmitResponse>
         {
             ShouldHandle = new PredicateBuilder<SubmitResponse>().Handle<RpcException>(error => error.StatusCode == StatusCode.Unavailable),
-            MaxRetryAttempts = 4,
+            // A standby may take some seconds until it serves.
+            MaxRetryAttempts = _channels.Count == 1 ? 4 : 6,
             Delay = TimeSpan.FromMilliseconds(200),
             BackoffType = DelayBackoffType.Exponential,
             OnRetry = attempt =>
@@ -97,12 +82,30 @@ internal sealed class CoordinatorClient : IDisposable
     // An exception behind the status means that it was made on this side of the wire.
     private string Refusal(Exception? error) => error is RpcException { Status: { DebugException: null, Detail.Length: > 0 } status }
         ? status.Detail.TrimEnd('.', ' ')
-        : $"No coordinator answers at {Address}";
+        : $"No coordinator answers at {Addresses.Words}";
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _channel.Dispose();
-        _handler.Dispose();
+        _channels.ForEach(channel => channel.Dispose());
     }
+
+    // A stream may be silent for hours: pings tell a quiet coordinator from one that is gone or stands still. Where there is
+    // another to turn to, that is found out sooner.
+    private static GrpcChannel Channel(CoordinatorAddress address, bool alone) => GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions
+    {
+        HttpHandler = new SocketsHttpHandler
+        {
+            ConnectTimeout = TimeSpan.FromSeconds(alone ? 5 : 2),
+            KeepAlivePingDelay = TimeSpan.FromSeconds(alone ? 15 : 2),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(alone ? 10 : 3),
+            UseProxy = false, // proxies do not speak HTTP/2 without TLS
+            EnableMultipleHttp2Connections = true,
+        },
+        DisposeHttpClient = true,
+        // By default a channel fails calls for ever longer after a connection that could not be made.
+        InitialReconnectBackoff = TimeSpan.FromMilliseconds(200),
+        MaxReconnectBackoff = TimeSpan.FromSeconds(alone ? 2 : 0.5),
+        MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes, // a long history, or a job file of a thousand globs
+    });
 }

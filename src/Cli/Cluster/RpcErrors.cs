@@ -7,9 +7,10 @@ internal static class RpcErrors
 {
     /// <summary>The error for people; lines of it are separated by line feeds.</summary>
     /// <param name="error">What the call ended with.</param>
-    /// <param name="address">Whom it was made to.</param>
-    public static string Explain(RpcException error, CoordinatorAddress address)
+    /// <param name="addresses">Whom it was made to.</param>
+    public static string Explain(RpcException error, CoordinatorAddresses addresses)
     {
+        var address = addresses.Words;
         var detail = error.Status.Detail.TrimEnd();
         return error.StatusCode switch
         {

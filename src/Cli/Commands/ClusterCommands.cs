@@ -20,7 +20,7 @@ internal static class ClusterCommands
             session.Context.WriteMessage(response, output =>
             {
                 if (response.Workers.Count == 0)
-                    session.Context.Note($"No workers. Start one with ./linformer worker --coordinator {session.Client.Address} --data DIR --join-token-file DIR/coordinator/join-token");
+                    session.Context.Note($"No workers. Start one with ./linformer worker --coordinator {session.Client.Addresses} --data DIR --join-token-file DIR/coordinator/join-token");
                 else
                     Lists.Workers(response.Workers, DateTime.UtcNow).Write(output, session.Context.Width);
             });

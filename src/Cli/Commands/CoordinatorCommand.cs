@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Net;
 using Linformer.Cli.Hosting;
 using Linformer.Coordinator;
+using Linformer.Coordinator.Storage;
+using Serilog;
 
 namespace Linformer.Cli.Commands;
 
@@ -16,11 +18,19 @@ internal static class CoordinatorCommand
         var data = StorageOption.Create();
         var listen = ListenOption.Create();
         var lease = LeaseOption();
+        var folder = new Option<string?>("--coordinator-folder")
+        {
+            Description = "Where the tokens and an SQLite database are kept (default: coordinator below --data)",
+            HelpName = "DIR",
+        };
+        var database = new DatabaseOptions();
         var format = HostLog.Option();
-        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, format };
+        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, folder, format };
+        database.AddTo(command);
         command.WithExamples(
             "coordinator --data /data/linformer                          # for this machine alone",
-            "coordinator --data /data/linformer --listen 0.0.0.0:7070 --log-format json");
+            "coordinator --data /data/linformer --listen 0.0.0.0:7070 --log-format json",
+            "coordinator --data /data/linformer --listen 0.0.0.0:7070 --database postgresql://linformer@db/linformer   # stands by while another is active");
         command.SetAction(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
@@ -28,11 +38,32 @@ internal static class CoordinatorCommand
             var options = Defaults with
             {
                 DataFolder = Path.GetFullPath(parsed.GetValue(data)!),
+                CoordinatorFolder = Path.GetFullPath(parsed.GetValue(folder) ?? Path.Combine(parsed.GetValue(data)!, "coordinator")),
+                Database = database.Address(parsed),
+                DatabaseLease = database.Lease(parsed),
                 Listen = [.. parsed.GetValue(listen)!],
                 Lease = seconds,
                 HeartbeatInterval = seconds / 5,
             };
             await using var log = HostLog.Create(context, parsed.GetValue(format));
+            try
+            {
+                await RunAsync(context, options, log, cancellation);
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+            }
+
+            context.Note("Stopping; the ranks train on without a coordinator, and the jobs go on when one is back.");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static async Task RunAsync(CommandContext context, CoordinatorOptions options, ILogger log, CancellationToken cancellation)
+    {
+        while (true)
+        {
             await using var host = await CoordinatorStart.StartAsync(options, log, cancellation);
             context.WriteResult(new { addresses = host.Addresses.Select(address => address.Authority), options.DataFolder }, output => Write(output, host, options));
             try
@@ -40,14 +71,13 @@ internal static class CoordinatorCommand
                 await host.WaitForShutdownAsync(cancellation);
                 throw new CommandException("The coordinator has ended by itself; its log says why.");
             }
-            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            catch (DatabaseUnreachableException)
             {
+                // Another may be active by now. If none is, this one is again as soon as the database answers.
+                log.Warning("The database was away for too long: this coordinator serves no more, and stands by until the database is back");
+                options = options with { WaitForDatabase = true };
             }
-
-            context.Note("Stopping; the ranks train on without a coordinator, and the jobs go on when it is back.");
-            return ExitCodes.Success;
-        });
-        return command;
+        }
     }
 
     private static Option<double> LeaseOption()
@@ -77,7 +107,9 @@ internal static class CoordinatorCommand
         var folder = Shell.Quote(options.DataFolder);
         output.WriteLine($"The coordinator listens at {string.Join(", ", host.Addresses.Select(address => address.Authority))}.");
         output.WriteLine($"Storage: {options.DataFolder}, which every worker mounts");
-        output.WriteLine($"Start workers: ./linformer worker --coordinator {Reachable(host.Addresses[0])} --data {folder} --join-token-file {Shell.Quote(Path.Combine(options.DataFolder, "coordinator", "join-token"))}");
+        if (options.Database is { } database)
+            output.WriteLine($"Database: {database}, as coordinator of epoch {host.Epoch}");
+        output.WriteLine($"Start workers: ./linformer worker --coordinator {Reachable(host.Addresses[0])} --data {folder} --join-token-file {Shell.Quote(Path.Combine(options.CoordinatorFolder, "join-token"))}");
         output.Flush();
     }
 }

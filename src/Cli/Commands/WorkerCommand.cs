@@ -39,29 +39,30 @@ internal static class WorkerCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
-            var coordinator = client.Address(parsed);
+            var coordinators = client.Addresses(parsed);
             var options = new WorkerAgentOptions
             {
-                Coordinator = coordinator.Uri,
+                Coordinator = coordinators.All[0].Uri,
+                OtherCoordinators = [.. coordinators.All.Skip(1).Select(address => address.Uri)],
                 JoinToken = JoinToken(parsed.GetValue(tokenFile)),
                 Name = parsed.GetValue(name) ?? MachineName(),
                 Slots = parsed.GetValue(slots),
-                Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinator, cancellation),
+                Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
                 StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
                 RankProgram = RankProcessCommand.Self(),
             };
-            return await RunAsync(context, options, coordinator, parsed.GetValue(format), cancellation);
+            return await RunAsync(context, options, coordinators, parsed.GetValue(format), cancellation);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        CommandContext context, WorkerAgentOptions options, CoordinatorAddress coordinator, LogFormat? format, CancellationToken cancellation)
+        CommandContext context, WorkerAgentOptions options, CoordinatorAddresses coordinators, LogFormat? format, CancellationToken cancellation)
     {
         await using var log = HostLog.Create(context, format);
         context.WriteResult(
-            new { worker = options.Name, coordinator = coordinator.ToString(), options.Slots, options.Address, options.StorageRoot },
-            output => output.WriteLine($"Worker {options.Name} with {options.Slots} slots, reached at {options.Address}; coordinator {coordinator}, storage {options.StorageRoot}"));
+            new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Address, options.StorageRoot },
+            output => output.WriteLine($"Worker {options.Name} with {options.Slots} slots, reached at {options.Address}; coordinator {coordinators.Words}, storage {options.StorageRoot}"));
         await context.Output.FlushAsync(CancellationToken.None);
         using var told = cancellation.Register(() => context.Note("Leaving: ranks write a checkpoint and stop. A second Ctrl-C ends at once."));
         try
@@ -71,7 +72,7 @@ internal static class WorkerCommand
         }
         catch (AgentRefusedException refused)
         {
-            throw new CommandException($"The coordinator at {coordinator} refused this worker: {refused.Message}");
+            throw new CommandException($"The coordinator at {coordinators.Words} refused this worker: {refused.Message}");
         }
         catch (ArgumentException wrong)
         {
@@ -96,19 +97,24 @@ internal static class WorkerCommand
     }
 
     // The system chooses the address from which the coordinator would be reached; nothing is sent.
-    private static async Task<string> OwnAddressAsync(CoordinatorAddress coordinator, CancellationToken cancellation)
+    private static async Task<string> OwnAddressAsync(CoordinatorAddresses coordinators, CancellationToken cancellation)
     {
-        try
+        var reason = "";
+        foreach (var coordinator in coordinators.All)
         {
-            var addresses = await Dns.GetHostAddressesAsync(coordinator.Host, cancellation);
-            var target = addresses.FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork) ?? addresses[0];
-            using var socket = new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
-            await socket.ConnectAsync(target, coordinator.Port, cancellation);
-            return ((IPEndPoint)socket.LocalEndPoint!).Address.ToString();
+            try
+            {
+                var addresses = await Dns.GetHostAddressesAsync(coordinator.Host, cancellation);
+                var target = addresses.FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork) ?? addresses[0];
+                using var socket = new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+                await socket.ConnectAsync(target, coordinator.Port, cancellation);
+                return ((IPEndPoint)socket.LocalEndPoint!).Address.ToString();
+            }
+            catch (SocketException error)
+            {
+                reason = error.Message;
+            }
         }
-        catch (SocketException error)
-        {
-            throw new CommandException($"The way to the coordinator {coordinator} is not known ({error.Message}); give this machine's own address with --address IP.");
-        }
+        throw new CommandException($"The way to the coordinator {coordinators.Words} is not known ({reason}); give this machine's own address with --address IP.");
     }
 }

@@ -34,7 +34,7 @@ internal sealed class DemoCluster(CommandContext context, string storageRoot)
         await using var log = HostLog.CreateFile(Path.Combine(storageRoot, "coordinator", "demo.log"));
         using var progress = context.StartProgress();
         await using var cluster = await LocalCluster.StartAsync(options, log, cancellation);
-        using var client = new CoordinatorClient(cluster.Address, token: null);
+        using var client = new CoordinatorClient(CoordinatorAddresses.Of(cluster.Address), token: null);
         try
         {
             return await RunAsync(client, progress, jobFile, cancellation);

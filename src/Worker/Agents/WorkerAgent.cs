@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using Grpc.Core;
-using Grpc.Net.Client;
-using Linformer.Protocol.Wire;
 using Serilog;
 using V1 = Linformer.Protocol.V1;
 
@@ -17,6 +15,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
 {
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(0.2);
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestBackOffOfSeveral = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan ComplaintInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(10);
@@ -98,18 +97,20 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         return true;
     }
 
-    // Connects again and again until the agent has left.
+    // Connects again and again, with each of the coordinators in turn, until the agent has left.
     private async Task ConnectAsync(AgentWork work, CancellationToken cancellationToken)
     {
         var instanceId = Guid.NewGuid().ToString("N");
-        using var channel = Channel();
-        var client = new V1.Agents.AgentsClient(channel);
+        using var coordinators = new CoordinatorChannels(options);
+        // Another coordinator may take over at any moment.
+        var longestBackOff = coordinators.Count == 1 ? LongestBackOff : LongestBackOffOfSeveral;
         var backOff = FirstBackOff;
-        var complained = 0L;
+        var (complained, failures) = (0L, 0);
         while (!(work.HasSaidItsEnd && work.Telemetry.IsEmpty))
         {
             var started = Stopwatch.GetTimestamp();
-            var session = new AgentSession(work, options, instanceId, logger);
+            var (address, client) = coordinators.Current;
+            var session = new AgentSession(work, options with { Coordinator = address }, instanceId, logger);
             var reason = await TryAsync(session, client, cancellationToken);
             work.IsConnected = false;
             if (cancellationToken.IsCancellationRequested || (work.HasSaidItsEnd && work.Telemetry.IsEmpty))
@@ -120,17 +121,23 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             // A coordinator that welcomes and hangs up at once is not asked ten times a second.
             if (session.Welcomed && Stopwatch.GetElapsedTime(started) > LongestBackOff)
             {
-                (backOff, complained) = (FirstBackOff, 0);
+                (backOff, complained, failures) = (FirstBackOff, 0, 0);
             }
 
             if (complained == 0 || Stopwatch.GetElapsedTime(complained) > ComplaintInterval)
             {
-                logger.Warning("No connection with the coordinator {Coordinator}: {Reason}; trying again until there is one", options.Coordinator, reason);
+                logger.Warning("No connection with the coordinator {Coordinator}: {Reason}; trying again until there is one", address, reason);
                 complained = Stopwatch.GetTimestamp();
             }
 
+            coordinators.MoveOn();
+            if (++failures % coordinators.Count != 0)
+            {
+                continue;
+            }
+
             await Task.Delay(backOff * (0.75 + (0.5 * Random.Shared.NextDouble())), cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            backOff = backOff * 2 < LongestBackOff ? backOff * 2 : LongestBackOff;
+            backOff = backOff * 2 < longestBackOff ? backOff * 2 : longestBackOff;
         }
     }
 
@@ -165,22 +172,4 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
     private static bool IsFinal(StatusCode code) =>
         code is StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.FailedPrecondition
             or StatusCode.AlreadyExists or StatusCode.InvalidArgument;
-
-    private GrpcChannel Channel() => GrpcChannel.ForAddress(options.Coordinator, new GrpcChannelOptions
-    {
-        // The coordinator speaks only when something changes: without these, a machine that has gone would not be noticed.
-        HttpHandler = new SocketsHttpHandler
-        {
-            KeepAlivePingDelay = TimeSpan.FromSeconds(5),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(5),
-            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            UseProxy = false,
-        },
-        DisposeHttpClient = true,
-        // By default a channel fails calls for ever longer after a connection that could not be made.
-        InitialReconnectBackoff = FirstBackOff,
-        MaxReconnectBackoff = LongestBackOff,
-        MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes,
-    });
 }

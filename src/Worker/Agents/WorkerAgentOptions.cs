@@ -9,6 +9,9 @@ public sealed record WorkerAgentOptions
     /// <summary>Where the coordinator is, such as <c>http://10.0.0.1:7070</c>.</summary>
     public required Uri Coordinator { get; init; }
 
+    /// <summary>Where else a coordinator may be, each an address as <see cref="Coordinator"/>: one of all of them is active.</summary>
+    public IReadOnlyList<Uri> OtherCoordinators { get; init; } = [];
+
     /// <summary>What proves to the coordinator that this worker may join.</summary>
     public required string JoinToken { get; init; }
 
@@ -66,9 +69,12 @@ public sealed record WorkerAgentOptions
     /// <exception cref="ArgumentException">A setting is not possible; the message names it.</exception>
     internal void Check()
     {
-        if (!Coordinator.IsAbsoluteUri || Coordinator.Scheme is not ("http" or "https"))
+        foreach (var coordinator in (IEnumerable<Uri>)[Coordinator, .. OtherCoordinators])
         {
-            throw new ArgumentException($"The coordinator is '{Coordinator}'; an address such as http://localhost:7070 is needed.");
+            if (!coordinator.IsAbsoluteUri || coordinator.Scheme is not ("http" or "https"))
+            {
+                throw new ArgumentException($"The coordinator is '{coordinator}'; an address such as http://localhost:7070 is needed.");
+            }
         }
 
         if (string.IsNullOrWhiteSpace(JoinToken) || JoinToken.Any(c => c is <= ' ' or > '~'))

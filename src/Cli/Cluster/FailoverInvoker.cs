@@ -1,0 +1,139 @@
+using Grpc.Core;
+
+namespace Linformer.Cli.Cluster;
+
+/// <summary>
+/// Makes calls to the coordinator that answered last, and to the next one when that does not answer. Calls that change something
+/// bear to be made twice: a submission carries a key, and a job that is cancelled stays so.
+/// </summary>
+/// <param name="coordinators">Each coordinator's own invoker, in the order in which they are tried.</param>
+internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) : CallInvoker
+{
+    private int _current;
+
+    /// <inheritdoc/>
+    public override TResponse BlockingUnaryCall<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, string? host, CallOptions options, TRequest request)
+    {
+        var failures = new List<RpcException>();
+        while (true)
+        {
+            var tried = _current;
+            try
+            {
+                return coordinators[tried].BlockingUnaryCall(method, host, options, request);
+            }
+            catch (RpcException failure) when (IsAway(failure))
+            {
+                MoveOn(tried, failure, failures);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, string? host, CallOptions options, TRequest request)
+    {
+        AsyncUnaryCall<TResponse>? call = null;
+        return new AsyncUnaryCall<TResponse>(
+            RunAsync(), NoHeadersAsync(), () => call!.GetStatus(), () => call!.GetTrailers(), () => call?.Dispose());
+
+        async Task<TResponse> RunAsync()
+        {
+            var failures = new List<RpcException>();
+            while (true)
+            {
+                var tried = _current;
+                try
+                {
+                    call = coordinators[tried].AsyncUnaryCall(method, host, options, request);
+                    return await call.ResponseAsync;
+                }
+                catch (RpcException failure) when (IsAway(failure))
+                {
+                    MoveOn(tried, failure, failures);
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, string? host, CallOptions options, TRequest request)
+    {
+        var reader = new Reader<TResponse>(this, invoker => invoker.AsyncServerStreamingCall(method, host, options, request));
+        return new AsyncServerStreamingCall<TResponse>(
+            reader, NoHeadersAsync(), () => reader.Call!.GetStatus(), () => reader.Call!.GetTrailers(), () => reader.Call?.Dispose());
+    }
+
+    /// <inheritdoc/>
+    public override AsyncClientStreamingCall<TRequest, TResponse> AsyncClientStreamingCall<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, string? host, CallOptions options) =>
+        coordinators[_current].AsyncClientStreamingCall(method, host, options);
+
+    /// <inheritdoc/>
+    public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, string? host, CallOptions options) =>
+        coordinators[_current].AsyncDuplexStreamingCall(method, host, options);
+
+    private CallInvoker Coordinator(int number) => coordinators[number];
+
+    // Nobody reads headers; waiting for those of a call that may move on would only hold up its caller.
+    private static Task<Metadata> NoHeadersAsync() => Task.FromResult(new Metadata());
+
+    // A coordinator that stands still is cut off by this side's pings, which has no status of its own.
+    private static bool IsAway(RpcException failure) => failure.StatusCode switch
+    {
+        StatusCode.Unavailable => true,
+        StatusCode.Internal or StatusCode.Unknown => failure.Status.DebugException is not null,
+        _ => false,
+    };
+
+    /// <summary>Turns to the next coordinator; throws if all were tried in vain.</summary>
+    private void MoveOn(int tried, RpcException failure, List<RpcException> failures)
+    {
+        Interlocked.CompareExchange(ref _current, (tried + 1) % coordinators.Count, tried);
+        failures.Add(failure);
+        // What a coordinator says of itself tells more than that another does not answer.
+        if (failures.Count >= coordinators.Count)
+            throw failures.Find(one => one.Status is { DebugException: null, Detail.Length: > 0 }) ?? failure;
+    }
+
+    /// <summary>A stream. Until its first message it moves on by itself; after that, its reader opens a new one where it stands.</summary>
+    private sealed class Reader<T>(FailoverInvoker owner, Func<CallInvoker, AsyncServerStreamingCall<T>> open) : IAsyncStreamReader<T>
+    {
+        private readonly List<RpcException> _failures = [];
+        private int _coordinator;
+        private bool _answered;
+
+        public AsyncServerStreamingCall<T>? Call { get; private set; }
+
+        public T Current => Call!.ResponseStream.Current;
+
+        public async Task<bool> MoveNext(CancellationToken cancellationToken)
+        {
+            while (true)
+            {
+                if (Call is null)
+                {
+                    _coordinator = owner._current;
+                    Call = open(owner.Coordinator(_coordinator));
+                }
+                try
+                {
+                    var more = await Call.ResponseStream.MoveNext(cancellationToken);
+                    _answered = true;
+                    return more;
+                }
+                catch (RpcException failure) when (IsAway(failure) && !cancellationToken.IsCancellationRequested)
+                {
+                    owner.MoveOn(_coordinator, failure, _failures);
+                    if (_answered)
+                        throw;
+                    Call.Dispose();
+                    Call = null;
+                }
+            }
+        }
+    }
+}
