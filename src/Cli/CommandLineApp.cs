@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Linformer.Cli.Commands;
+using Linformer.Cli.Commands.Bench;
 using Linformer.Coordinator.Storage;
 
 namespace Linformer.Cli;

@@ -1,17 +1,15 @@
 using System.CommandLine;
 using Linformer.Bench;
 
-namespace Linformer.Cli.Commands;
+namespace Linformer.Cli.Commands.Bench;
 
-/// <summary><c>bench NAME</c>: benchmarks, each beside a peer in the same run.</summary>
-internal static class BenchCommand
+/// <summary><c>bench collectives</c>: all-reduce beside a bare Gloo program.</summary>
+internal static class CollectivesBench
 {
     private const int MostRanks = 64;
 
     /// <summary>The command.</summary>
-    public static Command Create() => new("bench", "Measure beside a peer, in one run") { Collectives() };
-
-    private static Command Collectives()
+    public static Command Create()
     {
         var defaults = new CollectivesBenchmarkOptions();
         var ranks = new Option<int>("--ranks")

@@ -1,0 +1,141 @@
+using System.Collections.Immutable;
+using Linformer.Chaos.Checks;
+using Linformer.Chaos.Processes;
+using Linformer.Protocol.V1;
+
+namespace Linformer.Chaos;
+
+/// <summary>What a run with a coordinator that is killed does.</summary>
+public sealed record CoordinatorRunOptions
+{
+    /// <summary>The <c>linformer</c> program.</summary>
+    public required string Program { get; init; }
+
+    /// <summary>Decides the moments.</summary>
+    public required int Seed { get; init; }
+
+    /// <summary>Small jobs, submitted at once; they run one after another.</summary>
+    public int Jobs { get; init; } = 10;
+
+    /// <summary>How often the coordinator is killed.</summary>
+    public int Kills { get; init; } = 20;
+
+    /// <summary>Steps of each job.</summary>
+    public int Steps { get; init; } = 150;
+
+    /// <summary>A run in which no job ends for so long has failed.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Told each line of the log.</summary>
+    public Action<string> OnLine { get; init; } = _ => { };
+}
+
+/// <summary>Kills the coordinator at random moments while jobs wait, get ready, train and end; no job may notice.</summary>
+public static class CoordinatorRun
+{
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
+
+    /// <summary>Runs it.</summary>
+    /// <param name="options">What to do.</param>
+    /// <param name="cancellationToken">Ends it early; everything is taken away.</param>
+    /// <returns>How often it was killed, where the logs are (there only if something failed), and what does not hold.</returns>
+    public static async Task<(int Kills, string Folder, ImmutableArray<string> Failures)> RunAsync(CoordinatorRunOptions options, CancellationToken cancellationToken)
+    {
+        var folder = Directory.CreateTempSubdirectory($"linformer-chaos-{options.Seed}-").FullName;
+        var failures = new List<string>();
+        var kills = 0;
+        using (var log = new RunLog(Path.Combine(folder, "chaos.log"), options.OnLine))
+        {
+            log.Write($"seed {options.Seed}: {options.Kills} kills of the coordinator during {options.Jobs} jobs; logs in {folder}");
+            using var storage = new ChaosStorage(folder, smallDisk: false);
+            await using var cluster = new ChaosCluster(storage, new ClusterLayout(options.Program, Workers: 2));
+            try
+            {
+                await cluster.StartAsync(cancellationToken);
+                var jobs = await SubmitAsync(cluster, options, cancellationToken);
+                kills = await KillAsync(cluster, jobs, options, log, cancellationToken);
+                await CheckAsync(cluster, jobs, options, log, failures, cancellationToken);
+                if (kills < options.Kills)
+                    failures.Add($"The jobs had ended after {kills} of {options.Kills} kills: give them more steps.");
+            }
+            catch (Exception error) when (!cancellationToken.IsCancellationRequested)
+            {
+                failures.Add($"The run broke off: {error.Message}");
+                log.Write(error.ToString());
+            }
+
+            foreach (var failure in failures)
+                log.Write("FAILED: " + failure);
+        }
+
+        if (failures.Count == 0)
+            Directory.Delete(folder, recursive: true);
+        return (kills, folder, [.. failures]);
+    }
+
+    private static async Task<ImmutableArray<string>> SubmitAsync(ChaosCluster cluster, CoordinatorRunOptions options, CancellationToken cancellationToken)
+    {
+        var jobs = ImmutableArray.CreateBuilder<string>();
+        for (var number = 1; number <= options.Jobs; number++)
+        {
+            var file = cluster.Storage.WriteJob($"job-{number}", new JobShape(options.Steps, RanksMax: 2, RanksMin: 2));
+            jobs.Add(await cluster.Client.SubmitAsync(file, $"job-{number}-{cluster.Mark}", cancellationToken));
+        }
+
+        return jobs.DrainToImmutable();
+    }
+
+    private static async Task<int> KillAsync(
+        ChaosCluster cluster, ImmutableArray<string> jobs, CoordinatorRunOptions options, RunLog log, CancellationToken cancellationToken)
+    {
+        var random = new Random(options.Seed);
+        for (var kill = 1; kill <= options.Kills; kill++)
+        {
+            await Task.Delay(random.Next(2000), cancellationToken);
+            var last = await ShowAsync(cluster, jobs[^1], cancellationToken);
+            if (last.Job.State is JobState.Succeeded or JobState.Failed)
+                return kill - 1;
+            cluster.Coordinator.Send(Signal.Kill);
+            await cluster.Coordinator.WaitAsync(cancellationToken);
+            var pause = random.Next(500);
+            log.Write($"kill {kill}; it starts again in {pause} ms");
+            await Task.Delay(pause, cancellationToken);
+            cluster.StartCoordinator();
+            // Some kills come before it answers.
+            if (random.Next(4) > 0)
+                await cluster.WaitForCoordinatorAsync(cancellationToken);
+        }
+
+        return options.Kills;
+    }
+
+    private static async Task CheckAsync(
+        ChaosCluster cluster, ImmutableArray<string> jobs, CoordinatorRunOptions options, RunLog log, List<string> failures, CancellationToken cancellationToken)
+    {
+        foreach (var job in jobs)
+        {
+            await ChaosCluster.UntilAsync(
+                async () => (await cluster.Client.ShowAsync(job, cancellationToken)).Job.State is JobState.Succeeded or JobState.Failed or JobState.Cancelled,
+                $"{job} has ended", options.Patience, cancellationToken);
+            var details = await SettledJob.ReadAsync(cluster.Client, job, cancellationToken);
+            var points = await cluster.Client.MetricsAsync(job, 0, cancellationToken);
+            log.Write($"{job}: {details.Job.State} after {details.Job.CommittedStep} steps, {details.Job.Generation} generations, {details.History.Count} entries of history, {points.Count} metric points");
+            failures.AddRange(RunChecks.Succeeded(details).Concat(RunChecks.History(details)).Concat(RunChecks.Metrics(details, points)).Select(finding => $"{job}: {finding}"));
+            // A generation that no worker had heard of yet may be formed again; one that trains goes on.
+            var generations = points.Select(point => point.Generation).Distinct().Count();
+            if (generations > 1)
+                failures.Add($"{job}: {generations} generations trained, though no rank was lost.");
+        }
+
+        failures.AddRange(RunChecks.NoTelemetryDropped(await cluster.Client.WorkersAsync(cancellationToken)));
+        failures.AddRange(await ClusterChecks.NothingLeftAsync(cluster, EndPatience, cancellationToken));
+    }
+
+    private static async Task<JobDetails> ShowAsync(ChaosCluster cluster, string job, CancellationToken cancellationToken)
+    {
+        JobDetails? details = null;
+        await ChaosCluster.UntilAsync(
+            async () => (details = await cluster.Client.ShowAsync(job, cancellationToken)) is not null, "the coordinator answers", TimeSpan.FromMinutes(1), cancellationToken);
+        return details!;
+    }
+}

@@ -1,0 +1,13 @@
+using System.CommandLine;
+
+namespace Linformer.Cli.Commands.Bench;
+
+/// <summary><c>bench NAME</c>: what is measured beside a peer in the same run, and what is tried at length.</summary>
+internal static class BenchCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create() => new("bench", "Measure beside a peer in one run, or let things go wrong at length")
+    {
+        CollectivesBench.Create(), ChaosBench.Create(),
+    };
+}
