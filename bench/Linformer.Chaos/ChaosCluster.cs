@@ -13,8 +13,8 @@ namespace Linformer.Chaos;
 /// <param name="Networked">Whether each process gets a machine on a network that can be cut; needs root.</param>
 public sealed record ClusterLayout(string Program, int Workers, int Slots = 1, bool Networked = false)
 {
-    /// <summary>The lease of workers, in seconds.</summary>
-    public double Lease { get; init; } = 3;
+    /// <summary>The lease of workers, in seconds; null for the program's default.</summary>
+    public double? Lease { get; init; } = 3;
 }
 
 /// <summary>A coordinator and workers as processes of this machine. Workers have numbers from 1 on; 0 is the coordinator's machine.</summary>
@@ -83,7 +83,8 @@ public sealed class ChaosCluster : IAsyncDisposable
     public void StartCoordinator()
     {
         _coordinator?.Dispose();
-        _coordinator = Start(0, "coordinator", ["coordinator", "--data", Storage.Root, "--listen", $"{Address(0)}:{_port}", "--lease", $"{_layout.Lease}"]);
+        _coordinator = Start(0, "coordinator", ["coordinator", "--data", Storage.Root, "--listen", $"{Address(0)}:{_port}",
+            .. _layout.Lease is { } lease ? ["--lease", $"{lease}"] : Array.Empty<string>()]);
     }
 
     /// <summary>Waits until the coordinator answers.</summary>

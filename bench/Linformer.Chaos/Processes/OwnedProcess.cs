@@ -32,7 +32,9 @@ public sealed class OwnedProcess : IDisposable
     /// <param name="line">The program and its arguments; a prefix such as <c>ip netns exec NAME</c> becomes it.</param>
     /// <param name="mark">What marks it and its children.</param>
     /// <param name="logFile">Gets its output, at its end.</param>
-    public static OwnedProcess Start(IReadOnlyList<string> line, string mark, string logFile)
+    /// <param name="environment">Variables that it gets beside this process's own.</param>
+    public static OwnedProcess Start(
+        IReadOnlyList<string> line, string mark, string logFile, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(line[0], line.Skip(1))
         {
@@ -42,6 +44,8 @@ public sealed class OwnedProcess : IDisposable
             RedirectStandardError = true,
         };
         start.Environment[MarkVariable] = mark;
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>(StringComparer.Ordinal))
+            start.Environment[name] = value;
         var owned = new OwnedProcess(new Process { StartInfo = start }, logFile);
         owned._process.OutputDataReceived += (_, line) => owned.Write(line.Data);
         owned._process.ErrorDataReceived += (_, line) => owned.Write(line.Data);

@@ -8,6 +8,6 @@ internal static class BenchCommand
     /// <summary>The command.</summary>
     public static Command Create() => new("bench", "Measure beside a peer in one run, or let things go wrong at length")
     {
-        CollectivesBench.Create(), ChaosBench.Create(),
+        CollectivesBench.Create(), ChaosBench.Create(), RecoveryBench.Create(),
     };
 }
