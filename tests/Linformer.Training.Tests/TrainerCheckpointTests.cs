@@ -2,7 +2,6 @@ using Linformer.Data;
 using Linformer.Model;
 using Linformer.Model.SafeTensors;
 using Linformer.Training.Checkpoints;
-using Linformer.Training.ProcessGroups;
 using Linformer.Training.Tests.Checkpoints;
 using Linformer.Training.Tests.Trainers;
 using TorchSharp;
@@ -28,14 +27,14 @@ public sealed class TrainerCheckpointTests : IDisposable
     {
         using var fixture = Trained(steps: 30);
         var trainer = fixture.Trainer;
-        var (then, counts) = (Bits.StateOf(trainer), (trainer.Step, trainer.Updates, trainer.LossHistory));
+        var (then, counts) = (Bits.StateOf(trainer), (trainer.Step, trainer.State.Updates, trainer.State.LossHistory));
         var info = await WriteAsync(trainer);
         var later = Train(trainer, steps: 5);
         Bits.StateOf(trainer).ShouldNotBe(then);
 
         TrainerCheckpoint.Restore(info, trainer, GlobalBatch);
         Bits.StateOf(trainer).ShouldBe(then);
-        (trainer.Step, trainer.Updates, trainer.LossHistory).ShouldBe(counts);
+        (trainer.Step, trainer.State.Updates, trainer.State.LossHistory).ShouldBe(counts);
         Train(trainer, steps: 5).ShouldBe(later);
 
         using var another = new TrainerFixture();
@@ -55,7 +54,7 @@ public sealed class TrainerCheckpointTests : IDisposable
         (info.Id.Step, info.Metadata.SamplesConsumed).ShouldBe((4, 4 * GlobalBatch));
         using var another = new TrainerFixture();
         TrainerCheckpoint.Restore(info, another.Trainer, GlobalBatch);
-        (another.Trainer.Step, another.Trainer.Updates).ShouldBe((4, 3));
+        (another.Trainer.Step, another.Trainer.State.Updates).ShouldBe((4, 3));
     }
 
     [Fact]
@@ -169,7 +168,7 @@ public sealed class TrainerCheckpointTests : IDisposable
         using var fixture = Trained(steps: 3);
         var info = await WriteAsync(fixture.Trainer);
         using var task = new OtherTask(new LinearModel([1, 2, 3, 4], bias: 1));
-        using var trainer = new Trainer(task, TrainerFixture.Default, new SingleProcessGroup());
+        using var trainer = new Trainer(task, TrainerFixture.Default);
         var message = Should.Throw<ModelFormatException>(() => TrainerCheckpoint.Restore(info, trainer, GlobalBatch)).Message;
         message.ShouldContain("tensor 'weight' has shape [1, 3]; [1, 4] is expected");
     }
@@ -181,7 +180,7 @@ public sealed class TrainerCheckpointTests : IDisposable
         using var fixture = Trained(steps: 3);
         var info = await WriteAsync(fixture.Trainer);
         using var task = new OtherTask(new WeightOnly());
-        using var trainer = new Trainer(task, TrainerFixture.Default, new SingleProcessGroup());
+        using var trainer = new Trainer(task, TrainerFixture.Default);
         Should.Throw<ModelFormatException>(() => TrainerCheckpoint.Restore(info, trainer, GlobalBatch))
             .Message.ShouldContain("tensor 'bias'");
     }

@@ -15,7 +15,8 @@ public class TrainingMemoryTests
         using var corpus = new SmallCorpus();
         using var task = corpus.Task(corpus.Model(dropout: 0.1));
         using var group = new SingleProcessGroup();
-        using var trainer = new Trainer(task, TrainerFixture.Default with { ClipNorm = 1 }, group);
+        using var trainer = new Trainer(task, TrainerFixture.Default with { ClipNorm = 1 });
+        trainer.Join(group);
         Train(trainer, Steps / 2);
         var (bytes, tensors) = Held();
         Train(trainer, Steps);

@@ -14,14 +14,14 @@ public class BadLossTests
     {
         using var fixture = Trained(BadLossRule.Stop);
         var trainer = fixture.Trainer;
-        var (state, history) = (Bits.StateOf(trainer), trainer.LossHistory);
+        var (state, history) = (Bits.StateOf(trainer), trainer.State.LossHistory);
         SpoilStep(fixture, factor);
         var error = Should.Throw<BadLossException>(() => trainer.TrainStep());
         error.Step.ShouldBe(Before + 1);
         error.Message.ShouldContain($"Step {Before + 1}: the loss is");
         error.Message.ShouldContain("training.onBadLoss");
         Bits.StateOf(trainer).ShouldBe(state);
-        (trainer.Step, trainer.Updates, trainer.LossHistory).ShouldBe((Before, Before, history));
+        (trainer.Step, trainer.State.Updates, trainer.State.LossHistory).ShouldBe((Before, Before, history));
     }
 
     [Theory]
@@ -30,13 +30,13 @@ public class BadLossTests
     {
         using var fixture = Trained(BadLossRule.Skip);
         var trainer = fixture.Trainer;
-        var (state, history) = (Bits.StateOf(trainer), trainer.LossHistory);
+        var (state, history) = (Bits.StateOf(trainer), trainer.State.LossHistory);
         SpoilStep(fixture, factor);
         var skipped = trainer.TrainStep();
         skipped.Skipped.ShouldNotBeNull().ShouldContain("the loss is");
         skipped.Step.ShouldBe(Before + 1);
         Bits.StateOf(trainer).ShouldBe(state);
-        (trainer.Step, trainer.Updates, trainer.LossHistory).ShouldBe((Before + 1, Before, history));
+        (trainer.Step, trainer.State.Updates, trainer.State.LossHistory).ShouldBe((Before + 1, Before, history));
 
         // What was not finite has not stayed in a buffer, and the next samples come next.
         var (loss, gradients) = fixture.ExpectedOfNextStep();
@@ -44,7 +44,7 @@ public class BadLossTests
         next.Skipped.ShouldBeNull();
         next.Loss.ShouldBe(loss, 1e-5 * loss);
         TrainerFixture.ShouldBeClose(fixture.Gradients, gradients, 1e-5);
-        (trainer.Step, trainer.Updates).ShouldBe((Before + 2, Before + 1));
+        (trainer.Step, trainer.State.Updates).ShouldBe((Before + 2, Before + 1));
         Bits.StateOf(trainer).ShouldNotBe(state);
     }
 

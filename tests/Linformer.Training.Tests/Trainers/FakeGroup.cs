@@ -31,6 +31,8 @@ internal sealed class FakeGroup(int rank, int worldSize) : IProcessGroup
 
     public IWork Barrier() => throw new NotSupportedException();
 
+    public void ThrowIfFailed() => _single.ThrowIfFailed();
+
     public void Abort(Exception? reason = null) => _single.Abort(reason);
 
     public void Dispose() => _single.Dispose();

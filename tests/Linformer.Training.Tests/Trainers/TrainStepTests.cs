@@ -24,7 +24,7 @@ public class TrainStepTests
                 () => result.Skipped.ShouldBeNull(),
                 () => result.StopRequested.ShouldBeFalse());
             fixture.Trainer.Step.ShouldBe(step);
-            fixture.Trainer.Updates.ShouldBe(step);
+            fixture.Trainer.State.Updates.ShouldBe(step);
         }
     }
 
@@ -121,7 +121,7 @@ public class TrainStepTests
     {
         using var fixture = new TrainerFixture(TrainerFixture.Default with { OnBadLoss = rule });
         fixture.Trainer.TrainStep();
-        var (state, history) = (Bits.StateOf(fixture.Trainer), fixture.Trainer.LossHistory);
+        var (state, history) = (Bits.StateOf(fixture.Trainer), fixture.Trainer.State.LossHistory);
         var rows = fixture.Task.Rows;
         fixture.Task.Rows = _ => 0;
         var result = fixture.Trainer.TrainStep();
@@ -130,13 +130,13 @@ public class TrainStepTests
         result.Loss.ShouldBe(double.NaN);
         result.Tokens.ShouldBe(80);
         Bits.StateOf(fixture.Trainer).ShouldBe(state);
-        (fixture.Trainer.Step, fixture.Trainer.Updates, fixture.Trainer.LossHistory).ShouldBe((2, 1, history));
+        (fixture.Trainer.Step, fixture.Trainer.State.Updates, fixture.Trainer.State.LossHistory).ShouldBe((2, 1, history));
 
         fixture.Task.Rows = rows;
         var (loss, gradients) = fixture.ExpectedOfNextStep();
         fixture.Trainer.TrainStep().Loss.ShouldBe(loss, 1e-5 * loss);
         TrainerFixture.ShouldBeClose(fixture.Gradients, gradients, 1e-5);
-        fixture.Trainer.Updates.ShouldBe(2);
+        fixture.Trainer.State.Updates.ShouldBe(2);
     }
 
     [Fact]
@@ -175,7 +175,7 @@ public class TrainStepTests
         group.Failure = failure;
         Should.Throw<ProcessGroupException>(() => fixture.Trainer.TrainStep()).ShouldBeSameAs(failure);
         Bits.StateOf(fixture.Trainer).ShouldBe(state);
-        (fixture.Trainer.Step, fixture.Trainer.Updates).ShouldBe((1, 1));
+        (fixture.Trainer.Step, fixture.Trainer.State.Updates).ShouldBe((1, 1));
     }
 
     [Theory]
@@ -190,6 +190,10 @@ public class TrainStepTests
         using var group = new FakeGroup(rank: 0, worldSize);
         using var task = new LinearTask();
         var options = TrainerFixture.Default with { GlobalBatch = globalBatch, MicroBatch = microBatch };
-        Should.Throw<ArgumentException>(() => new Trainer(task, options, group)).Message.ShouldContain(expected);
+        Should.Throw<ArgumentException>(() =>
+        {
+            using var trainer = new Trainer(task, options);
+            trainer.Join(group);
+        }).Message.ShouldContain(expected);
     }
 }

@@ -10,7 +10,8 @@ internal sealed class TrainerFixture : IDisposable
     {
         Options = options ?? Default;
         Task = new LinearTask();
-        Trainer = new Trainer(Task, Options, group ?? new SingleProcessGroup());
+        Trainer = new Trainer(Task, Options);
+        Trainer.Join(group ?? new SingleProcessGroup());
     }
 
     public static TrainingOptions Default { get; } = new()
