@@ -46,7 +46,7 @@ public class StateExchangeTests
     [Theory]
     [InlineData(2)]
     [InlineData(3)]
-    [InlineData(5)]
+    [InlineData(4)]
     public void All_ranks_get_what_the_root_has_and_its_note(int worldSize)
     {
         var states = new int[worldSize][];
@@ -146,9 +146,14 @@ public class StateExchangeTests
             {
                 StateExchange.Transfer(fixture.Trainer, disturbed, root: 0, receivers: [1, 2], note: []);
             }
+            catch (ProcessGroupException)
+            {
+                // What a rank does whose group has failed.
+                group.Abort();
+                throw;
+            }
             finally
             {
-                group.Abort();
                 Bits.StateOf(fixture.Trainer).ShouldBe(bits);
                 fixture.Trainer.State.ShouldBe(state);
             }

@@ -145,30 +145,33 @@ public class MembershipTests
     [Fact]
     public void Joining_over_and_over_keeps_no_tensors()
     {
-        Ranks.Parallel(2, rank =>
+        using var first = new TrainerFixture();
+        using var second = new TrainerFixture();
+        var generation = 0;
+        void Join(int times)
         {
-            using var fixture = new TrainerFixture();
-            var store = Stores;
-            var before = 0L;
-            for (var generation = 1; generation <= 220; generation++)
+            for (var i = 0; i < times; i++)
             {
-                using var group = new GlooProcessGroup(rank, 2, generation, store);
-                // The first gives to the second, which every time comes as one that holds nothing.
-                StateExchange.Gather(group, new StateOffer(rank == 0, 0, fixture.Trainer.Step, Stop: false)).Count.ShouldBe(2);
-                StateExchange.Transfer(fixture.Trainer, group, root: 0, receivers: [1], note: [1, 2, 3]);
-                fixture.Trainer.Join(group);
-                fixture.Trainer.TrainStep();
-                fixture.Trainer.Leave();
-                if (generation == 20)
+                generation++;
+                var store = new InMemoryRendezvousStore();
+                Ranks.Parallel(2, rank =>
                 {
-                    before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-                }
+                    var trainer = rank == 0 ? first.Trainer : second.Trainer;
+                    using var group = new GlooProcessGroup(rank, 2, generation, store);
+                    // The second comes every time as one that holds nothing.
+                    StateExchange.Gather(group, new StateOffer(rank == 0, 0, trainer.Step, Stop: false)).Count.ShouldBe(2);
+                    StateExchange.Transfer(trainer, group, root: 0, receivers: [1], note: [1, 2, 3]);
+                    trainer.Join(group);
+                    trainer.TrainStep();
+                    trainer.Leave();
+                }).ShouldAllBe(error => error == null);
             }
+        }
 
-            DisposeScopeManager.Statistics.ThreadTotalLiveCount.ShouldBe(before);
-            fixture.Trainer.Step.ShouldBe(220);
-        }).ShouldAllBe(error => error == null);
+        Join(20);
+        var before = torch.Tensor.TotalCount;
+        Join(200);
+        torch.Tensor.TotalCount.ShouldBe(before);
+        (first.Trainer.Step, second.Trainer.Step).ShouldBe((220, 220));
     }
-
-    private static InMemoryRendezvousStore Stores { get; } = new();
 }
