@@ -58,7 +58,6 @@ public class JobFileErrorTests
     [InlineData("ranks: { max: 9 }", "ranks.max", "9 is more than the 8 micro-batches of a step")]
     // Not available yet.
     [InlineData("training: { precision: bf16 }", "training.precision", "'bf16' is not available yet; use fp32")]
-    [InlineData("training: { onBadLoss: back }", "training.onBadLoss", "'back' is not available yet; use stop or skip")]
     [InlineData("task: causal-lm", "task", "'causal-lm' is not available yet; use masked-lm")]
     [InlineData("device: cuda", "device", "'cuda' is not available in this build")]
     // Duplicates.

@@ -88,11 +88,6 @@ internal static class JobFileRules
             facts => facts.Job.Training.Precision == PrecisionKind.Fp32
                 ? null
                 : $"{facts.Show("training.precision", facts.Job.Training.Precision)} is not available yet; use fp32"),
-        new("`training.onBadLoss`: `back` is not available yet.",
-            ["training.onBadLoss"],
-            facts => facts.Job.Training.OnBadLoss == BadLossAction.Back
-                ? $"{facts.Show("training.onBadLoss", facts.Job.Training.OnBadLoss)} is not available yet; use stop or skip"
-                : null),
         new("`device: cuda` needs a build with GPU support (`./linformer build --feed nuget --torch cuda`).",
             ["device"],
             facts => facts.Job.Device == DeviceKind.Cuda && !facts.Cuda

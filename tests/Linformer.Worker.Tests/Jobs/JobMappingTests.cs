@@ -90,13 +90,7 @@ public class JobMappingTests
 
         Options(t => t with { OnBadLoss = BadLossAction.Stop }).OnBadLoss.ShouldBe(BadLossRule.Stop);
         Options(t => t with { OnBadLoss = BadLossAction.Skip }).OnBadLoss.ShouldBe(BadLossRule.Skip);
-    }
-
-    [Fact]
-    public void Going_back_on_a_bad_loss_is_refused_rather_than_taken_for_another_rule()
-    {
-        var result = JobFileParser.Parse("{ name: a, corpus: { files: [a] }, training: { onBadLoss: back } }", "job.yaml");
-        Should.Throw<JobFileException>(() => result.OrThrow()).Message.ShouldContain("'back' is not available yet; use stop or skip");
+        Options(t => t with { OnBadLoss = BadLossAction.Back }).OnBadLoss.ShouldBe(BadLossRule.Back);
     }
 
     [Fact]
