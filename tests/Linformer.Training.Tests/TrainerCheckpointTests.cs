@@ -45,6 +45,50 @@ public sealed class TrainerCheckpointTests : IDisposable
     }
 
     [Fact]
+    public async Task One_that_does_not_say_how_many_ranks_there_were_can_be_gone_on_from()
+    {
+        using var fixture = Trained(steps: 3);
+        var info = await ChangedAsync(
+            fixture, replaced: ("trainer.json", stream => stream.Write("""{"Step":3,"Updates":3,"MeanLoss":1.5,"GoodLosses":3}"""u8)));
+        TrainerCheckpoint.Restore(info, fixture.Trainer, GlobalBatch);
+        fixture.Trainer.State.ShouldBe(new TrainerState(3, 3, new LossHistory(1.5, 3), WorldHistory.Unknown(3)));
+        fixture.Trainer.TrainStep();
+        fixture.Trainer.State.World.Segments.ShouldBe([new WorldSegment(4, 1)]);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_with_any_damage_is_passed_over_for_the_one_before()
+    {
+        using var fixture = Trained(steps: 3);
+        var before = await WriteAsync(fixture.Trainer);
+        Train(fixture.Trainer, steps: 1);
+        var info = await WriteAsync(fixture.Trainer);
+        var random = new Random(11);
+        foreach (var path in Directory.GetFiles(info.Folder))
+        {
+            var whole = await File.ReadAllBytesAsync(path);
+            for (var i = 0; i < 20; i++)
+            {
+                var place = random.Next(whole.Length);
+                byte[] damaged = i % 2 == 0 ? whole[..place] : [.. whole];
+                if (i % 2 == 1)
+                {
+                    damaged[place] ^= (byte)(1 << random.Next(8));
+                }
+
+                await File.WriteAllBytesAsync(path, damaged);
+                var warnings = new List<CheckpointDamage>();
+                _store.FindNewestValid(warnings.Add).ShouldNotBeNull().Id.ShouldBe(before.Id);
+                warnings.ShouldHaveSingleItem().Id.ShouldBe(info.Id);
+            }
+
+            await File.WriteAllBytesAsync(path, whole);
+        }
+
+        _store.FindNewestValid(damage => throw new InvalidOperationException(damage.ToString()))!.Id.ShouldBe(info.Id);
+    }
+
+    [Fact]
     public async Task Skipped_steps_are_counted_apart_from_updates()
     {
         using var fixture = Trained(steps: 3);

@@ -1,5 +1,6 @@
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
+using Linformer.Training.ProcessGroups;
 using Linformer.Worker.RankProtocol;
 using Serilog;
 
@@ -18,7 +19,11 @@ internal sealed class BackgroundCheckpoints(
     /// <summary>Copies the trainer's state and starts to write it, once the one before is written.</summary>
     /// <param name="trainer">The trainer, between two steps.</param>
     /// <param name="join">The generation that has taken the step.</param>
-    public void Write(Trainer trainer, JoinMessage join)
+    /// <param name="confirmed">
+    /// Completes when all ranks have applied the step. If some have not, they go on from the one before, and this one is in no
+    /// checkpoint. Null when it is known that all have.
+    /// </param>
+    public void Write(Trainer trainer, JoinMessage join, IWork? confirmed)
     {
         var id = new CheckpointId(join.Lineage, join.Generation, trainer.Step);
         if (id == _newest)
@@ -29,7 +34,7 @@ internal sealed class BackgroundCheckpoints(
         FinishWriting(mustBeWritten: false);
         _newest = id;
         var copy = TrainerCheckpoint.Take(trainer, options.GlobalBatch);
-        _writing = WriteAsync(copy, id, new CheckpointLineage(join.Lineage, join.LineageLimits ?? []));
+        _writing = WriteAsync(copy, id, confirmed, new CheckpointLineage(join.Lineage, join.LineageLimits ?? []));
     }
 
     /// <summary>Waits until the checkpoint that is being written is on disk.</summary>
@@ -44,6 +49,7 @@ internal sealed class BackgroundCheckpoints(
         }
         catch (CheckpointException e) when (!mustBeWritten)
         {
+            _newest = null;
             log.Warning("A checkpoint could not be written; training goes on: {Reason}", e.Message);
             control.ReportWarning($"A checkpoint could not be written; training goes on. {e.Message}");
         }
@@ -54,6 +60,19 @@ internal sealed class BackgroundCheckpoints(
     }
 
     public void Dispose() => FinishWriting(mustBeWritten: false);
+
+    private static bool HasSucceeded(IWork work)
+    {
+        try
+        {
+            work.Wait();
+            return true;
+        }
+        catch (ProcessGroupException)
+        {
+            return false;
+        }
+    }
 
     private IReadOnlyList<CheckpointId> DeleteOlder(CheckpointId written, CheckpointLineage lineage)
     {
@@ -78,10 +97,15 @@ internal sealed class BackgroundCheckpoints(
         }
     }
 
-    private async Task WriteAsync(TrainerCheckpoint copy, CheckpointId id, CheckpointLineage lineage)
+    private async Task WriteAsync(TrainerCheckpoint copy, CheckpointId id, IWork? confirmed, CheckpointLineage lineage)
     {
         using (copy)
         {
+            if (confirmed is not null && !await Task.Run(() => HasSucceeded(confirmed)))
+            {
+                return;
+            }
+
             var info = await copy.WriteAsync(store, id.Lineage, id.Generation, start.JobJson);
             log.ForContext("Step", id.Step).Information("Checkpoint {Checkpoint} is on disk", id);
             var deleted = DeleteOlder(id, lineage).Select(older => older.ToString()).ToList();

@@ -51,7 +51,8 @@ internal sealed class Confirmations : IDisposable
     /// <summary>Lets the newest step that was kept be told once all ranks have come here.</summary>
     /// <param name="group">The generation's group; all its ranks call this after the same step.</param>
     /// <param name="report">Whether this rank tells.</param>
-    public void Confirm(IProcessGroup group, bool report)
+    /// <returns>Completes when all ranks have come here.</returns>
+    public IWork Confirm(IProcessGroup group, bool report)
     {
         var barrier = group.Barrier();
         lock (_idle)
@@ -60,6 +61,7 @@ internal sealed class Confirmations : IDisposable
         }
 
         _waiting.Add((barrier, report ? _recent.Last?.Value : null));
+        return barrier;
     }
 
     /// <summary>Waits until everything that could be told has been told.</summary>

@@ -88,7 +88,8 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
         if (state.WasHeld)
         {
             // What comes after a step may not have been done of the last one.
-            AfterStep();
+            EvaluateIfDue();
+            WriteIfDue(confirmed: null);
         }
 
         if (state.IsRoot)
@@ -124,29 +125,28 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
             member.Control.ReportWarning($"Step {result.Step} was not applied: {reason}");
         }
 
-        AfterStep();
-        member.Confirmations.Confirm(group.Inner, report: Leads);
+        EvaluateIfDue();
+        WriteIfDue(member.Confirmations.Confirm(group.Inner, report: Leads));
         return result;
     }
 
-    // Between two steps, on all ranks.
-    private void AfterStep()
-    {
-        if (_trainer.Step > 0 && (IsLast || IsDue(_options.EvaluateEvery)))
-        {
-            Evaluate();
-        }
+    private bool IsDue(long every) => _trainer.Step > 0 && (IsLast || (every > 0 && _trainer.Step % every == 0));
 
-        if (Leads && _trainer.Step > 0 && (IsLast || IsDue(_options.CheckpointEvery)))
+    private void WriteIfDue(IWork? confirmed)
+    {
+        if (Leads && IsDue(_options.CheckpointEvery))
         {
-            member.Checkpoints.Write(_trainer, join);
+            member.Checkpoints.Write(_trainer, join, confirmed);
         }
     }
 
-    private bool IsDue(long every) => every > 0 && _trainer.Step % every == 0;
-
-    private void Evaluate()
+    private void EvaluateIfDue()
     {
+        if (!IsDue(_options.EvaluateEvery))
+        {
+            return;
+        }
+
         var evaluation = _trainer.Evaluate();
         _evaluation = evaluation;
         if (member.Confirmations.Of(_trainer.Step) is { } progress)
@@ -173,7 +173,7 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
         {
             if (write && _trainer.Step > 0)
             {
-                member.Checkpoints.Write(_trainer, join);
+                member.Checkpoints.Write(_trainer, join, confirmed: null);
             }
 
             member.Checkpoints.FinishWriting(mustBeWritten: write);

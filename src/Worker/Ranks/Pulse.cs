@@ -20,7 +20,7 @@ internal sealed class Pulse : IDisposable
     public Pulse(RankControl control)
     {
         _control = control;
-        _thread = new Thread(Beat) { IsBackground = true, Name = "pulse", Priority = ThreadPriority.AboveNormal };
+        _thread = new Thread(Beat) { IsBackground = true, Name = "pulse" };
         _thread.Start();
     }
 

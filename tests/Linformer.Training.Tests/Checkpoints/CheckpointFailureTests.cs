@@ -152,6 +152,33 @@ public sealed class CheckpointFailureTests : IDisposable
         }
     }
 
+    // A checkpoint takes 120 writes: 30 for each of its four files.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(30)]
+    [InlineData(77)]
+    [InlineData(119)]
+    [InlineData(120)]
+    [InlineData(121)]
+    [Trait("Lane", "Processes")]
+    public async Task AWriterKilledBetweenTwoWritesLeavesTheCheckpointBeforeItWhole(int writes)
+    {
+        await WriteAsync(1, new byte[10]);
+        using var process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Linformer.Training.TestWriter"))
+        {
+            ArgumentList = { _folder.Root, "2", writes.ToString() },
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+        })!;
+        await process.WaitForExitAsync();
+        process.ExitCode.ShouldBe(137);
+
+        _store.FindNewestValid(Unexpected)!.Id.Step.ShouldBe(writes < 120 ? 1 : 2);
+        _store.Retain(2).ShouldBeEmpty();
+        Entries().Length.ShouldBe(writes < 120 ? 1 : 2);
+    }
+
     // Returns the last step that the process reported as written.
     private async Task<long> WriteUntilKilledAsync(long firstStep, TimeSpan delay)
     {

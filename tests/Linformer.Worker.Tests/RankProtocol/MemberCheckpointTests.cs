@@ -1,0 +1,96 @@
+using Linformer.Training;
+using Linformer.Worker.Jobs;
+using Linformer.Worker.RankProtocol;
+
+namespace Linformer.Worker.Tests.RankProtocol;
+
+/// <summary>Rank processes that go on from checkpoints, and go back to them.</summary>
+[Trait("Lane", "Processes")]
+public sealed class MemberCheckpointTests
+{
+    [Fact]
+    public void ANewLineageGoesOnFromWhatWasKeptAndLeavesStepsOut()
+    {
+        using var job = new MemberFixture("steps: 30, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 100");
+        var (first, second) = (job.Start(), job.Start());
+        MemberFixture.Form(1, [first, second]);
+        first.WaitFor<ProgressMessage>(progress => progress.Step >= 16);
+
+        // The state of the lineage before is worth nothing in the new one.
+        MemberFixture.Form(2, [first, second], join => join with { Lineage = 1, AtOnce = true, SkippedSteps = [9], LineageLimits = [8] });
+        first.WaitFor<JoinedMessage>(joined => joined.Generation == 2).ShouldBe(new JoinedMessage(1, 2, 5, "checkpoint l0000-g0001-s00000005"));
+        second.WaitFor<JoinedMessage>(joined => joined.Generation == 2).ShouldBe(new JoinedMessage(1, 2, 5, "received"));
+        first.WaitFor<FinishedMessage>();
+
+        var told = first.Progress.Where(progress => progress.Lineage == 1).ToList();
+        told.Select(progress => progress.Step).ShouldBe(Enumerable.Range(6, 25).Select(step => (long)step));
+        told.Where(progress => double.IsNaN(progress.Loss)).Select(progress => progress.Step).ShouldBe([9L]);
+        first.WaitFor<WarningMessage>().Message.ShouldBe("Step 9 was not applied: it is left out");
+        job.History.Segments.ShouldBe([new WorldSegment(1, 2), new WorldSegment(9, 0), new WorldSegment(10, 2)]);
+        job.CheckpointNames.ShouldContain("l0001-g0002-s00000030");
+        job.Replay(job.History).ShouldBe(job.Weights);
+    }
+
+    [Fact]
+    public void ABadLossThatAsksToGoBackIsToldByAllAndEndsNobody()
+    {
+        using var job = new MemberFixture("steps: 30, learningRate: 1.0e+30, clipNorm: 0, warmupSteps: 0, onBadLoss: back, evaluateEvery: 1000000, checkpointEvery: 1000000");
+        var (first, second) = (job.Start(), job.Start());
+        MemberFixture.Form(1, [first, second]);
+        foreach (var member in (MemberProcess[])[first, second])
+        {
+            var left = member.WaitFor<LeftMessage>();
+            (left.Step, left.BadLossStep, left.HoldsState).ShouldBe((1, 2, true));
+            left.Broken.ShouldNotBeNull().ShouldMatch("^the (loss|gradient)");
+        }
+
+        MemberFixture.Form(2, [second, first], join => join with { Lineage = 1, SkippedSteps = [2], LineageLimits = [0] });
+        second.WaitFor<JoinedMessage>(joined => joined.Generation == 2).ShouldBe(new JoinedMessage(1, 2, 0, "fresh"));
+        first.WaitFor<LeftMessage>(left => left.Generation == 2).BadLossStep.ShouldBe(3);
+    }
+
+    [Fact]
+    public void AGenerationThatHasBeenReplacedDeletesNothing()
+    {
+        using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 1");
+        var member = job.Start();
+        MemberFixture.Form(1, [member]);
+        member.WaitFor<CheckpointedMessage>(checkpoint => checkpoint.Deleted is { Count: 1 });
+        Directory.CreateDirectory(Path.Combine(job.Folder, job.RunFolder, StorageLayout.CheckpointsName, "l0000-g0002-s00000001"));
+
+        var warning = member.WaitFor<WarningMessage>(warned => warned.Message.Contains("newer generation", StringComparison.Ordinal));
+        warning.Message.ShouldStartWith("Older checkpoints stay: checkpoint l0000-g0002-s00000001 is of a newer generation than generation 1");
+        var kept = member.Messages.OfType<CheckpointedMessage>().Last(checkpoint => checkpoint.Deleted is null).Checkpoint;
+        var step = member.Applied;
+        member.WaitFor<CheckpointedMessage>(checkpoint => checkpoint.Step > step + 10);
+        job.CheckpointNames.ShouldContain(kept);
+    }
+
+    [Fact]
+    public void ADamagedCheckpointIsSkippedWithAWarningThatNamesIt()
+    {
+        using var job = new MemberFixture("steps: 12, evaluateEvery: 1000000, checkpointEvery: 5");
+        var member = job.Start();
+        MemberFixture.Form(1, [member]);
+        member.WaitFor<FinishedMessage>();
+        job.CheckpointNames.ShouldBe(["l0000-g0001-s00000005", "l0000-g0001-s00000010", "l0000-g0001-s00000012"]);
+        foreach (var name in job.CheckpointNames[1..])
+        {
+            var path = Path.Combine(job.Folder, job.RunFolder, StorageLayout.CheckpointsName, name, "optimizer.safetensors");
+            var bytes = File.ReadAllBytes(path);
+            bytes[^1] ^= 1;
+            File.WriteAllBytes(path, bytes);
+        }
+
+        var weights = job.Weights;
+        var (next, other) = (job.Start(), job.Start());
+        MemberFixture.Form(2, [next, other], join => join with { CommittedStep = 12 });
+        next.WaitFor<JoinedMessage>().Source.ShouldBe("checkpoint l0000-g0001-s00000005");
+        next.Messages.OfType<WarningMessage>().Select(warned => warned.Message).ShouldSatisfyAllConditions(
+            warned => warned.Count().ShouldBe(2),
+            warned => warned.ShouldAllBe(message => message.Contains("optimizer.safetensors: its SHA-256 is", StringComparison.Ordinal)));
+        next.WaitFor<FinishedMessage>();
+        job.History.Segments.ShouldBe([new WorldSegment(1, 1), new WorldSegment(6, 2)]);
+        job.Weights.ShouldNotBe(weights, "two ranks sum in another order than one");
+    }
+}
