@@ -40,7 +40,8 @@ public readonly record struct RankSigns(
 /// <param name="Silent">For how long no message has come.</param>
 /// <param name="Idle">For how long the training thread got no further and waited for nobody.</param>
 /// <param name="Longest">The longest of the usual times from one sign of getting further to the next.</param>
-public readonly record struct WatchState(RankSigns Last, TimeSpan Silent, TimeSpan Idle, TimeSpan Longest);
+/// <param name="Leaving">The time since its last word.</param>
+public readonly record struct WatchState(RankSigns Last, TimeSpan Silent, TimeSpan Idle, TimeSpan Longest, TimeSpan Leaving);
 
 /// <summary>
 /// Finds ranks that hang. It counts its own looks, not the clock's time: when the one who looks has stood still itself, that is not
@@ -70,7 +71,8 @@ public static class Watchdog
             signs,
             signs.Messages != before.Last.Messages ? TimeSpan.Zero : before.Silent + passed,
             moved ? TimeSpan.Zero : interval,
-            longest);
+            longest,
+            signs.Leaving ? before.Leaving + passed : TimeSpan.Zero);
         return (after, Blame(after, options));
     }
 
@@ -79,7 +81,7 @@ public static class Watchdog
         var signs = state.Last;
         if (signs.Leaving)
         {
-            return state.Silent > options.Farewell ? $"did not end within {Seconds(state.Silent)} s of its last word and was killed by its worker" : null;
+            return state.Leaving > options.Farewell ? $"did not end within {Seconds(state.Leaving)} s of its last word and was killed by its worker" : null;
         }
 
         if (signs.Messages == 0)

@@ -218,6 +218,9 @@ internal sealed class FakeCoordinator : IAsyncDisposable
                 case V1.AgentMessage.KindOneofCase.Status:
                     peer.Statuses.Add(message.Status);
                     break;
+                case V1.AgentMessage.KindOneofCase.Rendezvous:
+                    peer.Rendezvous.Add(message.Rendezvous);
+                    break;
                 case V1.AgentMessage.KindOneofCase.Telemetry:
                     peer.TelemetryMessages++;
                     peer.Add(message.Telemetry);
@@ -271,6 +274,9 @@ internal sealed class FakeCoordinator : IAsyncDisposable
         public SortedDictionary<long, V1.TelemetryItem> Telemetry { get; } = [];
 
         public int TelemetryMessages { get; set; }
+
+        /// <summary>Values that its ranks have set, also those that came more than once.</summary>
+        public List<V1.RendezvousValue> Rendezvous { get; } = [];
 
         /// <summary>Items that came more than once.</summary>
         public int Repeated { get; private set; }
