@@ -127,7 +127,7 @@ internal sealed class FakeRank
                 var bad = alwaysBad || _step + 1 == badStep;
                 if (bad && _join.SkippedSteps?.Contains(_step + 1) != true)
                 {
-                    Leave("had a loss of NaN at step " + (_step + 1), _step + 1);
+                    Leave("the loss is NaN", _step + 1);
                     _step = 0;
                     break;
                 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Linformer.Protocol;
+using Linformer.Training;
 using Linformer.Worker.Local;
 
 namespace Linformer.Cli.Commands;
@@ -13,22 +15,48 @@ internal static class TrainCommand
         var file = new Argument<string>("FILE") { Description = "The job file (YAML or JSON)" };
         var ranks = new Option<int?>("--ranks") { Description = "Rank processes (default: the job's ranks.max)", HelpName = "N" };
         var resume = new Option<bool>("--resume") { Description = "Go on from the newest checkpoint that is whole" };
+        var replay = new Option<string?>("--replay")
+        {
+            Description = "Repeat a training: as many ranks at each step as its history.json says, which gives the same weights to the bit",
+            HelpName = "HISTORY",
+        };
+        var name = new Option<string?>("--name") { Description = "Train under another name than the job file's", HelpName = "NAME" };
         var data = StorageOption.Create();
-        var command = new Command("train", "Train a job with rank processes on this machine") { file, ranks, resume, data };
+        var command = new Command("train", "Train a job with rank processes on this machine") { file, ranks, resume, replay, name, data };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(replay) is not null && (result.GetValue(resume) || result.GetValue(ranks) is not null))
+                result.AddError("--replay takes the ranks from the history and starts with its first step: neither --ranks nor --resume goes with it.");
+        });
+        command.WithExamples(
+            "train examples/tiny.yaml --ranks 2",
+            "train examples/tiny.yaml --replay linformer-data/jobs/tiny/history.json --name tiny-again");
         command.SetAction((parsed, cancellation) =>
         {
-            var job = JobFileParser.Load(parsed.GetValue(file)!).OrThrow();
+            var job = Named(JobFileParser.Load(parsed.GetValue(file)!).OrThrow(), parsed.GetValue(name));
             var options = new LocalTrainingOptions
             {
                 RankProgram = RankProcessCommand.Self(),
                 StorageRoot = parsed.GetValue(data)!,
                 Ranks = parsed.GetValue(ranks),
                 Resume = parsed.GetValue(resume),
+                Replay = parsed.GetValue(replay) is { } history ? WorldHistory.Load(history) : null,
             };
-            var again = $"./linformer train {Shell.Quote(parsed.GetValue(file)!)} --data {Shell.Quote(options.StorageRoot)}{(options.Ranks is { } n ? $" --ranks {n}" : "")} --resume";
+            var called = parsed.GetValue(name) is { } other ? $" --name {Shell.Quote(other)}" : "";
+            var again = $"./linformer train {Shell.Quote(parsed.GetValue(file)!)} --data {Shell.Quote(options.StorageRoot)}{(options.Ranks is { } n ? $" --ranks {n}" : "")}{called} --resume";
             return RunAsync(CommandContext.Of(parsed), options, job, again, cancellation);
         });
         return command;
+    }
+
+    // By the rules of job files.
+    private static JobFile Named(JobFile job, string? name)
+    {
+        if (name is null)
+            return job;
+        var fields = JsonNode.Parse(job.ToJson())!;
+        fields["name"] = name;
+        return JobFileParser.Parse(fields.ToJsonString(), "--name").OrThrow();
     }
 
     private static async Task<int> RunAsync(

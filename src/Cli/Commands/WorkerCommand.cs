@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Linformer.Cli.Cluster;
@@ -12,6 +13,8 @@ internal static class WorkerCommand
 {
     private const string TokenVariable = "LINFORMER_JOIN_TOKEN";
     private const int MostSlots = 1024;
+    private const int LeastHangSeconds = 1;
+    private const int MostHangSeconds = 3600;
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -30,8 +33,20 @@ internal static class WorkerCommand
             Description = $"A file with the join token; the coordinator keeps it in coordinator/join-token below its --data (default: the token in {TokenVariable})",
             HelpName = "FILE",
         };
+        var hangTimeout = new Option<double>("--hang-timeout")
+        {
+            Description = $"A rank that gives no sign of life for so long, and for four of its usual steps, is killed ({LeastHangSeconds} to {MostHangSeconds})",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => new WatchdogOptions().Silence.TotalSeconds,
+        };
+        hangTimeout.Validators.Add(result =>
+        {
+            var seconds = result.GetValueOrDefault<double>();
+            if (!(seconds >= LeastHangSeconds && seconds <= MostHangSeconds))
+                result.AddError($"--hang-timeout is {seconds.ToString(CultureInfo.InvariantCulture)}; allowed are {LeastHangSeconds} to {MostHangSeconds} seconds.");
+        });
         var format = HostLog.Option();
-        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile, format };
+        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile, hangTimeout, format };
         client.AddCoordinatorTo(command);
         command.WithExamples(
             "worker --coordinator head:7070 --data /data/linformer --join-token-file join-token",
@@ -50,6 +65,7 @@ internal static class WorkerCommand
                 Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
                 StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
                 RankProgram = RankProcessCommand.Self(),
+                Watchdog = new WatchdogOptions { Silence = TimeSpan.FromSeconds(parsed.GetValue(hangTimeout)) },
             };
             return await RunAsync(context, options, coordinators, parsed.GetValue(format), cancellation);
         });
@@ -64,7 +80,7 @@ internal static class WorkerCommand
             new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Address, options.StorageRoot },
             output => output.WriteLine($"Worker {options.Name} with {options.Slots} slots, reached at {options.Address}; coordinator {coordinators.Words}, storage {options.StorageRoot}"));
         await context.Output.FlushAsync(CancellationToken.None);
-        using var told = cancellation.Register(() => context.Note("Leaving: ranks write a checkpoint and stop. A second Ctrl-C ends at once."));
+        using var told = cancellation.Register(() => context.Note("Leaving: ranks hand over at the next step, or write a checkpoint and stop. A second Ctrl-C ends at once."));
         try
         {
             await new WorkerAgent(options, log.ForContext("Worker", options.Name)).RunAsync(cancellation);

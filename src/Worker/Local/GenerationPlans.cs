@@ -43,7 +43,7 @@ internal sealed class TrainingPlan(int ranks, RunRecord record, Action<RunRecord
 
         if (_record.Lineage >= MostReturns)
         {
-            throw new BadDataException($"Step {step} {end.Reason}, and the job has gone back {MostReturns} times already, from the steps {string.Join(", ", _record.SkippedSteps ?? [])}. Lower training.learningRate, or look at the corpus.");
+            throw new BadDataException($"Step {step}: {end.Reason}, and the job has gone back {MostReturns} times already, from the steps {string.Join(", ", _record.SkippedSteps ?? [])}. Lower training.learningRate, or look at the corpus.");
         }
 
         _record = _record.GoneBackFrom(step);
@@ -105,7 +105,7 @@ internal sealed class ReplayPlan : IGenerationPlan
     {
         if (end.BadLossStep is { } step)
         {
-            throw new BadDataException($"Step {step} {end.Reason}, which it did not when the history was recorded: the job or its corpus is another one.");
+            throw new BadDataException($"Step {step}: {end.Reason}, and it was not when the history was recorded: the job or its corpus is another one.");
         }
 
         if (_current + 1 == _generations.Count || end.Step != _generations[_current].Last)

@@ -185,6 +185,10 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
             case (int rank, LeftMessage left) when left.Generation == _generation.Generation && !_ending:
                 Left(rank, left);
                 break;
+            case (int rank, LeftMessage) when _deadline == Deadline.Failure:
+                // It only waits for others that will not come.
+                _members[rank].Kill();
+                break;
             case StopMessage when !_ending:
                 logger.Information("Stopping {Count} ranks", run.Processes);
                 EndAll(Deadline.Stop, run.StopTimeout);
@@ -263,8 +267,15 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
         return deadline;
     }
 
-    // One that computes alone is asked to stop; one that has left its generation ends at once.
-    private void Fail() => EndAll(Deadline.Failure, run.FailureGrace);
+    // One that computes is asked to stop; one that has left its generation ends at once.
+    private void Fail()
+    {
+        EndAll(Deadline.Failure, run.FailureGrace);
+        foreach (var rank in _left)
+        {
+            _members[rank].Kill();
+        }
+    }
 
     private void EndAll(Deadline deadline, TimeSpan within)
     {

@@ -60,7 +60,7 @@ public sealed record LocalRun
 /// <param name="Generation">The generation.</param>
 /// <param name="Step">The last step that they applied.</param>
 /// <param name="BadLossStep">The step whose loss was bad, where that is why; null when they left where they were told to.</param>
-/// <param name="Reason">What was bad, as a predicate; null otherwise.</param>
+/// <param name="Reason">What was bad, such as "the loss is NaN"; null otherwise.</param>
 public sealed record GenerationEnd(int Generation, long Step, long? BadLossStep, string? Reason);
 
 /// <summary>How a run ended that did not fail.</summary>

@@ -137,7 +137,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     private TrainingPlan Plan(JobFile job, int ranks, RunRecord record) => new(ranks, record, (next, end) =>
     {
         Save(job, next);
-        observer.Warn($"Step {end.BadLossStep} {end.Reason}. Training goes back to the newest checkpoint and leaves the step out.");
+        observer.Warn($"Step {end.BadLossStep}: {end.Reason}. Training goes back to the newest checkpoint and leaves the step out.");
     });
 
     private void Save(JobFile job, RunRecord record) =>

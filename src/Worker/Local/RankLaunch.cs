@@ -49,7 +49,7 @@ internal sealed record RankLaunch(string Command, IReadOnlyList<string> Argument
         info.Environment["MKL_NUM_THREADS"] = threads;
         info.Environment["DOTNET_gcServer"] = "0";
         info.Environment["DOTNET_gcConcurrent"] = "0";
-        info.Environment[ControlPipe.EnvironmentVariable] = "1";
+        info.Environment[ControlPipe.EnvironmentVariable] = ControlPipe.DiesWithParent;
         info.Environment[LogVariable] = LogPath;
         if (PreloadLibrary is not null)
         {

@@ -14,6 +14,12 @@ public sealed partial class ControlPipe : IDisposable
     /// <summary>Set by the launcher in a rank's environment; without it a process must not take its pipes.</summary>
     public const string EnvironmentVariable = "LINFORMER_CONTROL_PIPE";
 
+    /// <summary>
+    /// The variable's value that makes a rank die with the thread that started it, as one that is stopped must: it cannot notice the
+    /// end of its input. Whoever sets it starts ranks from a thread that lives as long as its process.
+    /// </summary>
+    public const string DiesWithParent = "dies-with-parent";
+
     private const int DuplicateCloseOnExec = 1030;
     private const int ParentDeathSignal = 1;
     private const int Kill = 9;
@@ -40,7 +46,8 @@ public sealed partial class ControlPipe : IDisposable
     /// <exception cref="InvalidOperationException">The process was not started by the launcher, or has taken its pipes before.</exception>
     public static ControlPipe Claim()
     {
-        if (Environment.GetEnvironmentVariable(EnvironmentVariable) is null)
+        var how = Environment.GetEnvironmentVariable(EnvironmentVariable);
+        if (how is null)
         {
             throw new InvalidOperationException(
                 $"This is a rank process, which only a launcher can start: {EnvironmentVariable} is not set.");
@@ -51,8 +58,11 @@ public sealed partial class ControlPipe : IDisposable
             throw new InvalidOperationException("This process has taken its control pipe before.");
         }
 
-        // A rank that is stopped cannot notice the end of its input. Both are needed: whoever started it may have gone by now.
-        Check(ProcessControl(ParentDeathSignal, Kill));
+        if (string.Equals(how, DiesWithParent, StringComparison.Ordinal))
+        {
+            Check(ProcessControl(ParentDeathSignal, Kill));
+        }
+
         var input = new SafeFileHandle(Check(Control(0, DuplicateCloseOnExec, FirstPrivateDescriptor)), ownsHandle: true);
         var output = new SafeFileHandle(Check(Control(1, DuplicateCloseOnExec, FirstPrivateDescriptor)), ownsHandle: true);
         using (var nothing = File.OpenHandle("/dev/null"))

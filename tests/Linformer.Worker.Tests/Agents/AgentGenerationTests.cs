@@ -59,7 +59,7 @@ public sealed class AgentGenerationTests : AgentFixture
         Start(Options("bad-loss:4"));
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
         var member = (await Coordinator.WaitForMembersAsync(Name, 1, member => member.BadLoss is not null))[0];
-        (member.Phase, member.BadLoss.Step, member.BadLoss.Reason, member.AppliedStep).ShouldBe((V1.MemberPhase.Waiting, 4, "had a loss of NaN at step 4", 3));
+        (member.Phase, member.BadLoss.Step, member.BadLoss.Reason, member.AppliedStep).ShouldBe((V1.MemberPhase.Waiting, 4, "the loss is NaN", 3));
 
         Coordinator.Assign(Name, assignment =>
         {

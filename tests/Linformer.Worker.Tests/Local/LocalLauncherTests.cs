@@ -244,7 +244,7 @@ public sealed class LocalLauncherTests : LauncherFixture
     {
         var error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run("bad-loss:3"), new Recorder()));
 
-        error.Failure.Reason.ShouldBe("had a loss of NaN at step 3");
+        error.Failure.Reason.ShouldBe("the loss is NaN");
         error.Failure.Permanent.ShouldBeTrue();
     }
 
