@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Linformer.Cli.Cluster;
@@ -13,8 +12,9 @@ internal static class WorkerCommand
 {
     private const string TokenVariable = "LINFORMER_JOIN_TOKEN";
     private const int MostSlots = 1024;
-    private const int LeastHangSeconds = 1;
-    private const int MostHangSeconds = 3600;
+
+    private static readonly TimeSpan LeastHangTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MostHangTimeout = TimeSpan.FromHours(1);
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -33,18 +33,12 @@ internal static class WorkerCommand
             Description = $"A file with the join token; the coordinator keeps it in coordinator/join-token below its --data (default: the token in {TokenVariable})",
             HelpName = "FILE",
         };
-        var hangTimeout = new Option<double>("--hang-timeout")
-        {
-            Description = $"A rank that gives no sign of life for so long, and for four of its usual steps, is killed ({LeastHangSeconds} to {MostHangSeconds})",
-            HelpName = "SECONDS",
-            DefaultValueFactory = _ => new WatchdogOptions().Silence.TotalSeconds,
-        };
-        hangTimeout.Validators.Add(result =>
-        {
-            var seconds = result.GetValueOrDefault<double>();
-            if (!(seconds >= LeastHangSeconds && seconds <= MostHangSeconds))
-                result.AddError($"--hang-timeout is {seconds.ToString(CultureInfo.InvariantCulture)}; allowed are {LeastHangSeconds} to {MostHangSeconds} seconds.");
-        });
+        var hangTimeout = SecondsOption.Create(
+            "--hang-timeout",
+            "A rank that gives no sign of life for so long, and for four of its usual steps, is killed",
+            new WatchdogOptions().Silence,
+            LeastHangTimeout,
+            MostHangTimeout);
         var format = HostLog.Option();
         var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile, hangTimeout, format };
         client.AddCoordinatorTo(command);
@@ -65,7 +59,7 @@ internal static class WorkerCommand
                 Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
                 StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
                 RankProgram = RankProcessCommand.Self(),
-                Watchdog = new WatchdogOptions { Silence = TimeSpan.FromSeconds(parsed.GetValue(hangTimeout)) },
+                Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout) },
             };
             return await RunAsync(context, options, coordinators, parsed.GetValue(format), cancellation);
         });

@@ -246,7 +246,7 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
         _left.Clear();
         _generation = next;
         _rendezvous.DropBefore(next.Generation);
-        logger.ForContext("Generation", next.Generation).Information("{Ranks} ranks form generation {Generation} after step {Step}", next.WorldSize, next.Generation, left.Step);
+        logger.ForContext("Generation", next.Generation).Information("Generation {Generation} of {Ranks} follows after step {Step}", next.Generation, next.WorldSize, left.Step);
         _members.ForEach(member => member.Tell(OrderFor(RankOf(member))));
     }
 

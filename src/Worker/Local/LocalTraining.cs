@@ -73,6 +73,12 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     /// <exception cref="RankFailedException">A rank failed.</exception>
     public async Task<LocalTrainingResult> RunAsync(JobFile job, CancellationToken cancellationToken)
     {
+        if (options.Replay is { } repeated)
+        {
+            // Before anything is made for a job that cannot be.
+            _ = new ReplayPlan(repeated, job.Training.Steps, MicroBatches(job), firstGeneration: 1);
+        }
+
         if (options.Replay is not null && (options.Resume || options.Ranks is not null))
         {
             throw new BadDataException("A history is repeated from its first step, with the ranks that it says: neither a resumption nor a number of ranks goes with it.");

@@ -97,4 +97,25 @@ public sealed class RunRecordTests : IDisposable
         System.IO.File.WriteAllText(File, content);
         Should.Throw<BadDataException>(() => RunRecord.Load(File)).Message.ShouldContain(File);
     }
+
+    [Fact]
+    public void Going_back_is_a_lineage_with_a_limit_and_a_step_to_leave_out()
+    {
+        var record = RunRecord.Of(3, "fingerprint", JobFields.Job).GoneBackFrom(50).GoneBackFrom(71);
+        record.Save(File);
+
+        var loaded = RunRecord.Load(File)!;
+
+        (loaded.Generation, loaded.Lineage, loaded.CorpusFingerprint).ShouldBe((5, 2, "fingerprint"));
+        loaded.LineageLimits.ShouldBe([49, 70]);
+        loaded.SkippedSteps.ShouldBe([50, 71]);
+    }
+
+    [Fact]
+    public void A_lineage_without_its_limits_is_damage()
+    {
+        (RunRecord.Of(3, "fingerprint", JobFields.Job) with { Lineage = 2, LineageLimits = [49] }).Save(File);
+
+        Should.Throw<BadDataException>(() => RunRecord.Load(File)).Message.ShouldContain("lineage 2 has 1 limits");
+    }
 }
