@@ -93,7 +93,7 @@ public static partial class JobMachine
             case Form form:
                 return StartGeneration(state, observed, form, loss, now);
             case GoBack back:
-                return StartLineage(state, observed, back, now);
+                return StartLineage(state, back, now);
             case StopAll stop:
                 return StopMembers(state, view, Because(loss, stop.Reason), now);
             case Release release:
@@ -171,36 +171,27 @@ public static partial class JobMachine
             Permanent: false, PeerLost: true, members[0].Member, members[0].AppliedStep + 1));
     }
 
-    private static JobState StartLineage(JobState state, JobObserved observed, GoBack back, DateTimeOffset now)
+    /// <summary>
+    /// The lineage alone: its first generation forms with the next look, when this is written. So storage never has a lineage that the
+    /// job does not know of, whenever the coordinator is killed.
+    /// </summary>
+    private static JobState StartLineage(JobState state, GoBack back, DateTimeOffset now)
     {
         var view = state.View!;
         if (view.Lineages.Length >= MostLineages)
             return End(state, JobPhase.Failed, now, $"it went back {view.Lineages.Length} times for a bad loss, and again: {back.Reason}");
-        var kept = back.BadStep - 1;
-        var lineage = view.Lineage + 1;
-        var plan = new GenerationPlan
-        {
-            Lineage = lineage,
-            Generation = Math.Max(view.Generation, observed.RecordedGeneration) + 1,
-            Members = back.Members,
-            Source = StateSource.Newest,
-            AtOnce = true,
-        };
         var started = view with
         {
-            Lineage = lineage,
-            Lineages = view.Lineages.Add(new LineageChange(kept, back.BadStep, back.Reason)),
-            Generation = plan.Generation,
-            WorldSize = plan.Members.Length,
-            Plan = plan,
+            Lineage = view.Lineage + 1,
+            Lineages = view.Lineages.Add(new LineageChange(back.BadStep - 1, back.BadStep, back.Reason)),
+            Plan = null,
             RegroupAt = null,
-            Reason = "",
+            Reason = $"goes back: {back.Reason}",
         };
         // Nothing of the new lineage is committed yet.
         var anew = state with { CommittedStep = 0, CommittedAtBadEnd = 0 };
         return Change(
-            anew, started, now, what: $"lineage {lineage} started from step {kept}, generation {plan.Generation} with {Count(plan.Members.Length, "rank")}",
-            why: $"{back.Reason}; step {back.BadStep} is left out");
+            anew, started, now, what: $"lineage {started.Lineage} started from step {back.BadStep - 1}", why: $"{back.Reason}; step {back.BadStep} is left out");
     }
 
     private static JobState StopMembers(JobState state, JobView view, string why, DateTimeOffset now) =>

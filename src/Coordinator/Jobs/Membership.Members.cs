@@ -42,6 +42,12 @@ public static partial class Membership
 
         public long Committed => Seen.CommittedStep;
 
+        /// <summary>Where a generation takes its state from that has a member who holds it. Before the first commit, a checkpoint does as well.</summary>
+        public StateSource Survivors => Committed > 0 ? StateSource.Survivors : StateSource.Newest;
+
+        /// <summary>A bad loss that a member of the generation has seen; null for none.</summary>
+        public BadLossReport? BadLoss => Live.FirstOrDefault(member => member.BadLoss is not null && IsIn(member) && IsOfPlan(member))?.BadLoss;
+
         public bool AllTrain => View.Plan!.Members.All(member => Of(member) is { Condition: MemberCondition.Training } one && IsOfPlan(one));
 
         public ObservedMember Of(int member) => _byNumber[member];
@@ -53,10 +59,12 @@ public static partial class Membership
 
         /// <summary>
         /// Whether a member holds the furthest committed step for sure: it says so, or it trains in the generation that committed it, or
-        /// in the one before while the newest has not committed anything.
+        /// in the one before while the newest has not committed anything. While nothing is committed, being in the generation is enough.
         /// </summary>
         public bool Holds(ObservedMember member)
         {
+            if (Committed == 0)
+                return IsIn(member);
             if (!member.HoldsState || member.Lineage != View.Lineage)
                 return false;
             if (member.AppliedStep >= Committed)
@@ -99,8 +107,8 @@ public static partial class Membership
         }
 
         /// <summary>
-        /// Success once rank 0 has finished. Ranks finish only when the model is written and all have heard of it, so another's word
-        /// counts as well when rank 0 is gone.
+        /// Success once rank 0 has finished. Nobody finishes before the model is written, so another's word counts as well when rank 0 has
+        /// left the generation; while it is in it, it may have numbers of the last steps to tell.
         /// </summary>
         public Succeed? Success()
         {
@@ -110,7 +118,7 @@ public static partial class Membership
             var first = View.Plan is { Members: [var rank0, ..] } ? rank0 : 0;
             if (finished.Find(member => member.Member == first) is { } done)
                 return new Succeed(done.Summary);
-            return Live.Any(member => member.Member == first && !member.IsGone) ? null : new Succeed(finished.Find(member => member.Summary is not null)?.Summary);
+            return Live.Any(member => member.Member == first && !member.IsGone && member.Condition != MemberCondition.Waiting) ? null : new Succeed(finished.Find(member => member.Summary is not null)?.Summary);
         }
 
         private bool IsOfPlan(ObservedMember member) =>

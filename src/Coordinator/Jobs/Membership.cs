@@ -20,8 +20,8 @@ public static partial class Membership
             return success;
         if (members.Live.IsEmpty)
             return new Dissolve(members.All.IsEmpty ? "no rank is left" : members.WhyEnded());
-        if (members.Find(member => member.BadLoss is not null && members.IsIn(member)) is { BadLoss: { } bad } && !view.Stopping)
-            return GoBack(members, bad);
+        if (members.BadLoss is { } bad && !view.Stopping)
+            return new GoBack(bad.Step, bad.Reason.Length > 0 ? bad.Reason.TrimEnd('.') : $"the loss of step {bad.Step} is bad");
         if (view.Plan is null)
             return Start(members);
         if (view.Stopping)
@@ -45,7 +45,7 @@ public static partial class Membership
         var ready = members.Ordered(staying.Where(member => member.IsAvailable));
         if (ready.Length < staying.Count && !(members.Seen.StartAwaited && ready.Length >= view.RanksMin))
             return new Stay("its ranks start");
-        return new Form(ready, StateSource.Newest, AtOnce: false, $"on {members.Workers(ready)}");
+        return new Form(ready, StateSource.Newest, AtOnce: true, $"on {members.Workers(ready)}");
     }
 
     /// <summary>The members are to write a checkpoint and end. If their generation is broken, the survivors form one that does just that.</summary>
@@ -55,18 +55,10 @@ public static partial class Membership
             return new Stay(members.View.Reason);
         var ready = members.Ordered(members.Live.Where(member => member.IsAvailable && members.Holds(member)));
         if (!ready.IsEmpty)
-            return new Form(ready, StateSource.Survivors, AtOnce: true, members.WhyBroken());
+            return new Form(ready, members.Survivors, AtOnce: true, members.WhyBroken());
         return members.AbsentHolder() is { } absent
             ? new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}")
             : new Dissolve(members.WhyBroken());
-    }
-
-    private static MembershipDecision GoBack(Members members, BadLossReport bad)
-    {
-        var ready = members.Ordered(members.Live.Where(member => member.IsAvailable));
-        return ready.Length < members.View.RanksMin
-            ? new Dissolve($"{Text(bad)}, and {Ranks(ready.Length)} of the {members.View.RanksMin} that it needs are left")
-            : new GoBack(ready, bad.Step, Text(bad));
     }
 
     /// <summary>All is well with the generation: members change at a step boundary, once it trains.</summary>
@@ -82,10 +74,10 @@ public static partial class Membership
         if (leaving.Count > 0)
             return HandOver(members, leaving, staying);
         if (staying.Length > plan.Members.Length)
-            return new Form(staying, StateSource.Survivors, AtOnce: false, $"a rank is ready on {members.Workers([.. staying.Except(plan.Members)])}");
+            return new Form(staying, members.Survivors, AtOnce: false, $"a rank is ready on {members.Workers([.. staying.Except(plan.Members)])}");
         // The coordinator was killed between recording a generation and telling of it: steps of the one before do not commit any more.
         if (members.Seen.RecordedGeneration > plan.Generation)
-            return new Form(plan.Members, StateSource.Survivors, AtOnce: false, "the coordinator was ended as it changed the generation");
+            return new Form(plan.Members, members.Survivors, AtOnce: false, "the coordinator was ended as it changed the generation");
         var full = plan.Members.Length >= view.RanksMax;
         var surplus = members.Live.Where(member => !plan.Members.Contains(member.Member) && (full || member.Leaving.Length > 0)).ToList();
         return surplus.Count > 0
@@ -100,11 +92,11 @@ public static partial class Membership
         if (staying.Length >= view.RanksMin)
         {
             if (staying.Any(view.Plan!.Members.Contains))
-                return new Form(staying, StateSource.Survivors, AtOnce: false, why);
+                return new Form(staying, members.Survivors, AtOnce: false, why);
             // Whoever leaves gives its state to the newcomers first.
             ImmutableArray<int> together = [leaving[0], .. staying.Take(view.RanksMax - 1)];
             if (together.Length > 1)
-                return new Form(together, StateSource.Survivors, AtOnce: false, why);
+                return new Form(together, members.Survivors, AtOnce: false, why);
         }
         return members.Seen.HandoverAwaited || view.RanksMax == 1 ? new StopAll(why) : new Stay($"{why}; waits for ranks elsewhere");
     }
@@ -123,7 +115,7 @@ public static partial class Membership
         if (ready.Length < view.RanksMin)
             return TooFew(members, ready.Length);
         if (ready.Any(members.Holds))
-            return new Form(ready, StateSource.Survivors, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
+            return new Form(ready, members.Survivors, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
         if (members.AbsentHolder() is { } absent)
             return new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}");
         return ready.Length < members.Live.Length && ready.Length < view.RanksMax && !members.Seen.StartAwaited
@@ -142,8 +134,6 @@ public static partial class Membership
             return new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}");
         return members.Live.Length < view.RanksMin ? new Dissolve(members.WhyBroken()) : new Stay("its ranks start");
     }
-
-    private static string Text(BadLossReport bad) => bad.Reason.Length > 0 ? bad.Reason.TrimEnd('.') : $"the loss of step {bad.Step} is bad";
 
     private static string Ranks(int count) => count == 1 ? "1 rank" : $"{count} ranks";
 }

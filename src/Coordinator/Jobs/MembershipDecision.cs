@@ -18,11 +18,10 @@ public sealed record Stay(string Reason) : MembershipDecision(Reason);
 /// <param name="Broken">Whether the generation before broke with none of its members gone.</param>
 public sealed record Form(ImmutableArray<int> Members, StateSource Source, bool AtOnce, string Reason, bool Broken = false) : MembershipDecision(Reason);
 
-/// <summary>Training goes back: the next lineage starts with a generation of its own.</summary>
-/// <param name="Members">Its members by rank.</param>
+/// <summary>Training goes back: the next lineage starts.</summary>
 /// <param name="BadStep">The step that is left out.</param>
 /// <param name="Reason">Why.</param>
-public sealed record GoBack(ImmutableArray<int> Members, long BadStep, string Reason) : MembershipDecision(Reason);
+public sealed record GoBack(long BadStep, string Reason) : MembershipDecision(Reason);
 
 /// <summary>Members that are of no more use end.</summary>
 /// <param name="Members">They.</param>

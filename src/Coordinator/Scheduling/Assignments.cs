@@ -143,7 +143,9 @@ public static class Assignments
         Summary = report.Summary,
     };
 
-    private static bool MayComeBack(ClusterView cluster, WorkerView worker) => !(worker.Reported && worker.Alive) && !worker.Left && cluster.InGrace;
+    // One that has connected and not reported yet is within its lease.
+    private static bool MayComeBack(ClusterView cluster, WorkerView worker) =>
+        !(worker.Reported && worker.Alive) && !worker.Left && (cluster.InGrace || worker.Alive);
 
     /// <summary>Whether the worker has the slot of a member, with the device: it may have been started again with others.</summary>
     private static bool HasSlot(WorkerView worker, JobView job, Placement placement) =>

@@ -135,8 +135,12 @@ internal sealed class SchedulerPass(
                 continue;
             }
             await ApplyAsync(job, () => ObservedAsync(job, seen, cancellationToken), cancellationToken);
-            if (!_unreadableJobs.Contains(job.JobId))
-                memory.Told[job.JobId] = (key, time.GetTimestamp());
+            if (_unreadableJobs.Contains(job.JobId))
+                continue;
+            memory.Told[job.JobId] = (key, time.GetTimestamp());
+            // There may be more to decide.
+            if (_jobs[job.JobId].Revision != job.Revision)
+                Due(TimeSpan.Zero);
         }
     }
 

@@ -75,7 +75,10 @@ public class JobMachineTests
     [Fact]
     public void A_failed_ranks_job_goes_on_with_the_others_at_once_and_the_history_says_what_killed_it()
     {
-        var state = Observe(Running(2), Some.Seen(1, MemberCondition.Training, 1), Some.Seen(2, MemberCondition.Failed, 1, applied: 41));
+        var running = Running(2);
+        var state = Apply(
+            running,
+            Observed(running, Some.Seen(1, MemberCondition.Training, 1, applied: 38), Some.Seen(2, MemberCondition.Failed, 1, applied: 41)) with { CommittedStep = 40 });
 
         var view = state.View!;
         (view.Phase, view.Generation, view.WorldSize).ShouldBe((JobPhase.Running, 2, 1));
@@ -256,12 +259,17 @@ public class JobMachineTests
         var state = Running(2);
         state = Apply(state, BadLoss(state, step: 100) with { CommittedStep = 99 });
 
-        var view = state.View!;
-        (view.Lineage, view.Generation, view.Plan!.Lineage, view.Plan.Source, view.Plan.AtOnce).ShouldBe((1, 2, 1, StateSource.Newest, true));
-        view.Lineages.ShouldBe([new LineageChange(99, 100, "the loss of step 100 was NaN")]);
+        (state.View!.Lineage, state.View.Generation, state.View.Plan).ShouldBe((1, 1, null));
+        state.View.Lineages.ShouldBe([new LineageChange(99, 100, "the loss of step 100 was NaN")]);
         state.CommittedStep.ShouldBe(0);
         var entry = state.Outbox[^1];
-        (entry.What, entry.Why).ShouldBe(("lineage 1 started from step 99, generation 2 with 2 ranks", "the loss of step 100 was NaN; step 100 is left out"));
+        (entry.What, entry.Why).ShouldBe(("lineage 1 started from step 99", "the loss of step 100 was NaN; step 100 is left out"));
+
+        // What the members report of the generation before does not count again.
+        var formed = Apply(state, BadLoss(state, step: 100, generation: 1, lineage: 0));
+        var view = formed.View!;
+        (view.Generation, view.Plan!.Lineage, view.Plan.Source, view.Plan.AtOnce).ShouldBe((2, 1, StateSource.Newest, true));
+        Apply(formed, BadLoss(formed, step: 100, generation: 1, lineage: 0)).View!.Lineage.ShouldBe(1);
     }
 
     [Fact]
@@ -269,7 +277,7 @@ public class JobMachineTests
     {
         var state = Running(2);
         for (var step = 1; step <= JobMachine.MostLineages; step++)
-            state = Apply(state, BadLoss(state, step));
+            state = Ready(Apply(state, BadLoss(state, step)));
         state.View!.Lineage.ShouldBe(10);
 
         var view = Apply(state, BadLoss(state, 50)).View!;
@@ -520,12 +528,12 @@ public class JobMachineTests
     private static ObservedMember Last(JobState state, MemberCondition condition) =>
         Some.Seen(state.View!.LastMember, condition, state.View.Generation, worker: state.View.Placements[^1].Worker);
 
-    private static JobObserved BadLoss(JobState state, long step) => Observed(
+    private static JobObserved BadLoss(JobState state, long step, int? generation = null, int? lineage = null) => Observed(
         state,
         [
-            .. state.View!.Placements.Select(placement => Some.Seen(placement.Member, MemberCondition.Waiting, state.View.Generation) with
+            .. state.View!.Placements.Select(placement => Some.Seen(placement.Member, MemberCondition.Waiting, generation ?? state.View.Generation) with
             {
-                Lineage = state.View.Lineage,
+                Lineage = lineage ?? state.View.Lineage,
                 BadLoss = new BadLossReport(step, $"the loss of step {step} was NaN"),
             }),
         ]);

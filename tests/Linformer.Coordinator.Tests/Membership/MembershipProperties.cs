@@ -1,0 +1,39 @@
+using Linformer.Coordinator.Jobs;
+
+namespace Linformer.Coordinator.Tests.Membership;
+
+/// <summary>Whatever happens in whatever order: what must always hold, checked after every event by the simulation.</summary>
+public class MembershipProperties
+{
+    private static readonly int Runs = int.Parse(Environment.GetEnvironmentVariable("RUNS") ?? "300");
+
+    [Fact]
+    public void No_order_of_events_loses_a_committed_step_or_keeps_the_job_from_its_end()
+    {
+        var ends = new Dictionary<JobPhase, int>();
+        Some.ForAllSeeds(
+            random =>
+            {
+                var simulation = new ClusterSimulation(random);
+                try
+                {
+                    var events = random.Next(400);
+                    for (var i = 0; i < events && !simulation.View.HasEnded; i++)
+                        simulation.Step();
+                    simulation.ToTheEnd();
+                    simulation.View.HasEnded.ShouldBeTrue($"the job stays {simulation.View.Phase}: {simulation.View.Reason}");
+                    if (simulation.View.Phase != JobPhase.Succeeded)
+                        simulation.View.Reason.ShouldContain("in a row");
+                }
+                catch (Exception exception)
+                {
+                    throw new InvalidOperationException(string.Join('\n', simulation.Log.TakeLast(80).Append(simulation.Truth).Append(exception.Message)), exception);
+                }
+                ends[simulation.View.Phase] = ends.GetValueOrDefault(simulation.View.Phase) + 1;
+            },
+            runs: Runs);
+
+        // Failing after too many failures in a row is right now and then; mostly there is progress in between.
+        ends[JobPhase.Succeeded].ShouldBeGreaterThan(Runs * 8 / 10);
+    }
+}
