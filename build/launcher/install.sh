@@ -16,6 +16,7 @@ debian_packages() { # cli|tests
     echo "python3-grpcio: a gRPC client for the tests"
     echo "python3-protobuf: messages for that client"
     echo "iproute2: network namespaces, the machines of the tests of a cluster"
+    echo "postgresql: the database server of the tests of several coordinators"
   fi
 }
 
@@ -26,6 +27,7 @@ is_there() {
     nodejs) command -v node >/dev/null ;;
     npm) command -v npm >/dev/null ;;
     libopenblas0-pthread) has_fast_blas ;;
+    postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null ;;
     *) [[ $(dpkg-query -W -f='${db:Status-Status} ' "$1" 2>/dev/null) == installed* ]] ;;
   esac
 }
@@ -66,8 +68,18 @@ install_packages() { # NAME: WHY…
 
 # The package lists are fetched only if the packages are not found with those at hand.
 apt_install() {
-  local install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends)
-  "${install[@]}" "$@" || { "${sudo[@]}" apt-get update && "${install[@]}" "$@"; }
+  local install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends) status=0
+  [[ " $* " != *" postgresql "* ]] || without_database "${sudo[@]}"
+  "${install[@]}" "$@" || { "${sudo[@]}" apt-get update && "${install[@]}" "$@"; } || status=$?
+  [[ " $* " != *" postgresql "* ]] || "${sudo[@]}" rm -f "$no_database"
+  return "$status"
+}
+
+# Debian's package makes a database of the machine's own and starts its server, unless this says otherwise: tests start their own.
+no_database=/etc/postgresql-common/createcluster.d/linformer.conf
+without_database() { # [SUDO…]
+  "$@" mkdir -p "${no_database%/*}"
+  echo 'create_main_cluster = false' | "$@" tee "$no_database" >/dev/null
 }
 
 install_npm_packages() {

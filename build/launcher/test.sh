@@ -60,7 +60,7 @@ packages_are_there() {
   source "$root/build/launcher/install.sh"
   local name
   [[ -z ${LINFORMER_SKIP_INSTALL:-} ]] || return 0
-  for name in python3-torch python3-grpcio python3-protobuf; do
+  for name in python3-torch python3-grpcio python3-protobuf postgresql; do
     is_there "$name" || return 1
   done
 }

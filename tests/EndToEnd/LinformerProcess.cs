@@ -17,6 +17,18 @@ internal sealed class LinformerProcess : IDisposable
 
     public int Id => _process.Id;
 
+    /// <summary>What it has written to stderr so far.</summary>
+    public string Error
+    {
+        get
+        {
+            lock (_error)
+            {
+                return _error.ToString();
+            }
+        }
+    }
+
     public static string Program => Path.Combine(AppContext.BaseDirectory, "Linformer.Cli");
 
     public static LinformerProcess Start(params string[] arguments) => StartOn([], arguments);

@@ -173,6 +173,6 @@ public sealed class ErrorTests : ClusterTest
     {
         (await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), ["jobs", "--coordinator", address], Output, Error, default)).ShouldBe(1);
 
-        Error.ToString().ShouldStartWith($"error: --coordinator is '{address}'; it must be HOST:PORT, such as localhost:7070.\n");
+        Error.ToString().ShouldStartWith($"error: --coordinator is '{address}'; it must be HOST:PORT, such as localhost:7070, or several of these after commas.\n");
     }
 }
