@@ -91,13 +91,21 @@ public sealed class SqliteDatabase : CoordinatorDatabase
         public override Session OpenWriter()
         {
             var session = new SqliteSession(path, SqliteOpenMode.ReadWrite);
-            session.Script("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
-            if (maximumBytes > 0)
+            try
             {
-                var pageSize = session.First("PRAGMA page_size", row => row.GetInt64(0));
-                session.Script($"PRAGMA max_page_count = {Math.Max(1, maximumBytes / pageSize)}");
+                session.Script("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
+                if (maximumBytes > 0)
+                {
+                    var pageSize = session.First("PRAGMA page_size", row => row.GetInt64(0));
+                    session.Script($"PRAGMA max_page_count = {Math.Max(1, maximumBytes / pageSize)}");
+                }
+                return session;
             }
-            return session;
+            catch
+            {
+                session.Dispose();
+                throw;
+            }
         }
 
         public override Session OpenReader() => new SqliteSession(path, SqliteOpenMode.ReadOnly);
