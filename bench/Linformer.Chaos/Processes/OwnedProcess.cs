@@ -9,6 +9,7 @@ public sealed class OwnedProcess : IDisposable
     public const string MarkVariable = "LINFORMER_CHAOS";
 
     private readonly Process _process;
+    private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private StreamWriter? _log;
 
@@ -17,6 +18,8 @@ public sealed class OwnedProcess : IDisposable
         _process = process;
         LogFile = logFile;
         _log = new StreamWriter(logFile, append: true) { AutoFlush = true };
+        _process.EnableRaisingEvents = true;
+        _process.Exited += (_, _) => _exited.TrySetResult();
     }
 
     /// <summary>The process.</summary>
@@ -63,11 +66,11 @@ public sealed class OwnedProcess : IDisposable
             ProcessTable.Send(Id, signal);
     }
 
-    /// <summary>Waits for its end.</summary>
+    /// <summary>Waits for its own end, not for that of children that hold its output open.</summary>
     /// <returns>Its exit code: 128 and the signal's number when a signal ended it.</returns>
     public async Task<int> WaitAsync(CancellationToken cancellationToken)
     {
-        await _process.WaitForExitAsync(cancellationToken);
+        await _exited.Task.WaitAsync(cancellationToken);
         return _process.ExitCode;
     }
 
