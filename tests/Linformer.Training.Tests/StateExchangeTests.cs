@@ -3,7 +3,6 @@ using FsCheck.Fluent;
 using Linformer.Training.ProcessGroups;
 using Linformer.Training.Tests.ProcessGroups;
 using Linformer.Training.Tests.Trainers;
-using TorchSharp;
 
 namespace Linformer.Training.Tests;
 
