@@ -1,5 +1,12 @@
 using Linformer.Training.ProcessGroups;
+using Linformer.Training.TestRank;
 using TorchSharp;
+
+// exchange …: see ExchangeRank.
+if (args[0] == "exchange")
+{
+    return ExchangeRank.Run(args[1..]);
+}
 
 // Arguments: rank, world size, folder of the rendezvous, elements, milliseconds of the timeout.
 // All-reduces ones for ever and says so after each; says what it threw and exits with 3.

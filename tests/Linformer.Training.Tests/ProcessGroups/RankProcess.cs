@@ -10,6 +10,11 @@ internal sealed class RankProcess : IDisposable
     private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public RankProcess(int rank, int worldSize, string folder, int elements, TimeSpan timeout)
+        : this($"{rank}", $"{worldSize}", folder, $"{elements}", $"{(int)timeout.TotalMilliseconds}")
+    {
+    }
+
+    private RankProcess(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -17,11 +22,7 @@ internal sealed class RankProcess : IDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
-        foreach (var argument in (string[])
-            [
-                "exec", Path.Combine(AppContext.BaseDirectory, "Linformer.Training.TestRank.dll"), $"{rank}",
-                $"{worldSize}", folder, $"{elements}", $"{(int)timeout.TotalMilliseconds}",
-            ])
+        foreach (var argument in (string[])["exec", Path.Combine(AppContext.BaseDirectory, "Linformer.Training.TestRank.dll"), .. arguments])
         {
             start.ArgumentList.Add(argument);
         }
@@ -33,7 +34,11 @@ internal sealed class RankProcess : IDisposable
     /// <summary>The sum that each all-reduce printed last.</summary>
     public string LastSum { get; private set; } = "";
 
-    /// <summary>Waits until it has done some all-reduces.</summary>
+    /// <summary>One that takes over the state of rank 0 over and over.</summary>
+    public static RankProcess Exchanging(int rank, int worldSize, string folder, int elements) =>
+        new("exchange", $"{rank}", $"{worldSize}", folder, $"{elements}");
+
+    /// <summary>Waits until it has done some all-reduces or exchanges.</summary>
     public void WaitUntilItWorks() => _working.Task.Wait(Ranks.Patience).ShouldBeTrue("the rank does not start");
 
     public void Send(string signal)

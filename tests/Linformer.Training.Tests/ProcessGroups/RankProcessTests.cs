@@ -57,6 +57,30 @@ public sealed class RankProcessTests : IDisposable
         line.ShouldContain("timed out waiting for rank 1");
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 60)]
+    [InlineData(1, 20)]
+    [InlineData(2, 40)]
+    public void A_rank_that_is_killed_while_state_is_handed_over_leaves_the_others_as_they_were(int killed, int milliseconds)
+    {
+        for (var rank = 0; rank < 3; rank++)
+        {
+            _ranks.Add(RankProcess.Exchanging(rank, worldSize: 3, _folder, elements: 3_000_000));
+        }
+
+        _ranks.ForEach(rank => rank.WaitUntilItWorks());
+        Thread.Sleep(milliseconds);
+        _ranks[killed].Send("KILL");
+        foreach (var survivor in _ranks.Where((_, rank) => rank != killed))
+        {
+            var (code, line) = survivor.WaitForExit();
+            code.ShouldBe(3, line);
+            line.ShouldStartWith("kept: ");
+            survivor.LastSum.ShouldBe("sum got");
+        }
+    }
+
     private void Start(int worldSize, int elements, TimeSpan timeout)
     {
         for (var rank = 0; rank < worldSize; rank++)
