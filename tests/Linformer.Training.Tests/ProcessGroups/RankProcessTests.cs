@@ -62,6 +62,7 @@ public sealed class RankProcessTests : IDisposable
     [InlineData(0, 60)]
     [InlineData(1, 20)]
     [InlineData(2, 40)]
+    [Trait("Speed", "Slow")]
     public void A_rank_that_is_killed_while_state_is_handed_over_leaves_the_others_as_they_were(int killed, int milliseconds)
     {
         for (var rank = 0; rank < 3; rank++)

@@ -11,6 +11,7 @@ public sealed class MemberTests
     private const string Endless = "steps: 100000, evaluateEvery: 1000000, checkpointEvery: 1000000";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public void KillsAndReplacementsLoseNoStepAndTheReplayOfTheHistoryHasTheSameBits()
     {
         const int Steps = 200;
