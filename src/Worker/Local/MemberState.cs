@@ -18,7 +18,7 @@ internal enum MemberPhase
     /// <summary>It is a rank of a generation.</summary>
     Training,
 
-    /// <summary>It was asked to write a checkpoint and end.</summary>
+    /// <summary>It is a rank of a generation, and was asked to write a checkpoint and end.</summary>
     Stopping,
 
     /// <summary>Its process has ended.</summary>
@@ -38,15 +38,16 @@ internal sealed record MemberState
     private bool _ready;
     private bool _joining;
     private bool _inside;
-    private bool _told;
+    private bool _holds;
+    private int _lineageHeld;
     private bool _ended;
 
     /// <summary>How far it is.</summary>
     public MemberPhase Phase => this switch
     {
         { _ended: true } => MemberPhase.Ended,
-        { _told: true } => MemberPhase.Stopping,
         { _ready: false } => MemberPhase.Starting,
+        { _inside: true, ToldToStop: true } => MemberPhase.Stopping,
         { _inside: true } => MemberPhase.Training,
         { _joining: true } => MemberPhase.Joining,
         _ => MemberPhase.Waiting,
@@ -64,8 +65,11 @@ internal sealed record MemberState
     /// <summary>The last step that it applied.</summary>
     public long AppliedStep { get; private init; }
 
-    /// <summary>Whether it holds the state of that step.</summary>
-    public bool HoldsState { get; private init; }
+    /// <summary>Whether it holds the state of that step in <see cref="Lineage"/>.</summary>
+    public bool HoldsState => _holds && _lineageHeld == Lineage;
+
+    /// <summary>Whether it was told to stop.</summary>
+    public bool ToldToStop { get; private init; }
 
     /// <summary>Why its generation broke, as a predicate; empty when it left at a step boundary, or has joined again.</summary>
     public string Why { get; private init; } = "";
@@ -98,10 +102,10 @@ internal sealed record MemberState
     }
 
     /// <summary>It is told to stop.</summary>
-    public MemberState TellStop() => this with { _told = true };
+    public MemberState TellStop() => this with { ToldToStop = true };
 
     /// <summary>Its process has ended.</summary>
-    public MemberState End() => this with { _ended = true, HoldsState = false };
+    public MemberState End() => this with { _ended = true, _holds = false };
 
     /// <summary>It has told something.</summary>
     public MemberState Take(RankMessage message) => message switch
@@ -133,14 +137,15 @@ internal sealed record MemberState
         Generation = joined.Generation,
         Rank = Told(joined.Generation)?.Rank ?? Rank,
         AppliedStep = joined.Step,
-        HoldsState = true,
+        _holds = true,
+        _lineageHeld = joined.Lineage,
         Why = "",
         BadLossStep = null,
     };
 
     private MemberState Take(LeftMessage left)
     {
-        var after = this with { AppliedStep = left.Step, HoldsState = left.HoldsState };
+        var after = this with { AppliedStep = left.Step, _holds = left.HoldsState };
         // It may have been told of the next one, and counts as joining that, before it has left this one's door.
         if (left.Generation < Generation)
         {
@@ -160,7 +165,7 @@ internal sealed record MemberState
             _timeCount = Math.Min(_timeCount + 1, KeptTimes),
             AppliedStep = applied.Step,
             AppliedCount = AppliedCount + 1,
-            HoldsState = true,
+            _holds = true,
             StepTime = TimeSpan.FromSeconds(times.Average() is >= 0 and < 1e6 and var mean ? mean : 0),
         };
     }

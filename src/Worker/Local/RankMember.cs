@@ -103,18 +103,19 @@ internal sealed class RankMember : IDisposable
     /// <summary>Tells it to write a checkpoint and end; a second time does nothing.</summary>
     public void Stop()
     {
+        bool news;
         lock (_gate)
         {
-            if (_state.Phase is MemberPhase.Stopping or MemberPhase.Ended)
+            if (_state.ToldToStop || _state.Phase == MemberPhase.Ended)
             {
                 return;
             }
 
-            Move(_state.TellStop());
+            news = Move(_state.TellStop());
             _process.Send(new StopMessage());
         }
 
-        _events.Changed(this, news: true);
+        _events.Changed(this, news);
     }
 
     /// <summary>Ends it at once.</summary>
