@@ -35,6 +35,7 @@ public static class CommandLineApp
             JobCommands.Checkpoints(),
             ExportCommand.Create(),
             ClusterCommands.Workers(),
+            DrainCommand.Create(),
             ClusterCommands.Corpora(),
             CompletionCommand.Create(),
             TrainCommand.Create(),

@@ -64,9 +64,15 @@ internal static class JobView
         if (details.Ranks.Count == 0)
             return;
         output.WriteLine();
-        var table = new TextTable(">RANK", "WORKER", ">SLOT", ">STEP", ">PID", "STATE");
+        var table = new TextTable(">RANK", ">MEMBER", "WORKER", ">SLOT", ">STEP", ">PID", "STATE");
         foreach (var rank in details.Ranks)
-            table.Add($"{rank.Rank_}", rank.Worker, $"{rank.Slot}", $"{rank.AppliedStep:#,0}", rank.ProcessId > 0 ? $"{rank.ProcessId}" : "-", rank.State);
+        {
+            var slowness = Words.Slowness(rank, details.Ranks);
+            table.Add(
+                rank.InGeneration ? $"{rank.Rank_}" : "-", $"{rank.Member}", rank.Worker, $"{rank.Slot}", $"{rank.AppliedStep:#,0}",
+                rank.ProcessId > 0 ? $"{rank.ProcessId}" : "-", slowness.Length > 0 ? $"{rank.State}; {slowness}" : rank.State);
+        }
+
         table.Write(output, width);
     }
 

@@ -20,13 +20,14 @@ internal static class Lists
         var table = new TextTable("WORKER", "STATE", ">SLOTS", ">FREE", "ADDRESS", ">SEEN", "RUNS");
         foreach (var worker in workers)
         {
-            var state = (worker.Alive, worker.Draining) switch
+            var busy = worker.Slots.Where(slot => slot.JobId.Length > 0).ToList();
+            var state = worker switch
             {
-                (false, _) => "lost",
-                (_, true) => "leaving",
+                { Alive: false } => "lost",
+                { Draining: true } => "leaving",
+                { Drained: true } => busy.Count > 0 ? "draining" : "drained",
                 _ => "alive",
             };
-            var busy = worker.Slots.Where(slot => slot.JobId.Length > 0).ToList();
             table.Add(
                 worker.Name, state, $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), worker.Alive ? $"{worker.Slots.Count - busy.Count}" : "-", worker.Address,
                 Words.Age(worker.LastSeen, now), Runs(worker, busy));
@@ -67,7 +68,7 @@ internal static class Lists
     // What was dropped while the coordinator was away is shown where there is any.
     private static string Runs(Protocol.V1.Worker worker, IEnumerable<Slot> busy)
     {
-        var runs = string.Join(", ", busy.Select(slot => $"{slot.JobId} r{slot.Rank}"));
+        var runs = string.Join(", ", busy.Select(Words.Rank));
         return worker.LostMetricPoints + worker.LostLogLines == 0
             ? runs
             : $"{runs} (dropped {worker.LostMetricPoints:#,0} metric points, {worker.LostLogLines:#,0} log lines)".TrimStart();

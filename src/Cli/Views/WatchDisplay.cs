@@ -15,6 +15,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
 
     private readonly Queue<(long Time, long Step)> _recent = new();
     private (int Lineage, int Generation)? _counted;
+    private readonly HashSet<int> _slow = [];
     private string _waitsFor = "";
     private long? _phaseTotal;
 
@@ -30,6 +31,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
         if (change.Corpus is { Phase.Length: > 0 } corpus && change.Job.State == JobState.Preparing)
             ShowPhase(corpus);
         ShowWait(change.Job);
+        ShowSlow(change.Ranks);
         if (change.HasHeldOutLoss)
             _perplexity = Math.Exp(change.HeldOutLoss);
         if (change.Metrics is { } metrics)
@@ -75,10 +77,20 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
 
     private void ShowWait(Job job)
     {
-        var waitsFor = job.State == JobState.Queued ? job.Reason : "";
+        var waitsFor = job.State is JobState.Queued or JobState.Running ? job.Reason : "";
         if (waitsFor.Length > 0 && waitsFor != _waitsFor)
-            progress.Note($"queued: {waitsFor}");
+            progress.Note($"{Words.State(job.State)}: {waitsFor}");
         _waitsFor = waitsFor;
+    }
+
+    // That a rank has become slow is in the history; that it is not so any more is not.
+    private void ShowSlow(IReadOnlyCollection<Rank> ranks)
+    {
+        var slow = ranks.Where(rank => rank.Straggler).ToList();
+        foreach (var rank in ranks.Where(rank => !rank.Straggler && _slow.Contains(rank.Member)))
+            progress.Note($"rank {rank.Rank_} on worker {rank.Worker} keeps up again");
+        _slow.Clear();
+        _slow.UnionWith(slow.Select(rank => rank.Member));
     }
 
     private static string Sentence(string phase) => char.ToUpperInvariant(phase[0]) + phase[1..];

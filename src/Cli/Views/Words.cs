@@ -59,6 +59,9 @@ internal static class Words
     /// <summary>"2 ranks", "1 rank".</summary>
     public static string Count(long count, string noun) => count == 1 ? $"1 {noun}" : $"{count:#,0} {noun}s";
 
+    /// <summary>"tiny-abcde r1", or "tiny-abcde" of a process that is in no generation.</summary>
+    public static string Rank(Slot slot) => slot.Rank >= 0 ? $"{slot.JobId} r{slot.Rank}" : slot.JobId;
+
     /// <summary>"1,200 of 4,096 bytes".</summary>
     public static string Progress(CorpusProgress progress) =>
         ProgressText.Count(progress.Done, progress.Total > 0 ? progress.Total : null, progress.Unit);
@@ -74,7 +77,22 @@ internal static class Words
     public static string Failure(RankFailure failure)
     {
         var how = failure.Signal.Length > 0 ? $"was ended by {failure.Signal}" : $"ended with exit code {failure.ExitCode}";
-        return $"rank {failure.Rank} on worker {failure.Worker} (generation {failure.Generation}) {(failure.Reason.Length > 0 ? failure.Reason : how)}";
+        var who = failure.Rank >= 0 ? $"rank {failure.Rank}" : "a rank that got ready";
+        var where = failure.Rank >= 0 ? $" (generation {failure.Generation}{(failure.Step > 0 ? $", step {failure.Step:#,0}" : "")})" : "";
+        return $"{who} on worker {failure.Worker}{where} {(failure.Reason.Length > 0 ? failure.Reason : how)}";
+    }
+
+    /// <summary>How many times the others' median step time a rank takes: "2.3 times the others' step time"; empty for one that is not slow.</summary>
+    /// <param name="rank">The rank.</param>
+    /// <param name="ranks">All ranks of the job.</param>
+    public static string Slowness(Rank rank, IEnumerable<Rank> ranks)
+    {
+        var others = ranks.Where(other => other.InGeneration && other.Member != rank.Member && other.StepMilliseconds > 0)
+            .Select(other => other.StepMilliseconds).Order().ToList();
+        if (!rank.Straggler || others.Count == 0)
+            return rank.Straggler ? "slow" : "";
+        var median = (others[(others.Count - 1) / 2] + others[others.Count / 2]) / 2;
+        return $"{rank.StepMilliseconds / median:0.0} times the others' step time";
     }
 
     /// <summary>What came of a job, in a few lines.</summary>

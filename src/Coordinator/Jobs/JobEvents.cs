@@ -46,11 +46,8 @@ public sealed record JobCorpusFailed([property: Id(0)] string Reason) : JobEvent
 [GenerateSerializer, Alias("linformer.job-observed")]
 public sealed record JobObserved : JobEvent
 {
-    /// <summary>The lineage that the job was in when they were looked at.</summary>
-    [Id(0)] public int Lineage { get; init; }
-
-    /// <summary>The generation that the job was in when they were looked at.</summary>
-    [Id(1)] public int Generation { get; init; }
+    /// <summary>The job's revision when they were looked at; what was seen of an older one changes nothing.</summary>
+    [Id(0)] public long Revision { get; init; }
 
     /// <summary>The members.</summary>
     [Id(2)] public required ImmutableArray<ObservedMember> Members { get; init; }

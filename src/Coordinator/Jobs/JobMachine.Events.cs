@@ -30,7 +30,7 @@ public static partial class JobMachine
         ({ Phase: JobPhase.Preparing } view, JobCorpusReady ready) => TakeCorpus(state, view, ready.Corpus, now),
         ({ Phase: JobPhase.Preparing }, JobCorpusFailed failed) => End(state, JobPhase.Failed, now, $"its corpus cannot be prepared: {failed.Reason}"),
         ({ Phase: JobPhase.Preparing or JobPhase.Running } view, JobObserved observed)
-            when observed.Lineage == view.Lineage && observed.Generation == view.Generation => Observe(state, observed, now),
+            when observed.Revision == view.Revision => Observe(state, observed, now),
         ({ Phase: JobPhase.Running, Stopping: false } view, JobGrown grown) when !(view.NotBefore > now) => Grow(state, view, grown.Places, now),
         ({ Phase: JobPhase.Running, Stopping: false } view, JobYields yields) => StopMembers(state, view, yields.Reason, now),
         ({ Phase: JobPhase.Running } view, JobStragglers stragglers) when stragglers.Generation == view.Generation => NoteSlow(state, view, stragglers.Slow, now),

@@ -45,6 +45,9 @@ public static partial class Membership
         /// <summary>Where a generation takes its state from that has a member who holds it. Before the first commit, a checkpoint does as well.</summary>
         public StateSource Survivors => Committed > 0 ? StateSource.Survivors : StateSource.Newest;
 
+        /// <summary>Whether all ranks of the generation have ended as asked, with a checkpoint; what others hold is not further.</summary>
+        public bool HasStopped => View.Stopping && IsWhole && View.Plan!.Members.All(member => Of(member).HasEndedWell);
+
         /// <summary>A bad loss that a member of the generation has seen; null for none.</summary>
         public BadLossReport? BadLoss => Live.FirstOrDefault(member => member.BadLoss is not null && IsIn(member) && IsOfPlan(member))?.BadLoss;
 
@@ -76,9 +79,20 @@ public static partial class Membership
 
         public bool Holds(int member) => Holds(Of(member));
 
-        /// <summary>A member of the generation that may yet come back and may hold what nobody else does; null if nothing is committed.</summary>
-        public ObservedMember? AbsentHolder() =>
-            Committed > 0 ? Find(member => member.Condition == MemberCondition.Absent && IsIn(member)) : null;
+        /// <summary>
+        /// A member of the generation that may hold what nobody else does, since it has not been heard of in that generation: its worker
+        /// may come back, or its status is late. Null for none, or if nothing is committed.
+        /// </summary>
+        /// <param name="but">Members that do not count.</param>
+        public ObservedMember? Unheard(ImmutableArray<int> but) => Committed > 0
+            ? Find(member => IsIn(member) && !but.Contains(member.Member)
+                && (member.Condition == MemberCondition.Absent || (member.IsAvailable && !IsOfPlan(member))))
+            : null;
+
+        /// <summary>Why one that was not heard of is waited for.</summary>
+        public string WhyUnheard(ObservedMember member) => member.Condition == MemberCondition.Absent
+            ? $"waits for worker {member.Worker} to come back, whose rank may hold step {Committed}"
+            : $"waits to hear of the rank on worker {member.Worker}, which may hold step {Committed}";
 
         /// <summary>Members in the order of the ranks that they get: those of the generation before keep their order, and come first.</summary>
         public ImmutableArray<int> Ordered(IEnumerable<ObservedMember> members) =>

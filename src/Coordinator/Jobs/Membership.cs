@@ -18,7 +18,7 @@ public static partial class Membership
         var members = new Members(view, seen);
         if (members.Success() is { } success)
             return success;
-        if (members.Live.IsEmpty)
+        if (members.Live.IsEmpty || members.HasStopped)
             return new Dissolve(members.All.IsEmpty ? "no rank is left" : members.WhyEnded());
         if (members.BadLoss is { } bad && !view.Stopping)
             return new GoBack(bad.Step, bad.Reason.Length > 0 ? bad.Reason.TrimEnd('.') : $"the loss of step {bad.Step} is bad");
@@ -56,9 +56,7 @@ public static partial class Membership
         var ready = members.Ordered(members.Live.Where(member => member.IsAvailable && members.Holds(member)));
         if (!ready.IsEmpty)
             return new Form(ready, members.Survivors, AtOnce: true, members.WhyBroken());
-        return members.AbsentHolder() is { } absent
-            ? new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}")
-            : new Dissolve(members.WhyBroken());
+        return members.Unheard(but: []) is { } unheard ? new Stay(members.WhyUnheard(unheard)) : new Dissolve(members.WhyBroken());
     }
 
     /// <summary>All is well with the generation: members change at a step boundary, once it trains.</summary>
@@ -112,12 +110,16 @@ public static partial class Membership
         var available = members.Live.Where(member => member.IsAvailable).ToList();
         var staying = members.Ordered(available.Where(member => member.Leaving.Length == 0));
         var ready = staying.Length >= view.RanksMin ? staying : members.Ordered(available);
+        // Whoever leaves gives its state to the others first, if they have none.
+        if (!ready.Any(members.Holds) && available.Find(members.Holds) is { } holder)
+            ready = [holder.Member, .. ready.Take(view.RanksMax - 1)];
         if (ready.Length < view.RanksMin)
             return TooFew(members, ready.Length);
         if (ready.Any(members.Holds))
             return new Form(ready, members.Survivors, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
-        if (members.AbsentHolder() is { } absent)
-            return new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}");
+        // Those among them that may hold state say so when they meet.
+        if (members.Unheard(but: ready) is { } unheard)
+            return new Stay(members.WhyUnheard(unheard));
         return ready.Length < members.Live.Length && ready.Length < view.RanksMax && !members.Seen.StartAwaited
             ? new Stay("its ranks start")
             : new Form(ready, StateSource.Newest, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
@@ -130,8 +132,8 @@ public static partial class Membership
             return new StopAll(leaving.Leaving);
         if (members.Live.Any(members.Holds))
             return new Stay($"waits for {Ranks(view.RanksMin - ready)} more; holds step {members.Committed}");
-        if (members.AbsentHolder() is { } absent)
-            return new Stay($"waits for worker {absent.Worker} to come back, whose rank may hold step {members.Committed}");
+        if (members.Unheard(but: []) is { } unheard)
+            return new Stay(members.WhyUnheard(unheard));
         return members.Live.Length < view.RanksMin ? new Dissolve(members.WhyBroken()) : new Stay("its ranks start");
     }
 

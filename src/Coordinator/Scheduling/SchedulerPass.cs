@@ -162,8 +162,7 @@ internal sealed class SchedulerPass(
             Due(TimeSpan.Zero);
         return new JobObserved
         {
-            Lineage = job.Lineage,
-            Generation = job.Generation,
+            Revision = job.Revision,
             Members = members,
             CauseAwaited = cause >= timing.CauseGrace,
             StartAwaited = start >= timing.StartPatience,

@@ -17,11 +17,15 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
 {
     private WebApplication? _app;
 
+    public ScriptedCoordinator() => WorkersService = new WorkersScript(Workers);
+
     public int Port { get; private set; }
 
     public JobsScript Jobs { get; } = new();
 
     public ListWorkersResponse Workers { get; } = new();
+
+    public WorkersScript WorkersService { get; }
 
     public ListCorporaResponse Corpora { get; } = new();
 
@@ -34,7 +38,7 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, Port, listen => listen.Protocols = HttpProtocols.Http2));
         builder.Services.AddGrpc();
         builder.Services.AddSingleton(Jobs);
-        builder.Services.AddSingleton(new WorkersScript(Workers));
+        builder.Services.AddSingleton(WorkersService);
         builder.Services.AddSingleton(new CorporaScript(Corpora));
         _app = builder.Build();
         _app.MapGrpcService<JobsScript>();
@@ -62,7 +66,13 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
 
     public sealed class WorkersScript(ListWorkersResponse response) : Protocol.V1.Workers.WorkersBase
     {
-        public override Task<ListWorkersResponse> List(ListWorkersRequest request, ServerCallContext context) => Task.FromResult(response);
+        public Func<DrainWorkerRequest, Protocol.V1.Worker> OnDrain { get; set; } = _ => throw JobsScript.Refusal(StatusCode.Unimplemented, "not scripted");
+
+        public Func<ListWorkersResponse> OnList { get; set; } = () => response;
+
+        public override Task<ListWorkersResponse> List(ListWorkersRequest request, ServerCallContext context) => Task.FromResult(OnList());
+
+        public override Task<Protocol.V1.Worker> Drain(DrainWorkerRequest request, ServerCallContext context) => Task.FromResult(OnDrain(request));
     }
 
     public sealed class CorporaScript(ListCorporaResponse response) : Protocol.V1.Corpora.CorporaBase

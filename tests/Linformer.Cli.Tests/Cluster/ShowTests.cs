@@ -24,11 +24,12 @@ public sealed class ShowTests : ClusterTest
             Loss        5.250 at step 1,200; learning rate 1.0e-3, 12,345 tokens/s
             Held-out    perplexity 2.7
 
-            RANK  WORKER   SLOT   STEP  PID  STATE
-               0  local-1     0  1,200   77  running
-               1  local-2     0      0    -  starting
+            RANK  MEMBER  WORKER   SLOT   STEP  PID  STATE
+               0       1  local-1     0  1,200   77  training; 2.3 times the others' step time
+               1       2  local-2     0  1,199   78  training
+               -       4  local-2     1      0    -  starting
 
-            Last failure: rank 1 on worker local-2 (generation 1) was ended by SIGKILL (exit code 137)
+            Last failure: rank 1 on worker local-2 (generation 1, step 1,001) was ended by SIGKILL (exit code 137)
               | first line
               | last line
 
@@ -98,12 +99,13 @@ public sealed class ShowTests : ClusterTest
             Corpus = new CorpusProgress { Phase = "Sharding", Done = 3, Total = 8, Unit = "shards" },
             Ranks =
             {
-                new Rank { Rank_ = 0, Worker = "local-1", State = "running", AppliedStep = 1200, ProcessId = 77 },
-                new Rank { Rank_ = 1, Worker = "local-2", State = "starting" },
+                new Rank { Rank_ = 0, Member = 1, InGeneration = true, Worker = "local-1", State = "training", AppliedStep = 1200, ProcessId = 77, StepMilliseconds = 115, Straggler = true },
+                new Rank { Rank_ = 1, Member = 2, InGeneration = true, Worker = "local-2", State = "training", AppliedStep = 1199, ProcessId = 78, StepMilliseconds = 50 },
+                new Rank { Rank_ = -1, Member = 4, Worker = "local-2", Slot = 1, State = "starting" },
             },
             LastMetrics = new MetricPoint { Step = 1200, Loss = 5.25, LearningRate = 1e-3, TokensPerSecond = 12345 },
             HeldOutLoss = 1,
-            LastFailure = new RankFailure { Generation = 1, Rank = 1, Worker = "local-2", ExitCode = 137, Signal = "SIGKILL", Reason = "was ended by SIGKILL (exit code 137)", LastLogLines = { "first line", "last line" } },
+            LastFailure = new RankFailure { Generation = 1, Rank = 1, Worker = "local-2", Step = 1001, ExitCode = 137, Signal = "SIGKILL", Reason = "was ended by SIGKILL (exit code 137)", LastLogLines = { "first line", "last line" } },
             History = { Entry(1, "submitted"), Entry(2, "generation 2 started with 2 ranks", "rank 1 was lost") },
         };
     }

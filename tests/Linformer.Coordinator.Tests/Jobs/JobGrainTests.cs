@@ -21,7 +21,7 @@ public sealed class JobGrainTests : IDisposable
             await cluster.Job("a").Create(Some.Submission("a"), default);
             await cluster.Job("a").Apply(new JobPlaced(Some.Slots("w1")), default);
             await cluster.Job("a").Apply(new JobCorpusReady(Some.Corpus), default);
-            await cluster.Job("a").Apply(Ready(0, 1), default);
+            await cluster.Job("a").Apply(Ready((await cluster.Job("a").Get(default))!, 1), default);
         }
 
         await using var again = await StartAsync();
@@ -83,13 +83,13 @@ public sealed class JobGrainTests : IDisposable
         await job.Create(Some.Submission("a"), default);
         await job.Apply(new JobPlaced(Some.Slots("w1")), default);
         await job.Apply(new JobCorpusReady(Some.Corpus), default);
-        await job.Apply(Ready(0, 1), default);
+        await job.Apply(Ready((await job.Get(default))!, 1), default);
         await RecordAsync(cluster, generation: 1, step: 5);
 
         // The failure was seen when step 3 was committed; step 5 came before the next generation.
-        await job.Apply(Observed(1, Some.Seen(1, MemberCondition.Failed, 1)) with { CommittedStep = 3 }, default);
+        await job.Apply(Observed((await job.Get(default))!, Some.Seen(1, MemberCondition.Failed, 1)) with { CommittedStep = 3 }, default);
         await job.Apply(new JobPlaced(Some.Slots("w2")), default);
-        var view = await job.Apply(Ready(1, 2), default);
+        var view = await job.Apply(Ready((await job.Get(default))!, 2), default);
 
         (view.Generation, view.Plan!.CommittedBefore).ShouldBe((2, 5L));
         await RecordAsync(cluster, generation: 1, step: 6);
@@ -105,7 +105,7 @@ public sealed class JobGrainTests : IDisposable
         await job.Create(Some.Submission("a"), default);
         await job.Apply(new JobPlaced(Some.Slots("w1")), default);
         await job.Apply(new JobCorpusReady(Some.Corpus), default);
-        await job.Apply(Ready(0, 1), default);
+        await job.Apply(Ready((await job.Get(default))!, 1), default);
         await RecordAsync(cluster, generation: 1, step: 17);
 
         await job.Cancel(Some.Ada, default);
@@ -140,9 +140,9 @@ public sealed class JobGrainTests : IDisposable
         view.Placements.ShouldHaveSingleItem().Member.ShouldBe(1);
     }
 
-    private static JobObserved Ready(int generation, int member) => Observed(generation, Some.Seen(member, MemberCondition.Waiting, worker: "w1"));
+    private static JobObserved Ready(JobView view, int member) => Observed(view, Some.Seen(member, MemberCondition.Waiting, worker: "w1"));
 
-    private static JobObserved Observed(int generation, ObservedMember member) => new() { Generation = generation, Members = [member] };
+    private static JobObserved Observed(JobView view, ObservedMember member) => new() { Revision = view.Revision, Members = [member] };
 
     private static Task RecordAsync(TestCluster cluster, int generation, long step) => cluster.Telemetry.RecordAsync(
         [new TelemetryBatch("a", "w1", [new MetricRow(0, generation, step, Some.Noon, 1, 2.5, 1e-3, 100, null, null)], [], [], [])], default);

@@ -541,5 +541,5 @@ public class JobMachineTests
     private static JobState Observe(JobState state, params ObservedMember[] members) => Apply(state, Observed(state, members));
 
     private static JobObserved Observed(JobState state, params ObservedMember[] members) =>
-        new() { Lineage = state.View!.Lineage, Generation = state.View.Generation, Members = [.. members] };
+        new() { Revision = state.View!.Revision, Members = [.. members] };
 }

@@ -160,8 +160,8 @@ internal sealed partial class ClusterSimulation
             case 14 when View.Phase != JobPhase.Paused:
                 Wish(() => JobMachine.Pause(_job, Some.Ada, _now));
                 break;
-            case 15 when _late.Count > 0:
-                Event("an old observation comes again", () => Apply(state => JobMachine.Apply(state, _late[_random.Next(_late.Count)], _now)));
+            case 15 when _late.FindLast(seen => seen.Revision < View.Revision) is { } late:
+                Event("an old observation comes again", () => Apply(state => JobMachine.Apply(state, late, _now)));
                 break;
             default:
                 if (View.Phase == JobPhase.Paused)
@@ -289,8 +289,7 @@ internal sealed partial class ClusterSimulation
         {
             var seen = new JobObserved
             {
-                Lineage = View.Lineage,
-                Generation = View.Generation,
+                Revision = View.Revision,
                 Members = Assignments.Observe(cluster, View),
                 CommittedStep = View.Lineage == _stored.Lineage ? _stored.Committed : 0,
                 RecordedGeneration = _stored.Generation,
