@@ -5,7 +5,7 @@ namespace Linformer.Coordinator.Tests.Membership;
 /// <summary>Whatever happens in whatever order: what must always hold, checked after every event by the simulation.</summary>
 public class MembershipProperties
 {
-    private static readonly int Runs = int.Parse(Environment.GetEnvironmentVariable("RUNS") ?? "300");
+    private const int Runs = 300;
 
     [Fact]
     public void No_order_of_events_loses_a_committed_step_or_keeps_the_job_from_its_end()

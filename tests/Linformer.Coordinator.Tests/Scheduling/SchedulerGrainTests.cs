@@ -1,5 +1,6 @@
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Tests.Storage;
 using Linformer.Coordinator.Workers;
 
@@ -167,6 +168,8 @@ public sealed class SchedulerGrainTests : IDisposable
         await cluster.SubmitAsync("a", min: 1, max: 2);
         await UntilAsync(() => one.Joined.Count == 1 && two.Joined.Count == 1);
 
+        await cluster.Telemetry.RecordAsync(
+            [new TelemetryBatch("a", "w1", [new MetricRow(0, 1, 7, Some.Noon, 2, 2.5, 1e-3, 100, null, null)], [], [], [])], default);
         two.Ready = false;
         await two.EndAsync("a", MemberCondition.Failed);
         var smaller = await cluster.UntilAsync("a", view => view.Generation == 2);
@@ -196,7 +199,7 @@ public sealed class SchedulerGrainTests : IDisposable
         await cluster.Scheduler.Poke(default);
 
         await cluster.UntilAsync("a", view => view is { Phase: JobPhase.Running, WorldSize: 1, Placements.Length: 1 });
-        one.Held("a").Members.ShouldBeEmpty();
+        await UntilAsync(() => one.Held("a").Members.IsEmpty);
         (await cluster.History.ReadAfterAsync("a", 0, 100, default)).ShouldContain(entry => entry.Why == "worker w1 is drained by person:ada");
         await cluster.Worker("w1").Drain("", default);
         await cluster.Scheduler.Poke(default);

@@ -174,6 +174,35 @@ public sealed class AgentsServiceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_process_may_log_before_its_first_generation_and_a_step_of_an_older_generation_commits_nothing()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        await agent.JoinAsync(slots: 2);
+        var job = await _coordinator.SubmitAsync();
+        await PrepareAsync(agent);
+        var group = (await FormAsync(agent)).Groups[0];
+        var early = new Proto.TelemetryItem { JobId = job.Id, Member = 2, Rank = -1, Log = new Proto.LogText { Number = 1, Text = "starts" } };
+        var noMetric = new Proto.TelemetryItem { JobId = job.Id, Member = 2, Rank = -1, Metric = new Proto.MetricPoint { Step = 9, WorldSize = 1 } };
+        await agent.SendAsync(new Proto.Telemetry { Sequence = 1, Items = { early, early, noMetric } });
+        await agent.SendAsync(Steps(group, 1, 2));
+        await agent.ReadUntilAsync(message => message.TelemetryAck is { Sequence: 2 });
+
+        // Rank 1 is gone: the next generation is formed by the other, and what the first tells late is only recorded.
+        var status = Running((await FailAsync(agent, group)).Assignment, Proto.MemberPhase.Training);
+        await agent.SendAsync(status);
+        await agent.SendAsync(Steps(group, 3, 3));
+        await agent.ReadUntilAsync(message => message.TelemetryAck is { Sequence: 3 });
+
+        var shown = await _coordinator.Jobs.ShowAsync(new Proto.ShowJobRequest { Job = job.Id });
+        (shown.Job.Generation, shown.Job.CommittedStep, shown.LastMetrics.Step).ShouldBe((2, 2L, 3L));
+        shown.LastFailure.Signal.ShouldBe("SIGKILL");
+        (shown.LastFailure.Member, shown.LastFailure.Rank, shown.LastFailure.Step).ShouldBe((2, 1, 3L));
+        using var logs = _coordinator.Jobs.Logs(new Proto.LogsRequest { Job = job.Id });
+        var first = (await logs.ResponseStream.ReadAllAsync().ToListAsync()).Where(line => line.Text == "starts").ShouldHaveSingleItem();
+        (first.Generation, first.Rank).ShouldBe((0, -1));
+    }
+
+    [Fact]
     public async Task An_agent_that_sends_on_while_telemetry_waits_is_sent_away()
     {
         using var agent = new FakeAgent(_coordinator);
@@ -338,6 +367,22 @@ public sealed class AgentsServiceTests : IAsyncLifetime
             }),
         },
     };
+
+    /// <summary>Its second member is killed; returns what it is told then.</summary>
+    private static async Task<Proto.CoordinatorMessage> FailAsync(FakeAgent agent, Proto.RankGroup group)
+    {
+        var status = Running(new Proto.Assignment { Groups = { group } }, Proto.MemberPhase.Training);
+        status.Groups[0].Members[1] = new Proto.MemberStatus
+        {
+            Member = 2,
+            Phase = Proto.MemberPhase.Ended,
+            Outcome = Proto.GroupOutcome.Failed,
+            Generation = 1,
+            Failure = new Proto.RankFailure { ExitCode = 137, Signal = "SIGKILL", Reason = "was ended by SIGKILL", Step = 3 },
+        };
+        await agent.SendAsync(status);
+        return await agent.ReadUntilAsync(message => message.Assignment is { } told && told.Groups[0].Plan.Generation == 2);
+    }
 
     private static async Task<Proto.Assignment> FormAsync(FakeAgent agent)
     {

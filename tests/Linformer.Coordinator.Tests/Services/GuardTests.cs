@@ -14,12 +14,12 @@ public sealed class GuardTests
     public async Task Another_protocol_version_is_refused()
     {
         await using var coordinator = await TestCoordinator.StartAsync();
-        await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest(), new Metadata { { MetadataNames.ProtocolVersion, "1" } });
+        await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest(), new Metadata { { MetadataNames.ProtocolVersion, "2" } });
         var refusal = await Refused.With(
             StatusCode.FailedPrecondition,
-            async () => await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest(), new Metadata { { MetadataNames.ProtocolVersion, "2" } }));
-        refusal.Status.Detail.ShouldContain("'2'");
-        refusal.Status.Detail.ShouldContain("version 1");
+            async () => await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest(), new Metadata { { MetadataNames.ProtocolVersion, "1" } }));
+        refusal.Status.Detail.ShouldContain("'1'");
+        refusal.Status.Detail.ShouldContain("version 2");
     }
 
     [Fact]
