@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Linformer.Coordinator;
+using Linformer.Coordinator.Storage;
 using Serilog;
 
 namespace Linformer.Cli.Hosting;
@@ -20,7 +21,7 @@ internal static class CoordinatorStart
             Directory.CreateDirectory(options.DataFolder);
             return await CoordinatorHost.StartAsync(options, logger, cancellation);
         }
-        catch (Exception error) when (SocketErrorOf(error) is { } socketError)
+        catch (Exception error) when (error is not StorageException && SocketErrorOf(error) is { } socketError)
         {
             throw new CommandException(socketError switch
             {

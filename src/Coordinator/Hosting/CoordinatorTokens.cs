@@ -50,7 +50,7 @@ public sealed class CoordinatorTokens
         try
         {
             if (!File.Exists(path))
-                Create(path);
+                FirstFile.Create(path, NewToken() + "\n", OwnerOnly);
             if (!OperatingSystem.IsWindows())
                 File.SetUnixFileMode(path, OwnerOnly);
             using var stream = File.OpenRead(path);
@@ -68,31 +68,5 @@ public sealed class CoordinatorTokens
         }
     }
 
-    // Under a temporary name first: a half-written token never has the real one, and one that another coordinator has just made
-    // is not replaced.
-    private static void Create(string path)
-    {
-        var token = Convert.ToBase64String(RandomNumberGenerator.GetBytes(TokenBytes)).Replace('+', '-').Replace('/', '_').TrimEnd('=');
-        var temporary = $"{path}.{Guid.NewGuid():N}.new";
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-            options.UnixCreateMode = OwnerOnly;
-        try
-        {
-            using (var stream = new FileStream(temporary, options))
-            {
-                stream.Write(Encoding.UTF8.GetBytes(token + "\n"));
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, path, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // The other one's is read instead.
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
-    }
+    private static string NewToken() => Convert.ToBase64String(RandomNumberGenerator.GetBytes(TokenBytes)).Replace('+', '-').Replace('/', '_').TrimEnd('=');
 }

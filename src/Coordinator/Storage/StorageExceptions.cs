@@ -45,4 +45,7 @@ public sealed class DatabaseUnreachableException : StorageException
         : base(message, innerException)
     {
     }
+
+    /// <summary>Whether the database answers, and it is only that the lease was not renewed in time.</summary>
+    public bool LeaseLapsed { get; init; }
 }

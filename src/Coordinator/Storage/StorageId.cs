@@ -21,7 +21,7 @@ public sealed record StorageId(string Value)
         try
         {
             if (!File.Exists(path))
-                Create(path);
+                FirstFile.Create(path, $"{Guid.NewGuid()}\n");
             return new StorageId(Read(path));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -39,28 +39,5 @@ public sealed record StorageId(string Value)
             ? id
             : throw new StorageException(
                 $"{path} does not hold a storage's id: 1 to {Longest} letters, digits or hyphens in one line. Delete the file to have a new one made.");
-    }
-
-    // Under a temporary name first: a worker never sees half an id, and an id that is there is never replaced.
-    private static void Create(string path)
-    {
-        var temporary = $"{path}.{Guid.NewGuid():N}.new";
-        try
-        {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
-            {
-                stream.Write(System.Text.Encoding.ASCII.GetBytes($"{Guid.NewGuid()}\n"));
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, path, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // Another coordinator has just made it.
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
     }
 }

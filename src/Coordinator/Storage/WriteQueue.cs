@@ -20,6 +20,7 @@ internal sealed class WriteQueue : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Session? _session;
     private long _awaySince;
+    private bool _lapsed;
 
     /// <summary>Starts the thread.</summary>
     /// <param name="connector">The database.</param>
@@ -96,13 +97,15 @@ internal sealed class WriteQueue : IAsyncDisposable
         while (true)
         {
             var failure = TryCommit(group);
-            if (failure is not DatabaseUnreachableException)
+            if (failure is not DatabaseUnreachableException away)
             {
-                _awaySince = 0;
+                (_awaySince, _lapsed) = (0, false);
                 return failure;
             }
-            if (_awaySince == 0)
+            // A database that is back is given the time to have the lease renewed.
+            if (_awaySince == 0 || (away.LeaseLapsed && !_lapsed))
                 _awaySince = Stopwatch.GetTimestamp();
+            _lapsed = away.LeaseLapsed;
             if (Stopwatch.GetElapsedTime(_awaySince) > Patience || _queue.Reader.Completion.IsCompleted)
                 return failure;
             Thread.Sleep(wait);

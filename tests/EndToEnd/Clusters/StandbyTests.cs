@@ -98,6 +98,29 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
         (await cluster.SqlAsync<long>("SELECT epoch FROM lease")).ShouldBe(2);
     }
 
+    [SkippableFact]
+    public async Task A_database_that_is_away_for_long_costs_no_rank_no_step_and_no_metric()
+    {
+        await using var cluster = await TwoCoordinators.CreateAsync(_workspace);
+        var coordinator = cluster.StartCoordinator(0);
+        await cluster.ServesAsync(0);
+        cluster.StartWorker("w1", slots: 2);
+        var job = await cluster.SubmitAsync(_workspace.Job("only", Steps));
+        await cluster.WaitForStepAsync(job, 50);
+
+        await cluster.Server.StopAsync();
+        await TwoCoordinators.UntilAsync(() => Task.FromResult(coordinator.Error.Contains("stands by until the database is back", StringComparison.Ordinal)), "the coordinator gives up");
+        await cluster.Server.StartAgainAsync();
+
+        await cluster.ServesAsync(0);
+        await cluster.WaitForStateAsync(job, "succeeded");
+        (await cluster.JobAsync(job)).GetProperty("generation").GetInt32().ShouldBe(1);
+        (await cluster.SqlAsync<long>($"SELECT count(*) FROM metrics WHERE job_id = '{job}'")).ShouldBe(Steps);
+        (await cluster.SqlAsync<long>("SELECT epoch FROM lease")).ShouldBe(2);
+        coordinator.Signal("TERM");
+        (await coordinator.WaitAsync()).ExitCode.ShouldBe(0);
+    }
+
     // Who has written what, in the same transaction.
     private static Task AuditAsync(TwoCoordinators cluster) => cluster.SqlAsync(
         """

@@ -7,6 +7,8 @@ namespace Linformer.Coordinator.Storage.Postgres;
 /// </summary>
 internal sealed class LeaseKeeper : IAsyncDisposable
 {
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
+
     private readonly PostgresConnector _connector;
     private readonly PostgresDatabaseOptions _options;
     private readonly Action<StorageException> _lost;
@@ -35,17 +37,22 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     {
         Session? session = null;
         var renewed = Stopwatch.GetTimestamp();
-        while (!_stop.Wait(_options.RenewalInterval))
+        var failed = false;
+        while (!_stop.Wait(failed && RetryInterval < _options.RenewalInterval ? RetryInterval : _options.RenewalInterval))
         {
             var started = Stopwatch.GetTimestamp();
             if (Try(ref session, open => PostgresLease.Renew(open, _connector.Epoch, _options.LeaseDuration) ? null : Taken(open)) is not { } failure)
             {
-                renewed = started;
+                (renewed, failed) = (started, false);
             }
             else if (failure is FencedException || Stopwatch.GetElapsedTime(renewed) > _options.Patience)
             {
                 _lost(failure);
                 break;
+            }
+            else
+            {
+                failed = true;
             }
         }
         Try(

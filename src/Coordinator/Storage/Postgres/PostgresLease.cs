@@ -80,7 +80,9 @@ internal static class PostgresLease
         if (current != epoch)
             throw Taken(address, epoch, Read(session));
         if (expired)
-            throw new DatabaseUnreachableException($"The lease of the database {address} was not renewed in time; nothing is written until it is.");
+        {
+            throw new DatabaseUnreachableException($"The lease of the database {address} was not renewed in time; nothing is written until it is.") { LeaseLapsed = true };
+        }
     }
 
     /// <summary>Another coordinator has the lease.</summary>
