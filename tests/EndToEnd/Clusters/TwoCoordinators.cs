@@ -10,7 +10,7 @@ namespace EndToEnd.Clusters;
 /// <summary>Two coordinators on one PostgreSQL database, and workers that know both.</summary>
 internal sealed class TwoCoordinators : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
 
     private readonly List<LinformerProcess> _processes = [];
     private readonly string _database;
