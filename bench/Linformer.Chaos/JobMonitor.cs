@@ -94,7 +94,7 @@ public sealed class JobMonitor : IAsyncDisposable
 
     /// <summary>Ranks of the newest generation that train, as far as the coordinator has told.</summary>
     public ImmutableArray<Rank> Training =>
-        Details is { } details ? [.. details.Ranks.Where(rank => rank.State is "training" or "running" && (rank.InGeneration || rank.State == "running"))] : [];
+        Details is { } details ? [.. details.Ranks.Where(rank => rank.State == "training" && rank.InGeneration)] : [];
 
     /// <summary>Whether the job has ended.</summary>
     public bool HasEnded => Details?.Job.State is JobState.Succeeded or JobState.Failed or JobState.Cancelled;

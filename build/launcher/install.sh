@@ -2,7 +2,13 @@
 # Sourced by ./linformer: finds and installs what the machine lacks, and runs long commands quietly.
 
 # What is needed, and why. Tools count as there however they came to be.
-debian_packages() { # cli|tests
+debian_packages() { # cli|tests|chaos|recovery
+  if [[ $1 == chaos || $1 == recovery ]]; then
+    [[ $1 == chaos ]] || echo "python3-torch: the elastic agent beside which is measured"
+    # Only root can make networks.
+    ((EUID != 0)) || echo "iproute2: network namespaces, the machines of a cluster"
+    return
+  fi
   if [[ $feed == compat ]]; then
     echo "libtorch-dev: tensors (PyTorch's C++ library)"
     echo "libopenblas0-pthread: fast matrix products on the CPU"
@@ -42,7 +48,7 @@ has_fast_blas() {
   return 1
 }
 
-install_debian() { # cli|tests
+install_debian() { # cli|tests|chaos|recovery
   local missing=() name why
   [[ -z ${LINFORMER_SKIP_INSTALL:-} ]] || return 0
   while IFS=: read -r name why; do

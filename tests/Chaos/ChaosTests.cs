@@ -16,7 +16,7 @@ public sealed class ChaosTests
     {
         Skip.IfNot(MachineNetwork.IsPossible, "networks that can be cut need root, ip and tc");
         var lines = new List<string>();
-        var options = new ChaosOptions { Program = Program, Seed = 4, Faults = 12, Steps = 400, OnLine = lines.Add };
+        var options = new ChaosOptions { Program = Program, Seed = 4, Faults = 12, Steps = 300, OnLine = lines.Add };
 
         var report = await ChaosRun.RunAsync(options, CancellationToken.None);
 

@@ -26,7 +26,6 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
     private readonly List<string> _leftOut = [];
     private bool _coordinatorBusy;
     private bool _diskBusy;
-    private bool _stopping;
 
     /// <summary>Carries out the plan; returns when all of it is over and undone, or the job has ended and all is undone.</summary>
     public async Task<FaultOutcome> RunAsync(ImmutableArray<Fault> plan, CancellationToken cancellationToken)
@@ -45,7 +44,6 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
             last = Stopwatch.GetTimestamp();
         }
 
-        _stopping = true;
         await Task.WhenAll(_lasting);
         return new FaultOutcome([.. _done], [.. _leftOut]);
     }
@@ -152,7 +150,7 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
         log.Write($"step {monitor.CommittedStep}: fault {fault.Number}, {what}");
         lock (_done)
             _done.Add(fault);
-        for (var left = fault.Duration; left > TimeSpan.Zero && !_stopping; left -= Look)
+        for (var left = fault.Duration; left > TimeSpan.Zero && !monitor.HasEnded; left -= Look)
             await Task.Delay(Look);
         if (await effect.EndAsync() is { } end)
             log.Write($"step {monitor.CommittedStep}: fault {fault.Number}, {end}");

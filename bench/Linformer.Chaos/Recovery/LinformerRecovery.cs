@@ -153,7 +153,7 @@ internal sealed class LinformerRecovery(RecoveryOptions options)
     }
 
     private static async Task<IReadOnlyList<Rank>> RanksAsync(ClusterClient client, string job, CancellationToken cancellationToken) =>
-        [.. (await client.ShowAsync(job, cancellationToken)).Ranks.Where(rank => rank.State is "training" or "running" && rank.ProcessId > 0)];
+        [.. (await client.ShowAsync(job, cancellationToken)).Ranks.Where(rank => rank.State == "training" && rank.InGeneration)];
 
     private static async Task<long> CommittedAsync(ClusterClient client, string job, CancellationToken cancellationToken) =>
         (await client.ShowAsync(job, cancellationToken)).Job.CommittedStep;
