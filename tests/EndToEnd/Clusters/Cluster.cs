@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Linformer.Chaos.Network;
 
 namespace EndToEnd.Clusters;
 
@@ -8,19 +9,19 @@ internal sealed class Cluster : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
-    private readonly TestNetwork? _network;
+    private readonly MachineNetwork? _network;
     private readonly Dictionary<string, LinformerProcess> _workers = [];
     private readonly int _port = FreePort();
     private LinformerProcess? _coordinator;
 
-    public Cluster(Workspace workspace, TestNetwork? network = null) => (Workspace, _network) = (workspace, network);
+    public Cluster(Workspace workspace, MachineNetwork? network = null) => (Workspace, _network) = (workspace, network);
 
     public Workspace Workspace { get; }
 
     public LinformerProcess Coordinator => _coordinator ?? throw new InvalidOperationException("The coordinator is not started.");
 
     /// <summary>Where the coordinator answers people on its own machine.</summary>
-    public string Endpoint => string.Create(CultureInfo.InvariantCulture, $"{(_network is null ? "127.0.0.1" : TestNetwork.Address(0))}:{_port}");
+    public string Endpoint => string.Create(CultureInfo.InvariantCulture, $"{(_network is null ? "127.0.0.1" : MachineNetwork.Address(0))}:{_port}");
 
     private string Secret(string name) => Path.Combine(Workspace.Root, "coordinator", name);
 
@@ -33,7 +34,7 @@ internal sealed class Cluster : IAsyncDisposable
 
     public void StartWorker(string name, int machine = 0, int slots = 1, params string[] more)
     {
-        var address = _network is null ? "127.0.0.1" : TestNetwork.Address(machine);
+        var address = _network is null ? "127.0.0.1" : MachineNetwork.Address(machine);
         _workers[name] = LinformerProcess.StartOn(
             On(machine),
             ["worker", "--coordinator", Endpoint, "--data", Workspace.Root, "--name", name, "--slots", $"{slots}", "--address", address,

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Linformer.Chaos.Network;
 
 namespace EndToEnd.Clusters;
 
@@ -9,16 +9,13 @@ public sealed class NetworkedClusterTests : IDisposable
 {
     private readonly Workspace _workspace = new();
 
-    [DllImport("libc", EntryPoint = "geteuid")]
-    private static extern uint EffectiveUser();
-
     public void Dispose() => _workspace.Dispose();
 
     [SkippableFact]
     public async Task Two_jobs_survive_a_pause_a_killed_worker_and_a_killed_coordinator()
     {
-        Skip.If(EffectiveUser() != 0, "network namespaces need root");
-        using var network = new TestNetwork(machines: 4);
+        Skip.IfNot(MachineNetwork.IsPossible, "network namespaces need root");
+        using var network = new MachineNetwork(machines: 4);
         await using var cluster = new Cluster(_workspace, network);
         await cluster.StartCoordinatorAsync();
         for (var machine = 1; machine <= 3; machine++)
