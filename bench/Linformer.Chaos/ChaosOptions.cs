@@ -25,8 +25,8 @@ public sealed record ChaosOptions
     /// <summary>Sequences of a step: what sets its time.</summary>
     public int GlobalBatch { get; init; } = 96;
 
-    /// <summary>The kinds that are allowed.</summary>
-    public ImmutableArray<FaultKind> Kinds { get; init; } = PossibleKinds;
+    /// <summary>The kinds that are allowed; all that are possible unless set, but that which loses steps.</summary>
+    public ImmutableArray<FaultKind> Kinds { get; init; } = [.. PossibleKinds.Where(kind => kind != FaultKind.KillAllRanks)];
 
     /// <summary>A run in which nothing happens for so long has failed.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);

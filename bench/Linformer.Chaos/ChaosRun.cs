@@ -63,7 +63,7 @@ public static class ChaosRun
         failures.AddRange(monitor.Backward);
         failures.AddRange(RunChecks.History(details));
         failures.AddRange(RunChecks.Metrics(details, points));
-        failures.AddRange(RunChecks.NothingLost(monitor.Steps, points));
+        failures.AddRange(RunChecks.NothingLost(monitor.Steps, points, outcome.Blackouts));
         failures.AddRange(RunChecks.NoTelemetryDropped(await cluster.Client.WorkersAsync(cancellationToken)));
         failures.AddRange(await ClusterChecks.NothingLeftAsync(cluster, EndPatience, cancellationToken));
         failures.AddRange(RunChecks.WorldHistory(cluster.Storage.History(job), points));

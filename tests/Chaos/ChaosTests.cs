@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Linformer.Chaos;
+using Linformer.Chaos.Faults;
 using Linformer.Chaos.Network;
 
 namespace Chaos;
@@ -23,6 +24,27 @@ public sealed class ChaosTests
         report.Failures.ShouldBeEmpty(string.Join('\n', lines));
         report.LeftOut.ShouldBeEmpty();
         report.Faults.ShouldBe(options.Faults);
+    }
+
+    [SkippableFact]
+    public async Task A_job_goes_on_from_its_newest_whole_checkpoint_when_all_ranks_are_killed()
+    {
+        Skip.IfNot(MachineNetwork.IsPossible, "a disk that can be filled needs root");
+        var lines = new List<string>();
+        var options = new ChaosOptions
+        {
+            Program = Program,
+            Seed = 1,
+            Faults = 6,
+            Steps = 200,
+            Kinds = [FaultKind.KillAllRanks, FaultKind.DamageCheckpoint, FaultKind.FillDisk],
+            OnLine = lines.Add,
+        };
+
+        var report = await ChaosRun.RunAsync(options, CancellationToken.None);
+
+        report.Failures.ShouldBeEmpty(string.Join('\n', lines));
+        report.Recomputed.ShouldBeGreaterThan(0);
     }
 
     [Fact]

@@ -45,7 +45,7 @@ public sealed class FaultPlanTests
     public void Targets_exist_and_what_lasts_has_a_duration() => Check(settings => FaultPlan.Create(settings).All(fault =>
         fault.Worker >= 0 && fault.Worker <= settings.Workers
         && (fault.StrikesWorker || !fault.TakesRank)
-        && (fault.Duration > TimeSpan.Zero) == (fault.Kind is not (FaultKind.KillRank or FaultKind.DamageCheckpoint))
+        && (fault.Duration > TimeSpan.Zero) == (fault.Kind is not (FaultKind.KillRank or FaultKind.KillAllRanks or FaultKind.DamageCheckpoint))
         && (fault.Kilobits > 0) == (fault.Kind == FaultKind.NarrowLink)));
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Linformer.Chaos;
 using Linformer.Chaos.Checks;
 using Linformer.Protocol.V1;
@@ -22,7 +23,7 @@ public sealed class RunChecksTests : IDisposable
         RunChecks.Succeeded(job).ShouldBeEmpty();
         RunChecks.History(job).ShouldBeEmpty();
         RunChecks.Metrics(job, points).ShouldBeEmpty();
-        RunChecks.NothingLost(Seen(points), points).ShouldBeEmpty();
+        RunChecks.NothingLost(Seen(points), points, []).ShouldBeEmpty();
         RunChecks.WorldHistory(HistoryFile("""{"from":1,"ranks":3},{"from":4,"ranks":2}"""), points).ShouldBeEmpty();
         RunChecks.NoTelemetryDropped([new Worker { Name = "w1" }]).ShouldBeEmpty();
     }
@@ -74,7 +75,7 @@ public sealed class RunChecksTests : IDisposable
     }
 
     [Fact]
-    public void A_committed_step_that_was_computed_again_is_found_unless_its_lineage_ended()
+    public void A_committed_step_that_was_computed_again_is_found_unless_its_lineage_or_all_ranks_ended()
     {
         var seen = Seen(Points());
         var again = Points();
@@ -83,8 +84,10 @@ public sealed class RunChecksTests : IDisposable
         elsewhere[2].Generation = 2;
         elsewhere[2].Lineage = 1;
 
-        RunChecks.NothingLost(seen, again).ShouldHaveSingleItem().ShouldContain("step 3 was committed by generation 1, then by 2");
-        RunChecks.NothingLost(seen, elsewhere).ShouldBeEmpty();
+        RunChecks.NothingLost(seen, again, []).ShouldHaveSingleItem().ShouldContain("step 3 was committed by generation 1, then by 2");
+        RunChecks.NothingLost(seen, elsewhere, []).ShouldBeEmpty();
+        RunChecks.NothingLost(seen, again, [Stopwatch.Frequency]).ShouldBeEmpty(); // all ranks were killed after it was seen
+        RunChecks.NothingLost(seen, again, [-3 * Stopwatch.Frequency]).Count().ShouldBe(1); // and long before
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Text.Json;
 using Linformer.Protocol.V1;
 
@@ -8,6 +9,9 @@ namespace Linformer.Chaos.Checks;
 public static class RunChecks
 {
     private const int MostNamed = 10;
+
+    /// <summary>A step may be seen so long after its ranks were killed.</summary>
+    private static readonly long SeenLate = 2 * Stopwatch.Frequency;
 
     /// <summary>The job has succeeded.</summary>
     public static IEnumerable<string> Succeeded(JobDetails job)
@@ -48,10 +52,13 @@ public static class RunChecks
             yield return $"Step {back[0].Second.Step} is of generation {back[0].Second.Generation}, the step before it of generation {back[0].First.Generation}.";
     }
 
-    /// <summary>No step that was seen as committed was computed again by a later generation of its lineage.</summary>
-    public static IEnumerable<string> NothingLost(ImmutableDictionary<long, SeenStep> seen, IReadOnlyList<MetricPoint> points)
+    /// <summary>No step that was seen as committed was computed again by a later generation of its lineage, unless all ranks were killed.</summary>
+    /// <param name="seen">The steps as they were first seen.</param>
+    /// <param name="points">The metrics at the end.</param>
+    /// <param name="blackouts">When all ranks were killed at once.</param>
+    public static IEnumerable<string> NothingLost(ImmutableDictionary<long, SeenStep> seen, IReadOnlyList<MetricPoint> points, ImmutableArray<long> blackouts)
     {
-        var again = Recomputed(seen, points);
+        var again = Recomputed(seen, points).Where(point => !blackouts.Any(blackout => seen[point.Step].SeenAt < blackout + SeenLate)).ToList();
         if (again.Count > 0)
         {
             var first = again[0];

@@ -35,6 +35,9 @@ public enum FaultKind
 
     /// <summary>A person drains a worker, and takes that back.</summary>
     DrainWorker,
+
+    /// <summary>kill -9 of all ranks at once: the job goes on from its newest whole checkpoint.</summary>
+    KillAllRanks,
 }
 
 /// <summary>One fault of a plan.</summary>

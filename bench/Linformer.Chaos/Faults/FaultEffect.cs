@@ -25,6 +25,10 @@ internal sealed class FaultEffect(ChaosCluster cluster, string job, Fault fault,
                 _rank = Rank();
                 ProcessTable.Send(_rank, Signal.Kill);
                 return $"kill -9 of the rank on {Worker} (process {_rank})";
+            case FaultKind.KillAllRanks:
+                var ranks = Enumerable.Range(1, cluster.Workers).SelectMany(cluster.RanksOf).ToList();
+                ranks.ForEach(rank => ProcessTable.Send(rank, Signal.Kill));
+                return $"kill -9 of all {ranks.Count} ranks";
             case FaultKind.StopRank:
                 _rank = Rank();
                 ProcessTable.Send(_rank, Signal.Stop);

@@ -8,11 +8,13 @@ namespace Linformer.Chaos.Faults;
 /// <summary>What came of a plan.</summary>
 /// <param name="Done">The faults that happened.</param>
 /// <param name="LeftOut">Those that did not, with the reason.</param>
-public sealed record FaultOutcome(ImmutableArray<Fault> Done, ImmutableArray<string> LeftOut);
+/// <param name="Blackouts">When all ranks were killed (<see cref="Stopwatch.GetTimestamp"/>): what they alone held is lost.</param>
+public sealed record FaultOutcome(ImmutableArray<Fault> Done, ImmutableArray<string> LeftOut, ImmutableArray<long> Blackouts);
 
 /// <summary>
 /// Lets the faults of a plan happen to a cluster that trains a job. It never takes the last sound rank of a generation: then
-/// steps would be lost with nobody to blame. When only that one is left, it waits until there is another one.
+/// steps would be lost, and rightly so. When only that one is left, it waits until there is another one.
+/// Only <see cref="FaultKind.KillAllRanks"/> takes them all, on purpose.
 /// </summary>
 public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunLog log)
 {
@@ -24,6 +26,7 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
     private readonly List<Task> _lasting = [];
     private readonly List<Fault> _done = [];
     private readonly List<string> _leftOut = [];
+    private readonly List<long> _blackouts = [];
     private bool _coordinatorBusy;
     private bool _diskBusy;
 
@@ -45,7 +48,7 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
         }
 
         await Task.WhenAll(_lasting);
-        return new FaultOutcome([.. _done], [.. _leftOut]);
+        return new FaultOutcome([.. _done], [.. _leftOut], [.. _blackouts]);
     }
 
     private async Task WaitForTurnAsync(Fault fault, long last, CancellationToken cancellationToken)
@@ -93,6 +96,8 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
                 return _diskBusy ? null : 0;
             case FaultKind.DamageCheckpoint:
                 return 0;
+            case FaultKind.KillAllRanks:
+                return monitor.Training.IsEmpty ? null : 0;
         }
 
         // An answer that is older than what was done to the coordinator would not know of what was done to others before.
@@ -149,7 +154,12 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
         var what = await effect.BeginAsync();
         log.Write($"step {monitor.CommittedStep}: fault {fault.Number}, {what}");
         lock (_done)
+        {
             _done.Add(fault);
+            if (fault.Kind == FaultKind.KillAllRanks)
+                _blackouts.Add(Stopwatch.GetTimestamp());
+        }
+
         for (var left = fault.Duration; left > TimeSpan.Zero && !monitor.HasEnded; left -= Look)
             await Task.Delay(Look);
         if (await effect.EndAsync() is { } end)

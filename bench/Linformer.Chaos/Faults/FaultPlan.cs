@@ -54,7 +54,7 @@ public static class FaultPlan
     private static Fault One(Random random, int number, FaultKind kind, int step, bool together, int workers)
     {
         var calm = together ? TimeSpan.FromMilliseconds(random.Next(50)) : TimeSpan.FromMilliseconds(random.Next(100, 1500));
-        var worker = kind is FaultKind.KillCoordinator or FaultKind.StopCoordinator or FaultKind.FillDisk or FaultKind.DamageCheckpoint
+        var worker = kind is FaultKind.KillCoordinator or FaultKind.StopCoordinator or FaultKind.FillDisk or FaultKind.DamageCheckpoint or FaultKind.KillAllRanks
             ? 0
             : random.Next(1, workers + 1);
         var (shortest, longest) = DurationOf(kind);
@@ -65,7 +65,7 @@ public static class FaultPlan
     // In milliseconds: around the limits after which what is gone counts as lost, on both sides of them.
     private static (int Shortest, int Longest) DurationOf(FaultKind kind) => kind switch
     {
-        FaultKind.KillRank or FaultKind.DamageCheckpoint => (0, 0),
+        FaultKind.KillRank or FaultKind.KillAllRanks or FaultKind.DamageCheckpoint => (0, 0),
         FaultKind.KillWorker => (50, 2000),
         FaultKind.StopRank => (200, 6000),
         FaultKind.StopWorker => (200, 6000),

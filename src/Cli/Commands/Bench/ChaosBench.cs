@@ -33,7 +33,7 @@ internal static class ChaosBench
         var workers = CountOption.Create("--workers", "Workers of one slot each", 3, MostWorkers);
         var kinds = new Option<FaultKind[]>("--kinds")
         {
-            Description = "Only faults of these kinds (default: all that this user can cause)",
+            Description = "Only faults of these kinds (default: all that this user can cause, but KillAllRanks, which loses steps)",
             HelpName = "KIND",
             AllowMultipleArgumentsPerToken = true,
         };
@@ -49,6 +49,7 @@ internal static class ChaosBench
         command.WithExamples(
             "bench chaos --seed 7                       # 100 faults during one job",
             "bench chaos --minutes 30 --seed 1 --kinds KillRank KillCoordinator",
+            "bench chaos --kinds KillAllRanks DamageCheckpoint FillDisk --faults 12   # checkpoints under fire",
             "bench chaos --scenario coordinator --faults 20");
         command.SetAction((parsed, cancellation) =>
         {
@@ -107,7 +108,7 @@ internal static class ChaosBench
             throw new CommandException($"{string.Join(", ", impossible)}: these kinds of faults need root, ip and tc.");
         if (options.Steps < 20)
             throw new CommandException($"--steps is {options.Steps}; at least 20 are needed to spread faults over.");
-        if (options.Workers < 2 && options.Kinds.Any(kind => kind is not (FaultKind.KillCoordinator or FaultKind.StopCoordinator or FaultKind.FillDisk or FaultKind.DamageCheckpoint or FaultKind.NarrowLink)))
+        if (options.Workers < 2 && options.Kinds.Any(kind => kind is not (FaultKind.KillCoordinator or FaultKind.StopCoordinator or FaultKind.FillDisk or FaultKind.DamageCheckpoint or FaultKind.NarrowLink or FaultKind.KillAllRanks)))
             throw new CommandException("--workers is 1; faults that take a rank need at least 2, so that another one holds the model.");
     }
 
