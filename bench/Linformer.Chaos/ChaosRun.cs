@@ -53,7 +53,7 @@ public static class ChaosRun
         var file = cluster.Storage.WriteJob("chaos", new JobShape(options.Steps, options.Workers, GlobalBatch: options.GlobalBatch));
         var job = await cluster.Client.SubmitAsync(file, $"chaos-{cluster.Mark}", cancellationToken);
         await using var monitor = new JobMonitor(cluster.Client, job, log.Write);
-        var outcome = await new FaultExecutor(cluster, monitor, log).RunAsync(plan, cancellationToken);
+        var outcome = await new FaultExecutor(cluster, monitor, log, options.Patience).RunAsync(plan, cancellationToken);
         log.Write($"step {monitor.CommittedStep}: {outcome.Done.Length} faults are done, {outcome.LeftOut.Length} left out");
         await monitor.WaitForEndAsync(options.Patience, cancellationToken);
 
@@ -65,6 +65,7 @@ public static class ChaosRun
         failures.AddRange(RunChecks.Metrics(details, points));
         failures.AddRange(RunChecks.NothingLost(monitor.Steps, points, outcome.Blackouts));
         failures.AddRange(RunChecks.NoTelemetryDropped(await cluster.Client.WorkersAsync(cancellationToken)));
+        failures.AddRange(ClusterChecks.NothingRefused(cluster));
         failures.AddRange(await ClusterChecks.NothingLeftAsync(cluster, EndPatience, cancellationToken));
         failures.AddRange(RunChecks.WorldHistory(cluster.Storage.History(job), points));
         failures.AddRange(await ReplayAsync(cluster, file, job, log, cancellationToken));

@@ -128,6 +128,7 @@ public static class CoordinatorRun
         }
 
         failures.AddRange(RunChecks.NoTelemetryDropped(await cluster.Client.WorkersAsync(cancellationToken)));
+        failures.AddRange(ClusterChecks.NothingRefused(cluster));
         failures.AddRange(await ClusterChecks.NothingLeftAsync(cluster, EndPatience, cancellationToken));
     }
 

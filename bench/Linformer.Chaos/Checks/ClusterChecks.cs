@@ -31,6 +31,11 @@ public static class ClusterChecks
         return findings;
     }
 
+    /// <summary>The coordinator refused nothing that an agent reported: what is refused is lost.</summary>
+    public static IEnumerable<string> NothingRefused(ChaosCluster cluster) =>
+        File.ReadLines(cluster.Coordinator.LogFile).Where(line => line.Contains("telemetry items", StringComparison.Ordinal) && line.Contains("refused", StringComparison.Ordinal))
+            .Take(1).Select(line => $"The coordinator refused telemetry: {line}");
+
     private static async Task<IEnumerable<string>> LeftAsync(
         ChaosCluster cluster, int[] own, TimeSpan patience, string when, CancellationToken cancellationToken)
     {

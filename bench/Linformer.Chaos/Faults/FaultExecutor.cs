@@ -14,13 +14,14 @@ public sealed record FaultOutcome(ImmutableArray<Fault> Done, ImmutableArray<str
 /// <summary>
 /// Lets the faults of a plan happen to a cluster that trains a job. It never takes the last sound rank of a generation: then
 /// steps would be lost, and rightly so. When only that one is left, it waits until there is another one.
-/// Only <see cref="FaultKind.KillAllRanks"/> takes them all, on purpose.
+/// Only <see cref="FaultKind.KillAllRanks"/> takes them all, on purpose. It gives up when it waits longer than the patience.
 /// </summary>
-public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunLog log)
+public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunLog log, TimeSpan patience)
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestStandstill = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LongestSearch = TimeSpan.FromSeconds(45);
+    private const int MostTakenAtOneStep = 2;
 
     private readonly ImmutableArray<WorkerCondition> _workers = [.. Enumerable.Range(0, cluster.Workers).Select(_ => new WorkerCondition())];
     private readonly List<Task> _lasting = [];
@@ -29,6 +30,8 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
     private readonly List<long> _blackouts = [];
     private bool _coordinatorBusy;
     private bool _diskBusy;
+    private long _stepOfTaking = -1;
+    private int _taken;
 
     /// <summary>Carries out the plan; returns when all of it is over and undone, or the job has ended and all is undone.</summary>
     public async Task<FaultOutcome> RunAsync(ImmutableArray<Fault> plan, CancellationToken cancellationToken)
@@ -51,16 +54,26 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
         return new FaultOutcome([.. _done], [.. _leftOut], [.. _blackouts]);
     }
 
+    // A job that takes no step between faults that take ranks fails by its own rule, which is not what a plan is to show.
     private async Task WaitForTurnAsync(Fault fault, long last, CancellationToken cancellationToken)
     {
         while (!monitor.HasEnded)
         {
             var waited = Stopwatch.GetElapsedTime(last);
-            if (waited >= fault.Calm && (monitor.CommittedStep >= fault.AtStep || waited > LongestStandstill))
-                return;
+            var isDue = monitor.CommittedStep >= fault.AtStep || waited > LongestStandstill;
+            var mayTake = !TakesRanks(fault) || monitor.CommittedStep > _stepOfTaking || _taken < MostTakenAtOneStep;
+            if (waited >= fault.Calm && isDue && mayTake)
+                break;
+            if (waited > patience)
+                throw new TimeoutException($"Fault {fault.Number} waited {patience.TotalSeconds:0} s in vain: step {monitor.CommittedStep}, {monitor.Describe()}.");
             await Task.Delay(Look, cancellationToken);
         }
+
+        if (TakesRanks(fault))
+            (_stepOfTaking, _taken) = (monitor.CommittedStep, monitor.CommittedStep > _stepOfTaking ? 1 : _taken + 1);
     }
+
+    private static bool TakesRanks(Fault fault) => fault.TakesRank || fault.Kind == FaultKind.KillAllRanks;
 
     private async Task StrikeAsync(Fault fault, CancellationToken cancellationToken)
     {
@@ -97,7 +110,7 @@ public sealed class FaultExecutor(ChaosCluster cluster, JobMonitor monitor, RunL
             case FaultKind.DamageCheckpoint:
                 return 0;
             case FaultKind.KillAllRanks:
-                return monitor.Training.IsEmpty ? null : 0;
+                return monitor.Training.IsEmpty || monitor.CommittedStep == 0 ? null : 0;
         }
 
         // An answer that is older than what was done to the coordinator would not know of what was done to others before.
