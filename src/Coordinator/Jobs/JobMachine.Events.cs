@@ -18,6 +18,7 @@ public static partial class JobMachine
     private const int KeptLineLength = 500;
     private const int KeptReasonLength = 2000;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan OneEvent = TimeSpan.FromSeconds(2);
 
     /// <summary>Takes what the scheduler has decided or seen. What no longer fits the job's state changes nothing.</summary>
     /// <exception cref="ArgumentException">Slots that the job cannot have.</exception>

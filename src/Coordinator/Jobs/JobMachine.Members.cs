@@ -56,11 +56,14 @@ public static partial class JobMachine
     private static JobState Count(JobState state, Loss loss, DateTimeOffset now)
     {
         var further = state.CommittedStep > state.CommittedAtBadEnd;
+        // What takes several ranks, such as a power cut, is told rank by rank.
+        var one = further || !(now - state.LossCountedAt < OneEvent) ? 1 : 0;
         var counted = state with
         {
             CommittedAtBadEnd = state.CommittedStep,
-            BadEndsInRow = further ? 1 : state.BadEndsInRow + 1,
-            FailuresInRow = (further ? 0 : state.FailuresInRow) + (loss.Failure is null ? 0 : 1),
+            LossCountedAt = one > 0 ? now : state.LossCountedAt,
+            BadEndsInRow = further ? 1 : state.BadEndsInRow + one,
+            FailuresInRow = (further ? 0 : state.FailuresInRow) + (loss.Failure is null ? 0 : one),
             BreaksInRow = further ? 0 : state.BreaksInRow,
             StartFailuresInRow = state.StartFailuresInRow + (loss is { Failure: not null, InGeneration: false } ? 1 : 0),
         };

@@ -35,4 +35,7 @@ public sealed record JobState
 
     /// <summary>Generations in a row that broke with none of their members gone, since a step was last committed.</summary>
     [Id(9)] public int BreaksInRow { get; init; }
+
+    /// <summary>When a loss of members was last counted; what follows within a moment belongs to it.</summary>
+    [Id(10)] public DateTimeOffset? LossCountedAt { get; init; }
 }

@@ -84,7 +84,10 @@ public enum MemberCondition
     /// <summary>Assigned; its worker has not taken it up yet.</summary>
     Assigned = 0,
 
-    /// <summary>Its worker is not back after a start or a standstill of the coordinator, but may come; the member may live and hold state.</summary>
+    /// <summary>
+    /// Its worker's connection is gone and its lease not over, or it is not back after a start or a standstill of the coordinator: the
+    /// member may live and hold state, but nothing can be told to it.
+    /// </summary>
     Absent = 1,
 
     /// <summary>Its process starts.</summary>

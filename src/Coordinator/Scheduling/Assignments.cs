@@ -119,7 +119,8 @@ public static class Assignments
         if (!worker.Reported || !worker.Alive)
             return seen with { Condition = MayComeBack(cluster, worker) ? MemberCondition.Absent : MemberCondition.Lost };
         if (report is not null)
-            return Seen(seen, report);
+            // Whoever cannot be told of a generation would only keep the others from forming it.
+            return worker.Connected ? Seen(seen, report) : seen with { Condition = MemberCondition.Absent };
         if (!HasSlot(worker, job, placement))
             return seen with { Why = $"worker {placement.Worker} came back without the slots that the job had on it" };
         if (job.Phase == JobPhase.Preparing)

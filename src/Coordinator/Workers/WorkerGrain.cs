@@ -27,6 +27,7 @@ public sealed class WorkerGrain(
     private bool _unwritten;
     private bool _complained;
     private long _session;
+    private bool _connected;
     private bool _reported;
     private WorkerStatus _status = new();
     private WorkerAssignment? _assignment;
@@ -71,6 +72,7 @@ public sealed class WorkerGrain(
             _handedOut = 0;
         }
         _session = Math.Max(_session + 1, Now.UtcTicks);
+        _connected = true;
         Seen();
         Signal();
         logger.LogInformation(
@@ -98,6 +100,7 @@ public sealed class WorkerGrain(
             return;
         // Its lease runs on, but whoever was started in its place need not wait for the end of that.
         _nameHeldFrom = null;
+        _connected = false;
         var idle = _status.Groups.All(group => group.Members.All(member => !member.IsAlive));
         if (!_status.Draining || !idle)
             return;
@@ -178,6 +181,7 @@ public sealed class WorkerGrain(
         {
             Identity = identity,
             Alive = Alive,
+            Connected = _connected,
             Reported = _reported,
             ConnectedAt = stored.State.ConnectedAt,
             LastSeen = _lastSeen,

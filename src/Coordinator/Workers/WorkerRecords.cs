@@ -192,6 +192,9 @@ public sealed record WorkerView
     /// <summary>Who has drained it and why, in words; empty when nobody has.</summary>
     [Id(8)] public string Drained { get; init; } = "";
 
+    /// <summary>Whether its agent's stream is open: until it is again, nothing can be told to it, and its lease runs on.</summary>
+    [Id(9)] public bool Connected { get; init; } = true;
+
     /// <summary>Whether it gets nothing new, and whoever runs there hands over.</summary>
     public bool IsLeaving => Status.Draining || Drained.Length > 0;
 

@@ -201,13 +201,14 @@ internal sealed class MemberRunner(
                 Log(state).ForContext("Step", checkpoint.Step).Information("Checkpoint {Checkpoint} is on disk", checkpoint.Checkpoint);
                 break;
             case WarningMessage warning:
-                Log(state).Warning("Rank {Rank}: {Warning}", state.Rank, warning.Message);
+                Log(state).Warning("The member {Member} warns: {Warning}", Key, warning.Message);
                 break;
             case JoinedMessage joined:
                 Log(state).ForContext("Step", joined.Step).Information("Rank {Rank} goes on from step {Step}, its state {Source}", state.Rank, joined.Step, joined.Source);
                 break;
             case LeftMessage { Broken: { } reason } left:
-                Log(state).ForContext("Step", left.Step).Warning("Rank {Rank} {Reason}; it holds step {Step}", state.Rank, reason, left.Step);
+                // Its rank may be that of the next generation already.
+                Log(state).ForContext("Step", left.Step).Warning("The member {Member} left its generation, since it {Reason}; it holds step {Step}", Key, reason, left.Step);
                 break;
         }
 
@@ -311,7 +312,7 @@ internal sealed class MemberRunner(
             case RankOutcome.Finished:
                 lock (_gate)
                 {
-                    _end.Summary = state.Rank == 0 ? end.Summary! : "";
+                    _end.Summary = end.Summary!;
                 }
 
                 End(V1.GroupOutcome.Finished, null);
@@ -323,7 +324,7 @@ internal sealed class MemberRunner(
                 End(V1.GroupOutcome.Failed, Failure("was ended by its worker", permanent: false));
                 break;
             default:
-                Log(state).ForContext("Step", state.AppliedStep).Error("Rank {Rank} {Reason}; its log is {LogPath}", state.Rank, end.Reason, member.LogPath);
+                Log(state).ForContext("Step", state.AppliedStep).Error("The member {Member} {Reason}; its log is {LogPath}", Key, end.Reason, member.LogPath);
                 End(V1.GroupOutcome.Failed, FailureReport.Of(Key.Member, state, end, member.LastLogLines, options.Name));
                 break;
         }

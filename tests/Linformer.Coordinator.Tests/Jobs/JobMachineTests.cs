@@ -136,26 +136,42 @@ public class JobMachineTests
     public void Failures_in_a_row_are_tried_again_after_0_1_and_2_seconds_and_the_fourth_fails_the_job()
     {
         var state = Running(1);
+        var now = Some.Noon;
         foreach (var seconds in (int[])[0, 1, 2])
         {
-            state = Fail(state);
-            (state.View!.NotBefore - Some.Noon ?? TimeSpan.Zero).ShouldBe(TimeSpan.FromSeconds(seconds));
-            state = Restart(state, Some.Noon.AddSeconds(seconds));
+            now = now.AddSeconds(10);
+            state = Fail(state, now);
+            (state.View!.NotBefore - now ?? TimeSpan.Zero).ShouldBe(TimeSpan.FromSeconds(seconds));
+            state = Restart(state, now.AddSeconds(seconds));
             state.View!.Phase.ShouldBe(JobPhase.Running);
         }
 
-        state = Fail(state);
+        state = Fail(state, now.AddSeconds(10));
 
         state.View!.Phase.ShouldBe(JobPhase.Failed);
         state.View.Reason.ShouldBe("4 failures in a row without a further step; the last: rank 0 on worker w1 was ended by SIGKILL");
     }
 
     [Fact]
+    public void Ranks_that_are_lost_within_a_moment_count_as_one_failure()
+    {
+        var state = Running(2);
+        for (var i = 0; i < 6; i++)
+        {
+            state = Fail(state, Some.Noon.AddMilliseconds(i * 300));
+            if (state.View!.Phase == JobPhase.Queued)
+                state = Restart(state, Some.Noon.AddMilliseconds(i * 300));
+        }
+
+        (state.View!.Phase, state.FailuresInRow, state.BadEndsInRow).ShouldBe((JobPhase.Running, 1, 1));
+    }
+
+    [Fact]
     public void It_is_not_placed_before_its_delay_is_over()
     {
-        var state = Fail(Restart(Fail(Running(1))));
+        var state = Fail(Restart(Fail(Running(1))), Some.Noon.AddSeconds(10));
 
-        JobMachine.Apply(state, new JobPlaced(Some.Slots("w1")), Some.Noon.AddMilliseconds(900)).ShouldBeSameAs(state);
+        JobMachine.Apply(state, new JobPlaced(Some.Slots("w1")), Some.Noon.AddSeconds(10.9)).ShouldBeSameAs(state);
     }
 
     [Fact]
@@ -523,7 +539,8 @@ public class JobMachineTests
     private static JobState Apply(JobState state, JobEvent jobEvent) => JobMachine.Apply(state, jobEvent, Some.Noon);
 
     /// <summary>Its newest member fails.</summary>
-    private static JobState Fail(JobState state) => Observe(state, Last(state, MemberCondition.Failed));
+    private static JobState Fail(JobState state, DateTimeOffset? now = null) =>
+        JobMachine.Apply(state, Observed(state, Last(state, MemberCondition.Failed)), now ?? Some.Noon);
 
     private static ObservedMember Last(JobState state, MemberCondition condition) =>
         Some.Seen(state.View!.LastMember, condition, state.View.Generation, worker: state.View.Placements[^1].Worker);

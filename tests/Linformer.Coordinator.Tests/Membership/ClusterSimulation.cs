@@ -134,7 +134,7 @@ internal sealed partial class ClusterSimulation
                 Event($"{worker.Name} connects", () => Connect(worker));
                 break;
             case 4 when worker.Connected:
-                Event($"{worker.Name} is cut off", () => worker.Connected = false);
+                Event($"{worker.Name} is cut off", () => CutOff(worker, noticed: _random.Next(2) == 0));
                 break;
             case 5 when !worker.Connected:
                 Fault($"{worker.Name} is lost", () => LoseWorker(worker));
@@ -244,6 +244,13 @@ internal sealed partial class ClusterSimulation
         // An agent that connects is sent the newest assignment.
         if (worker.View.Assignment.Revision > 0)
             _assignments.Add((worker, worker.Session, worker.View.Assignment));
+    }
+
+    private static void CutOff(SimulatedWorker worker, bool noticed)
+    {
+        worker.Connected = false;
+        if (noticed && worker.View is { } view)
+            worker.View = view with { Connected = false };
     }
 
     private void Restart()
