@@ -135,7 +135,7 @@ public sealed class ErrorTests : ClusterTest
 
         Coordinator.Jobs.Headers.TryDequeue(out var headers).ShouldBeTrue();
         headers.GetValue("authorization").ShouldBe("Bearer s3cret");
-        headers.GetValue("linformer-protocol").ShouldBe("1");
+        headers.GetValue("linformer-protocol").ShouldBe("2");
     }
 
     [Fact]
