@@ -50,7 +50,8 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
     public async Task One_that_is_stopped_and_wakes_up_after_its_lease_writes_nothing_and_ends()
     {
         await using var cluster = await TwoCoordinators.CreateAsync(_workspace);
-        var (active, _) = await cluster.StartBothAsync();
+        // Long enough that a busy machine does not take it away before.
+        var (active, _) = await cluster.StartBothAsync(lease: 8);
         cluster.StartWorker("w1", slots: 2);
         var job = await cluster.SubmitAsync(_workspace.Job("only", Steps));
         await cluster.WaitForStepAsync(job, 50);
