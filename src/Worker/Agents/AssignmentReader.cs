@@ -30,10 +30,6 @@ internal static class AssignmentReader
         var root = Path.GetFullPath(options.StorageRoot);
         var runFolder = Inside(root, group.RunFolder, "run folder");
         var start = new StartMessage(
-            Rank: 0,
-            WorldSize: 0,
-            Lineage: 0,
-            Generation: 0,
             Threads: group.Threads,
             JobJson: group.JobFile,
             StorageRoot: root,

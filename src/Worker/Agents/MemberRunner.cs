@@ -68,7 +68,7 @@ internal sealed class MemberRunner(
     {
         if (reason is null)
         {
-            End(V1.GroupOutcome.Stopped, null);
+            End(V1.MemberOutcome.Stopped, null);
         }
         else
         {
@@ -262,7 +262,7 @@ internal sealed class MemberRunner(
             if (_stage != MemberStage.Running)
             {
                 var stopped = _stage == MemberStage.Stopping;
-                End(stopped ? V1.GroupOutcome.Stopped : V1.GroupOutcome.Failed, stopped ? null : Failure("was ended by its worker", permanent: false));
+                End(stopped ? V1.MemberOutcome.Stopped : V1.MemberOutcome.Failed, stopped ? null : Failure("was ended by its worker", permanent: false));
                 return null;
             }
         }
@@ -315,17 +315,17 @@ internal sealed class MemberRunner(
                     _end.Summary = end.Summary!;
                 }
 
-                End(V1.GroupOutcome.Finished, null);
+                End(V1.MemberOutcome.Finished, null);
                 break;
             case RankOutcome.Stopped:
-                End(V1.GroupOutcome.Stopped, null);
+                End(V1.MemberOutcome.Stopped, null);
                 break;
             case RankOutcome.Killed:
-                End(V1.GroupOutcome.Failed, Failure("was ended by its worker", permanent: false));
+                End(V1.MemberOutcome.Failed, Failure("was ended by its worker", permanent: false));
                 break;
             default:
                 Log(state).ForContext("Step", state.AppliedStep).Error("The member {Member} {Reason}; its log is {LogPath}", Key, end.Reason, member.LogPath);
-                End(V1.GroupOutcome.Failed, FailureReport.Of(Key.Member, state, end, member.LastLogLines, options.Name));
+                End(V1.MemberOutcome.Failed, FailureReport.Of(Key.Member, state, end, member.LastLogLines, options.Name));
                 break;
         }
     }
@@ -346,12 +346,12 @@ internal sealed class MemberRunner(
         observer.Changed(urgent: true);
     }
 
-    private void Fail(string reason, bool permanent) => End(V1.GroupOutcome.Failed, Failure(reason, permanent));
+    private void Fail(string reason, bool permanent) => End(V1.MemberOutcome.Failed, Failure(reason, permanent));
 
     private V1.RankFailure Failure(string reason, bool permanent) =>
         FailureReport.Of(Key.Member, _member?.State ?? new MemberState(), reason, permanent, options.Name);
 
-    private void End(V1.GroupOutcome outcome, V1.RankFailure? failure)
+    private void End(V1.MemberOutcome outcome, V1.RankFailure? failure)
     {
         lock (_gate)
         {

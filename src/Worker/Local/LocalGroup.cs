@@ -119,10 +119,6 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
     private void Start(int rank)
     {
         var start = new StartMessage(
-            Rank: 0,
-            WorldSize: 0,
-            Lineage: 0,
-            Generation: 0,
             Threads: run.Threads,
             JobJson: run.JobJson,
             StorageRoot: run.StorageRoot,

@@ -10,45 +10,26 @@ namespace Linformer.Worker.RankProtocol;
 [JsonDerivedType(typeof(RendezvousValueMessage), "rendezvous-value")]
 public abstract record LauncherMessage;
 
-/// <summary>The first message: what this process is to do.</summary>
-/// <param name="Rank">This process's rank, from 0 on.</param>
-/// <param name="WorldSize">The number of ranks.</param>
-/// <param name="Lineage">The lineage that checkpoints belong to.</param>
-/// <param name="Generation">The generation that the ranks form.</param>
+/// <summary>The first message: what this process is to get ready for. Which rank it is, a <see cref="JoinMessage"/> says.</summary>
+/// <param name="Member">The process's number within the job, never used again.</param>
 /// <param name="Threads">Threads for computing; the environment already limits the native libraries to it.</param>
 /// <param name="JobJson">The job with all its settings resolved, as JSON.</param>
 /// <param name="StorageRoot">The folder that the job's relative paths start from.</param>
 /// <param name="CorpusFolder">The folder with the job's token shards and tokenizer.</param>
 /// <param name="RunFolder">The job's own folder, for checkpoints and metrics.</param>
 /// <param name="ModelFolder">Where the finished model goes.</param>
-/// <param name="ResumeFrom">
-/// The name of the checkpoint to go on from; <see cref="NewestCheckpoint"/> to let rank 0 choose for all; null to start anew.
-/// </param>
 /// <param name="ListenAddress">Where the rank listens for the others: an IP address, a host name, or a network interface.</param>
 /// <param name="AdvertisedAddress">The address under which the others reach it; null for <paramref name="ListenAddress"/>.</param>
-/// <param name="Member">The process's number within the job, never used again.</param>
 public sealed record StartMessage(
-    int Rank,
-    int WorldSize,
-    int Lineage,
-    int Generation,
+    int Member,
     int Threads,
     string JobJson,
     string StorageRoot,
     string CorpusFolder,
     string RunFolder,
     string ModelFolder,
-    string? ResumeFrom = null,
     string ListenAddress = "127.0.0.1",
-    string? AdvertisedAddress = null,
-    int Member = 0) : LauncherMessage
-{
-    /// <summary>
-    /// Stands for the newest checkpoint of the run folder that is whole, or a new start when there is none: rank 0 finds it
-    /// and tells the others through the rendezvous, so that all go on from the same one.
-    /// </summary>
-    public const string NewestCheckpoint = "newest";
-}
+    string? AdvertisedAddress = null) : LauncherMessage;
 
 /// <summary>
 /// Be a rank of a generation. The process keeps its state from generation to generation; the newest message counts. One that is

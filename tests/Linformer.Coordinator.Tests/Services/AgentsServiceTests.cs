@@ -263,7 +263,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         details.Ranks.Count.ShouldBe(2);
 
         var done = Running(assignment, Proto.MemberPhase.Ended);
-        done.Groups[0].Members[0].Outcome = Proto.GroupOutcome.Finished;
+        done.Groups[0].Members[0].Outcome = Proto.MemberOutcome.Finished;
         done.Groups[0].Members[0].Summary = """{"steps":1000,"parameters":5,"heldOutLoss":2.5,"heldOutPerplexity":12,"unigramPerplexity":80,"predictedTokens":9,"modelFolder":"x"}""";
         await agent.SendAsync(done);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
@@ -376,7 +376,7 @@ public sealed class AgentsServiceTests : IAsyncLifetime
         {
             Member = 2,
             Phase = Proto.MemberPhase.Ended,
-            Outcome = Proto.GroupOutcome.Failed,
+            Outcome = Proto.MemberOutcome.Failed,
             Generation = 1,
             Failure = new Proto.RankFailure { ExitCode = 137, Signal = "SIGKILL", Reason = "was ended by SIGKILL", Step = 3 },
         };

@@ -70,7 +70,7 @@ public sealed class AgentGenerationTests : AgentFixture
         });
 
         var done = (await Coordinator.WaitForMembersAsync(Name, 1, member => member.Phase == V1.MemberPhase.Ended))[0];
-        (done.Outcome, done.Lineage, done.Generation, done.BadLoss).ShouldBe((V1.GroupOutcome.Finished, 1, 8, null));
+        (done.Outcome, done.Lineage, done.Generation, done.BadLoss).ShouldBe((V1.MemberOutcome.Finished, 1, 8, null));
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class AgentGenerationTests : AgentFixture
             assignment.Groups[0].Goal = V1.GroupGoal.Stop;
         });
 
-        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.GroupOutcome.Stopped, Generation: 2 });
+        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Stopped, Generation: 2 });
         var checkpoint = await Coordinator.WaitAsync(Name, peer => peer.Telemetry.Values.FirstOrDefault(item => item.Checkpoint is not null));
         (checkpoint.Member, checkpoint.Generation, checkpoint.Checkpoint.Step).ShouldBe((1, 2, 5));
     }
@@ -104,7 +104,7 @@ public sealed class AgentGenerationTests : AgentFixture
 
         first[0].Summary.ShouldBe("""["host:0","host:1","host:2"]""");
         (first[0].Outcome, first[1].Outcome, second[0].Outcome)
-            .ShouldBe((V1.GroupOutcome.Finished, V1.GroupOutcome.Finished, V1.GroupOutcome.Finished));
+            .ShouldBe((V1.MemberOutcome.Finished, V1.MemberOutcome.Finished, V1.MemberOutcome.Finished));
     }
 
     [Fact]

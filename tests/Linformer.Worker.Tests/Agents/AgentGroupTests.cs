@@ -47,7 +47,7 @@ public sealed class AgentGroupTests : AgentFixture
         var members = await Coordinator.WaitForMembersAsync(Name, 2, member => member.Phase == V1.MemberPhase.Ended);
 
         members.Select(member => (member.Member, member.Outcome, member.AppliedStep, member.Generation, member.HoldsState))
-            .ShouldBe([(1, V1.GroupOutcome.Finished, 5L, 7, false), (2, V1.GroupOutcome.Finished, 5L, 7, false)]);
+            .ShouldBe([(1, V1.MemberOutcome.Finished, 5L, 7, false), (2, V1.MemberOutcome.Finished, 5L, 7, false)]);
         members.ShouldAllBe(member => member.StepMilliseconds == 250 && IsGone(member.ProcessId));
         // Whoever did not write the model has it from rank 0, and may be the only one left to tell.
         JsonSerializer.Deserialize<Told>(members[1].Summary)!.Join.Rank.ShouldBe(1);
@@ -89,7 +89,7 @@ public sealed class AgentGroupTests : AgentFixture
         Signal("KILL", running[1].ProcessId);
 
         var members = (await Coordinator.WaitForGroupAsync(Name, group => group.Members[1].Phase == V1.MemberPhase.Ended)).Members;
-        members[1].Outcome.ShouldBe(V1.GroupOutcome.Failed);
+        members[1].Outcome.ShouldBe(V1.MemberOutcome.Failed);
         var failure = members[1].Failure;
         (failure.Member, failure.Rank, failure.ExitCode, failure.Signal, failure.Worker, failure.Generation, failure.Step, failure.Permanent, failure.PeerLost)
             .ShouldBe((2, 1, 137, "SIGKILL", Name, 7, 7, false, false));
@@ -112,7 +112,7 @@ public sealed class AgentGroupTests : AgentFixture
         Coordinator.Assign(Name, assignment => assignment.Groups[0].Members.Add(first));
 
         var again = (await Coordinator.WaitForGroupAsync(Name, group => group.Members.Count == 2)).Members[0];
-        (again.Member, again.Phase, again.Outcome, again.ProcessId).ShouldBe((1, V1.MemberPhase.Ended, V1.GroupOutcome.Failed, 0));
+        (again.Member, again.Phase, again.Outcome, again.ProcessId).ShouldBe((1, V1.MemberPhase.Ended, V1.MemberOutcome.Failed, 0));
         again.Failure.Reason.ShouldBe("has ended before and is not started again");
     }
 
@@ -143,7 +143,7 @@ public sealed class AgentGroupTests : AgentFixture
 
         Coordinator.Assign(Name, assignment => assignment.Groups[0].Goal = V1.GroupGoal.Stop);
 
-        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.GroupOutcome.Stopped });
+        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Stopped });
         await Coordinator.WaitAsync(Name, peer => peer.Telemetry.Values.FirstOrDefault(item => item.Checkpoint is not null));
         lock (Coordinator.Of(Name))
         {
@@ -157,7 +157,7 @@ public sealed class AgentGroupTests : AgentFixture
         Start(Options("stops-with-others"));
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
 
-        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.GroupOutcome.Stopped });
+        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Stopped });
     }
 
     [Fact]
@@ -168,7 +168,7 @@ public sealed class AgentGroupTests : AgentFixture
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(stopped));
         Start(Options("train"));
 
-        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.GroupOutcome.Stopped, ProcessId: 0 });
+        await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Stopped, ProcessId: 0 });
     }
 
     [Fact]
@@ -189,7 +189,7 @@ public sealed class AgentGroupTests : AgentFixture
         Start(Options("crash-after-its-job"));
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
 
-        await Coordinator.WaitForMembersAsync(Name, 1, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.GroupOutcome.Finished, Failure: null });
+        await Coordinator.WaitForMembersAsync(Name, 1, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Finished, Failure: null });
     }
 
     [Theory]
@@ -201,7 +201,7 @@ public sealed class AgentGroupTests : AgentFixture
 
         var member = (await Coordinator.WaitForMembersAsync(Name, 1, member => member.Phase == V1.MemberPhase.Ended))[0];
 
-        member.Outcome.ShouldBe(V1.GroupOutcome.Failed);
+        member.Outcome.ShouldBe(V1.MemberOutcome.Failed);
         member.Failure.Reason.ShouldStartWith("could not be started: ");
         member.Failure.Reason.ShouldContain(reason);
         member.Failure.Permanent.ShouldBeTrue();

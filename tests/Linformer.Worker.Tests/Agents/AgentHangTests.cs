@@ -61,7 +61,7 @@ public sealed class AgentHangTests : AgentFixture
         Start(Options("does-not-end") with { Watchdog = new WatchdogOptions { Farewell = TimeSpan.FromSeconds(1), Stall = TimeSpan.FromMinutes(5) } });
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
 
-        await Coordinator.WaitForMembersAsync(Name, 1, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.GroupOutcome.Finished });
+        await Coordinator.WaitForMembersAsync(Name, 1, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Finished });
     }
 
     [Fact]

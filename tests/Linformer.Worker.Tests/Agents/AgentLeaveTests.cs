@@ -42,7 +42,7 @@ public sealed class AgentLeaveTests : AgentFixture
 
         await running;
         var last = await Coordinator.WaitAsync(Name, peer => peer.Goodbyes == 1 ? peer.Status : null);
-        last.Groups.ShouldHaveSingleItem().Members.ShouldAllBe(member => member.Outcome == V1.GroupOutcome.Stopped);
+        last.Groups.ShouldHaveSingleItem().Members.ShouldAllBe(member => member.Outcome == V1.MemberOutcome.Stopped);
         Coordinator.Of(Name).Telemetry.Values.ShouldContain(item => item.Checkpoint != null);
     }
 
@@ -58,7 +58,7 @@ public sealed class AgentLeaveTests : AgentFixture
         Coordinator.Assign(Name, assignment => assignment.Groups[0].Members.Add(new V1.MemberPlace { Member = 2, Slot = 1 }));
 
         var added = (await Coordinator.WaitForGroupAsync(Name, group => group.Members.Count == 2)).Members[1];
-        (added.Phase, added.Outcome, added.ProcessId).ShouldBe((V1.MemberPhase.Ended, V1.GroupOutcome.Stopped, 0));
+        (added.Phase, added.Outcome, added.ProcessId).ShouldBe((V1.MemberPhase.Ended, V1.MemberOutcome.Stopped, 0));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class AgentLeaveTests : AgentFixture
         await Coordinator.StartAsync();
         await running;
         var last = await Coordinator.WaitAsync(Name, peer => peer.Goodbyes == 1 ? peer.Status : null);
-        last.Groups[0].Members.ShouldAllBe(member => member.Outcome == V1.GroupOutcome.Stopped);
+        last.Groups[0].Members.ShouldAllBe(member => member.Outcome == V1.MemberOutcome.Stopped);
         Coordinator.Of(Name).Telemetry.Values.ShouldContain(item => item.Checkpoint != null);
     }
 
@@ -94,7 +94,7 @@ public sealed class AgentLeaveTests : AgentFixture
         await running;
 
         (await Coordinator.WaitAsync(Name, peer => peer.Goodbyes == 1 ? peer.Status : null))
-            .Groups[0].Members.ShouldAllBe(member => member.Outcome == V1.GroupOutcome.Stopped);
+            .Groups[0].Members.ShouldAllBe(member => member.Outcome == V1.MemberOutcome.Stopped);
     }
 
     [Fact]

@@ -23,8 +23,8 @@ public sealed class AgentTrainingTests : AgentFixture
         Assign(Plan(1, 1, 2), 1, 2);
         await WaitForStepAsync(3);
         Coordinator.Assign("worker-2", assignment => assignment.Groups[0].Goal = V1.GroupGoal.Stop);
-        (await EndAsync("worker-1", 1)).Outcome.ShouldBe(V1.GroupOutcome.Stopped);
-        (await EndAsync("worker-2", 2)).Outcome.ShouldBe(V1.GroupOutcome.Stopped);
+        (await EndAsync("worker-1", 1)).Outcome.ShouldBe(V1.MemberOutcome.Stopped);
+        (await EndAsync("worker-2", 2)).Outcome.ShouldBe(V1.MemberOutcome.Stopped);
         var checkpoint = (await Coordinator.WaitAsync("worker-1", peer => peer.Telemetry.Values.LastOrDefault(item => item.Checkpoint is not null))).Checkpoint;
         checkpoint.Bytes.ShouldBeGreaterThan(1000);
         Directory.Exists(Path.Combine(Folder, "jobs/tiny-abcde/checkpoints", checkpoint.Name)).ShouldBeTrue();
@@ -33,9 +33,9 @@ public sealed class AgentTrainingTests : AgentFixture
         Coordinator.Assign("worker-2", assignment => assignment.Groups.Clear());
         Assign(Plan(2, 3, 4), 3, 4);
         var first = await EndAsync("worker-1", 3);
-        (await EndAsync("worker-2", 4)).Outcome.ShouldBe(V1.GroupOutcome.Finished);
+        (await EndAsync("worker-2", 4)).Outcome.ShouldBe(V1.MemberOutcome.Finished);
 
-        first.Outcome.ShouldBe(V1.GroupOutcome.Finished, first.ToString());
+        first.Outcome.ShouldBe(V1.MemberOutcome.Finished, first.ToString());
         var summary = RankSummary.FromJson(first.Summary);
         (summary.Steps, summary.ModelFolder).ShouldBe((checkpoint.Step + 2, "models/tiny-abcde"));
         var again = await Coordinator.WaitAsync("worker-1", peer => peer.Metrics.Where(item => item.Generation == 2).ToList() is { Count: >= 2 } metrics ? metrics : null);

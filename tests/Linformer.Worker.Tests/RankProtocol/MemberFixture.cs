@@ -54,7 +54,7 @@ internal sealed class MemberFixture : IDisposable
         var member = new MemberProcess(_members.Count + 1, Take);
         _members.Add(member);
         member.Send(new StartMessage(
-            0, 0, 0, 0, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), Member: member.Number));
+            member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model")));
         member.WaitFor<ReadyMessage>();
         return member;
     }

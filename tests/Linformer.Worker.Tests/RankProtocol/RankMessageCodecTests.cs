@@ -26,7 +26,7 @@ public sealed class RankMessageCodecTests
             RankMessageCodec.ReadRankMessage(line.AsSpan()[..^1]).ShouldBe(message);
         }
 
-        var start = new StartMessage(0, 2, 0, 1, 1, "{\n}", "/storage", "/corpus", "/run", "/model");
+        var start = new StartMessage(2, 1, "{\n}", "/storage", "/corpus", "/run", "/model");
         RankMessageCodec.ReadLauncherMessage(RankMessageCodec.ToLine(start)).ShouldBe(start);
         RankMessageCodec.ReadLauncherMessage(RankMessageCodec.ToLine(new StopMessage())).ShouldBe(new StopMessage());
     }
@@ -34,9 +34,9 @@ public sealed class RankMessageCodecTests
     [Fact]
     public void TheWireFormatIsTheDocumentedOne()
     {
-        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new RendezvousSetMessage("a", [1, 2, 255]))).ShouldBe("""{"type":"rendezvous-set","key":"a","value":"AQL/"}""" + "\n");
-        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new ProgressMessage(1, 2, double.NaN, 0.5, 3))).ShouldBe(
-            """{"type":"progress","step":1,"totalSteps":2,"loss":"NaN","learningRate":0.5,"tokensPerSecond":3}""" + "\n");
+        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new RendezvousSetMessage("a", [1, 2, 255], 7))).ShouldBe("""{"type":"rendezvous-set","key":"a","value":"AQL/","generation":7}""" + "\n");
+        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new ProgressMessage(1, 2, double.NaN, 0.5, 3, Generation: 4, WorldSize: 5))).ShouldBe(
+            """{"type":"progress","step":1,"totalSteps":2,"loss":"NaN","learningRate":0.5,"tokensPerSecond":3,"lineage":0,"generation":4,"worldSize":5}""" + "\n");
         RankMessageCodec.ReadRankMessage("""{"summaryJson":"x","added-later":1,"type":"finished"}"""u8).ShouldBe(new FinishedMessage("x"));
     }
 
@@ -52,7 +52,7 @@ public sealed class RankMessageCodecTests
     [InlineData("""{"type":"finished","summaryJson":null}""")]
     [InlineData("""{"type":"progress","step":"x"}""")]
     [InlineData("""{"type":"rendezvous-set","key":"a","value":"no base64!"}""")]
-    [InlineData("""{"type":"start","rank":0}""")]
+    [InlineData("""{"type":"start","member":1}""")]
     public void OtherLinesAreRefused(string line) =>
         Should.Throw<RankProtocolException>(() => RankMessageCodec.ReadRankMessage(Encoding.UTF8.GetBytes(line)));
 

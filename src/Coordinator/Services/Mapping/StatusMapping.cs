@@ -60,8 +60,8 @@ internal static class StatusMapping
 
     private static MemberCondition Condition(Proto.MemberStatus member) => (member.Phase, member.Outcome) switch
     {
-        (Proto.MemberPhase.Ended, Proto.GroupOutcome.Finished) => MemberCondition.Finished,
-        (Proto.MemberPhase.Ended, Proto.GroupOutcome.Stopped) => MemberCondition.Stopped,
+        (Proto.MemberPhase.Ended, Proto.MemberOutcome.Finished) => MemberCondition.Finished,
+        (Proto.MemberPhase.Ended, Proto.MemberOutcome.Stopped) => MemberCondition.Stopped,
         (Proto.MemberPhase.Ended, _) => MemberCondition.Failed,
         (Proto.MemberPhase.Waiting, _) => MemberCondition.Waiting,
         (Proto.MemberPhase.Joining, _) => MemberCondition.Joining,
