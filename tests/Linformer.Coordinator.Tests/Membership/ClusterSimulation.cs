@@ -32,7 +32,7 @@ internal sealed partial class ClusterSimulation
     public ClusterSimulation(Random random)
     {
         _random = random;
-        _totalSteps = random.Next(8, 40);
+        _totalSteps = random.Next(20, 80);
         var min = random.Next(1, 3);
         var file = Some.JobFile(min, min + random.Next(0, 3));
         file = file with { Training = file.Training with { Steps = (int)_totalSteps } };
@@ -96,30 +96,85 @@ internal sealed partial class ClusterSimulation
     /// <summary>Faults stop, and all that can go on does: the job has to get to its end.</summary>
     public void ToTheEnd()
     {
+        var apart = 0;
         for (var round = 0; round < 2000 && !View.HasEnded; round++)
         {
-            _now += TimeSpan.FromMinutes(1);
-            foreach (var worker in _workers.Where(worker => !worker.Runs || (worker.Leaving && worker.Ranks.Count == 0)))
-                worker.StartAnew();
-            foreach (var worker in _workers.Where(worker => !worker.Connected))
-                Connect(worker);
-            foreach (var worker in _workers.Where(worker => worker.View!.Drained.Length > 0))
-                worker.View = worker.View! with { Drained = "" };
-            if (View.Phase == JobPhase.Paused)
-                Wish(() => JobMachine.Resume(_job, Some.Ada, _now));
-            Event("pass", () => Pass(patient: true));
-            while (_assignments.Count > 0)
-                Event("assignment arrives", DeliverAssignment);
-            for (var i = 0; i < 3; i++)
-                Event("ranks go on", () => Progress(0));
-            while (_metrics.Count > 0)
-                Event("metrics arrive", DeliverMetrics);
-            foreach (var worker in _workers)
-                SendStatus(worker);
-            while (_statuses.Count > 0)
-                Event("status arrives", DeliverStatus);
-            _inGrace = false;
+            Round();
+            apart = View.Phase == JobPhase.Running && View.Generation != _stored.Generation ? apart + 1 : 0;
+            apart.ShouldBeLessThan(5, "what the ranks of the newest generation compute does not commit");
         }
+    }
+
+    /// <summary>
+    /// The rare coincidence: the coordinator is started again while a rank or an agent ends, and hears of the workers one by one, while it
+    /// makes its passes; perhaps after ranks have got far ahead of what their workers have reported, and while a worker is to be left.
+    /// </summary>
+    public void Storm()
+    {
+        if (_random.Next(3) == 0)
+            RunAhead();
+        if (_random.Next(3) == 0 && _workers[_random.Next(_workers.Count)] is { View: { } view } drained)
+            drained.View = view with { Drained = "person:ada" };
+        if (_random.Next(3) > 0)
+            Event("coordinator restarts", Restart);
+        for (var i = _random.Next(1, 3); i > 0; i--)
+        {
+            var worker = _workers[_random.Next(_workers.Count)];
+            if (_random.Next(4) == 0)
+                Fault($"agent {worker.Name} is killed", () => KillAgent(worker));
+            else
+                Fault($"a rank on {worker.Name} is killed", () => KillRank(worker));
+        }
+        Event("ranks go on", () => Progress(0));
+        foreach (var worker in _workers.Where(_ => _random.Next(3) > 0).ToArray())
+        {
+            if (!worker.Connected && worker.Runs)
+                Event($"{worker.Name} connects", () => Connect(worker));
+            SendStatus(worker);
+            for (var i = _random.Next(4); i > 0; i--)
+                Event("status arrives", DeliverStatus);
+            Event("pass", () => Pass(patient: _random.Next(2) == 0));
+        }
+        for (var i = _random.Next(4); i > 0; i--)
+            Event("assignment arrives", DeliverAssignment);
+        Event("ranks go on", () => Progress(0));
+    }
+
+    private void RunAhead()
+    {
+        Event("pass", () => Pass(patient: false));
+        while (_assignments.Count > 0)
+            Event("assignment arrives", DeliverAssignment);
+        for (var i = _random.Next(1, 5); i > 0; i--)
+            Event("ranks go on", () => Progress(0));
+        while (_metrics.Count > 0)
+            Event("metrics arrive", DeliverMetrics);
+    }
+
+    /// <summary>A while in which nothing fails.</summary>
+    public void Round()
+    {
+        _now += TimeSpan.FromMinutes(1);
+        foreach (var worker in _workers.Where(worker => !worker.Runs || (worker.Leaving && worker.Ranks.Count == 0)))
+            worker.StartAnew();
+        foreach (var worker in _workers.Where(worker => !worker.Connected))
+            Connect(worker);
+        foreach (var worker in _workers.Where(worker => worker.View!.Drained.Length > 0))
+            worker.View = worker.View! with { Drained = "" };
+        if (View.Phase == JobPhase.Paused)
+            Wish(() => JobMachine.Resume(_job, Some.Ada, _now));
+        Event("pass", () => Pass(patient: true));
+        while (_assignments.Count > 0)
+            Event("assignment arrives", DeliverAssignment);
+        for (var i = 0; i < 3; i++)
+            Event("ranks go on", () => Progress(0));
+        while (_metrics.Count > 0)
+            Event("metrics arrive", DeliverMetrics);
+        foreach (var worker in _workers)
+            SendStatus(worker);
+        while (_statuses.Count > 0)
+            Event("status arrives", DeliverStatus);
+        _inGrace = false;
     }
 
     private void Disturb(SimulatedWorker worker)

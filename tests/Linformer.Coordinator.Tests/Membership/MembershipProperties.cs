@@ -17,9 +17,8 @@ public class MembershipProperties
                 var simulation = new ClusterSimulation(random);
                 try
                 {
-                    var events = random.Next(400);
-                    for (var i = 0; i < events && !simulation.View.HasEnded; i++)
-                        simulation.Step();
+                    for (var act = random.Next(8); act > 0 && !simulation.View.HasEnded; act--)
+                        Act(simulation, random);
                     simulation.ToTheEnd();
                     simulation.View.HasEnded.ShouldBeTrue($"the job stays {simulation.View.Phase}: {simulation.View.Reason}");
                     if (simulation.View.Phase != JobPhase.Succeeded)
@@ -35,5 +34,16 @@ public class MembershipProperties
 
         // Failing after too many failures in a row is right now and then; mostly there is progress in between.
         ends[JobPhase.Succeeded].ShouldBeGreaterThan(Runs * 8 / 10);
+    }
+
+    // Calm, so that the job gets somewhere; then trouble.
+    private static void Act(ClusterSimulation simulation, Random random)
+    {
+        for (var i = random.Next(6); i > 0 && !simulation.View.HasEnded; i--)
+            simulation.Round();
+        for (var i = random.Next(60); i > 0 && !simulation.View.HasEnded; i--)
+            simulation.Step();
+        for (var i = random.Next(4); i > 0 && !simulation.View.HasEnded; i--)
+            simulation.Storm();
     }
 }
