@@ -91,14 +91,17 @@ public static class CoordinatorRun
         var random = new Random(options.Seed);
         for (var kill = 1; kill <= options.Kills; kill++)
         {
+            // The kills are spread over the jobs, however fast these are.
+            var turn = (kill - 1) * jobs.Length / options.Kills;
+            if (turn > 0)
+                await WaitForEndAsync(cluster, jobs[turn - 1], options.Patience, cancellationToken);
             await Task.Delay(random.Next(2000), cancellationToken);
-            var last = await ShowAsync(cluster, jobs[^1], cancellationToken);
-            if (last.Job.State is JobState.Succeeded or JobState.Failed)
+            if (HasEnded(await ShowAsync(cluster, jobs[^1], cancellationToken)))
                 return kill - 1;
             cluster.Coordinator.Send(Signal.Kill);
             await cluster.Coordinator.WaitAsync(cancellationToken);
             var pause = random.Next(500);
-            log.Write($"kill {kill}; it starts again in {pause} ms");
+            log.Write($"kill {kill}, in the time of {jobs[turn]}; it starts again in {pause} ms");
             await Task.Delay(pause, cancellationToken);
             cluster.StartCoordinator();
             // Some kills come before it answers.
@@ -114,9 +117,7 @@ public static class CoordinatorRun
     {
         foreach (var job in jobs)
         {
-            await ChaosCluster.UntilAsync(
-                async () => (await cluster.Client.ShowAsync(job, cancellationToken)).Job.State is JobState.Succeeded or JobState.Failed or JobState.Cancelled,
-                $"{job} has ended", options.Patience, cancellationToken);
+            await WaitForEndAsync(cluster, job, options.Patience, cancellationToken);
             var details = await SettledJob.ReadAsync(cluster.Client, job, cancellationToken);
             var points = await cluster.Client.MetricsAsync(job, 0, cancellationToken);
             log.Write($"{job}: {details.Job.State} after {details.Job.CommittedStep} steps, {details.Job.Generation} generations, {details.History.Count} entries of history, {points.Count} metric points");
@@ -131,6 +132,11 @@ public static class CoordinatorRun
         failures.AddRange(ClusterChecks.NothingRefused(cluster));
         failures.AddRange(await ClusterChecks.NothingLeftAsync(cluster, EndPatience, cancellationToken));
     }
+
+    private static bool HasEnded(JobDetails job) => job.Job.State is JobState.Succeeded or JobState.Failed or JobState.Cancelled;
+
+    private static Task WaitForEndAsync(ChaosCluster cluster, string job, TimeSpan patience, CancellationToken cancellationToken) =>
+        ChaosCluster.UntilAsync(async () => HasEnded(await cluster.Client.ShowAsync(job, cancellationToken)), $"{job} has ended", patience, cancellationToken);
 
     private static async Task<JobDetails> ShowAsync(ChaosCluster cluster, string job, CancellationToken cancellationToken)
     {
