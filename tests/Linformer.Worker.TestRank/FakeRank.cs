@@ -117,8 +117,11 @@ internal sealed class FakeRank
     // Steps, leaves and joins as a real rank does, as far as others can see it.
     private int Train(long until = long.MaxValue, long breakAfter = long.MaxValue, long badStep = long.MaxValue, bool alwaysBad = false)
     {
+        var lineage = _join.Lineage;
         while (true)
         {
+            // What was held is of no use to another lineage.
+            (_step, _holds, lineage) = _join.Lineage == lineage ? (_step, _holds, lineage) : (0, false, _join.Lineage);
             _step = Math.Max(_step, _join.CommittedStep);
             _control.Send(new JoinedMessage(_join.Lineage, _join.Generation, _step, _holds ? "held" : "fresh"));
             (_holds, _waiting) = (true, false);
@@ -128,7 +131,6 @@ internal sealed class FakeRank
                 if (bad && _join.SkippedSteps?.Contains(_step + 1) != true)
                 {
                     Leave("the loss is NaN", _step + 1);
-                    _step = 0;
                     break;
                 }
 
