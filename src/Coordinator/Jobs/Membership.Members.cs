@@ -80,13 +80,19 @@ public static partial class Membership
         public bool Holds(int member) => Holds(Of(member));
 
         /// <summary>
-        /// A member that may hold what nobody else does, since it has not been heard of in the newest generation: its worker may come back,
-        /// or its status is late. Null for none, or if nothing is committed.
+        /// A member that may hold what nobody else does, since it has not been heard of from within the newest generation: its worker may
+        /// come back, or its status is late. Null for none, or if nothing is committed.
         /// </summary>
         /// <param name="but">Members that do not count.</param>
         public ObservedMember? Unheard(ImmutableArray<int> but) => Committed > 0
-            ? Find(member => !but.Contains(member.Member) && (member.Condition == MemberCondition.Absent
-                || (member.IsAvailable && !IsOfPlan(member) && (IsIn(member) || member.Condition == MemberCondition.Training))))
+            ? Find(member => !but.Contains(member.Member) && member.Condition switch
+            {
+                MemberCondition.Absent => true,
+                MemberCondition.Waiting => IsIn(member) && !IsOfPlan(member),
+                MemberCondition.Joining => IsIn(member),
+                MemberCondition.Training => !IsOfPlan(member),
+                _ => false,
+            })
             : null;
 
         /// <summary>Why one that was not heard of is waited for.</summary>

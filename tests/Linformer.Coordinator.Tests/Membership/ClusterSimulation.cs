@@ -24,6 +24,7 @@ internal sealed partial class ClusterSimulation
     private readonly List<JobObserved> _late = [];
     private DateTimeOffset _now = Some.Noon;
     private bool _inGrace;
+    private bool _calm;
     private JobState _job;
 
     // As the telemetry tables have it.
@@ -96,6 +97,7 @@ internal sealed partial class ClusterSimulation
     /// <summary>Faults stop, and all that can go on does: the job has to get to its end.</summary>
     public void ToTheEnd()
     {
+        _calm = true;
         var apart = 0;
         for (var round = 0; round < 2000 && !View.HasEnded; round++)
         {
@@ -406,7 +408,7 @@ internal sealed partial class ClusterSimulation
         if (after.View!.Generation != before.View!.Generation)
         {
             Begin(after.View);
-            if (_random.Next(30) == 0)
+            if (!_calm && _random.Next(30) == 0)
             {
                 Log.Add("   the coordinator is killed before the change is written");
                 Restart();
