@@ -34,7 +34,7 @@ internal sealed class TwoCoordinators : IAsyncDisposable
     }
 
     public LinformerProcess StartCoordinator(int number, double lease = 3) => Start(
-        "coordinator", "--data", Workspace.Root, "--listen", $"127.0.0.1:{Ports[number]}", "--lease", "3",
+        "coordinator", "--data", Workspace.Root, "--listen", $"127.0.0.1:{Ports[number]}",
         "--database", Server.Uri(_database), "--database-lease", lease.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Starts the first, waits until it serves, then starts the second, and waits until it stands by.</summary>

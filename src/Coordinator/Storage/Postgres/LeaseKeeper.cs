@@ -36,23 +36,24 @@ internal sealed class LeaseKeeper : IAsyncDisposable
     private void Run()
     {
         Session? session = null;
-        var renewed = Stopwatch.GetTimestamp();
-        var failed = false;
-        while (!_stop.Wait(failed && RetryInterval < _options.RenewalInterval ? RetryInterval : _options.RenewalInterval))
+        // Counted from the first failure, not from the last success: a process that stood still has not asked meanwhile, and its
+        // second try tells whether another has the lease.
+        var failingSince = 0L;
+        while (!_stop.Wait(failingSince != 0 && RetryInterval < _options.RenewalInterval ? RetryInterval : _options.RenewalInterval))
         {
             var started = Stopwatch.GetTimestamp();
             if (Try(ref session, open => PostgresLease.Renew(open, _connector.Epoch, _options.LeaseDuration) ? null : Taken(open)) is not { } failure)
             {
-                (renewed, failed) = (started, false);
+                failingSince = 0;
             }
-            else if (failure is FencedException || Stopwatch.GetElapsedTime(renewed) > _options.Patience)
+            else if (failure is FencedException || (failingSince != 0 && Stopwatch.GetElapsedTime(failingSince) > _options.Patience))
             {
                 _lost(failure);
                 break;
             }
-            else
+            else if (failingSince == 0)
             {
-                failed = true;
+                failingSince = started;
             }
         }
         Try(
