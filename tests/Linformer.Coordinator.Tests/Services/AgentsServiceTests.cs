@@ -203,6 +203,23 @@ public sealed class AgentsServiceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Steps_are_taken_from_a_process_that_was_no_rank_of_their_generation()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        await agent.JoinAsync(slots: 2);
+        var job = await _coordinator.SubmitAsync();
+        await PrepareAsync(agent);
+        var steps = Steps((await FormAsync(agent)).Groups[0], 1, 2);
+        foreach (var item in steps.Items)
+            item.Rank = -1;
+
+        await agent.SendAsync(steps);
+        await agent.ReadUntilAsync(message => message.TelemetryAck is { Sequence: 2 });
+
+        (await _coordinator.Jobs.ShowAsync(new Proto.ShowJobRequest { Job = job.Id })).LastMetrics.Step.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task An_agent_that_sends_on_while_telemetry_waits_is_sent_away()
     {
         using var agent = new FakeAgent(_coordinator);

@@ -70,11 +70,14 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
         };
     }
 
-    // Before its first generation a process can only log and warn.
-    private static bool IsRank(Proto.TelemetryItem item) =>
-        item.KindCase is Proto.TelemetryItem.KindOneofCase.Log or Proto.TelemetryItem.KindOneofCase.Warning
-            ? item.Generation >= 0 && item.Rank is >= -1 and <= MaxRank
-            : item.Generation >= 1 && item.Rank is >= 0 and <= MaxRank;
+    // Before its first generation a process can only log and warn. Steps of an earlier generation are told by whoever took over the
+    // state with them, a rank of that generation or not.
+    private static bool IsRank(Proto.TelemetryItem item) => item.Rank <= MaxRank && item.KindCase switch
+    {
+        Proto.TelemetryItem.KindOneofCase.Log or Proto.TelemetryItem.KindOneofCase.Warning => item.Generation >= 0 && item.Rank >= -1,
+        Proto.TelemetryItem.KindOneofCase.Metric => item.Generation >= 1 && item.Rank >= -1,
+        _ => item.Generation >= 1 && item.Rank >= 0,
+    };
 
     private void Add(Batch batch, Proto.TelemetryItem item)
     {
