@@ -81,7 +81,10 @@ public sealed class JobGrain(
         if (view.Generation != before.View!.Generation)
             await telemetry.BeginGenerationAsync(view.JobId, view.Lineage, view.Generation, view.WorldSize, CancellationToken.None);
         var progress = await telemetry.ProgressAsync(view.JobId, CancellationToken.None);
-        return progress.CommittedStep > before.CommittedStep ? change(before with { CommittedStep = progress.CommittedStep }) : after;
+        // Until the first generation of a new lineage is recorded, what is committed is the old one's.
+        return progress.Lineage == before.View.Lineage && progress.CommittedStep > before.CommittedStep
+            ? change(before with { CommittedStep = progress.CommittedStep })
+            : after;
     }
 
     private async Task WriteAsync(JobState before, JobState after)

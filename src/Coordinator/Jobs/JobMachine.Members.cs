@@ -32,7 +32,9 @@ public static partial class JobMachine
         if (gone.IsEmpty || observed.Members.Any(member => member.Condition == MemberCondition.Finished))
             return Decide(state, observed, Loss.None, now);
         var loss = Loss.Of(view, gone);
-        var without = Count(state, loss, now);
+        // A machine on which nothing starts is no reason to end a job whose ranks train elsewhere.
+        var spare = view.Plan is not null && loss.Ranks == 0;
+        var without = Count(state, loss, spare, now);
         without = without with
         {
             View = without.View! with
@@ -41,7 +43,7 @@ public static partial class JobMachine
                 Slow = view.Slow.RemoveAll(slow => gone.Any(member => member.Member == slow.Member)),
             },
         };
-        if (loss.Failure is { Permanent: true })
+        if (loss.Failure is { Permanent: true } && !spare)
             return End(without, JobPhase.Failed, now, loss.Why);
         if (without.FailuresInRow > FailuresTriedAgain)
             return End(without, JobPhase.Failed, now, $"{without.FailuresInRow} failures in a row without a further step; the last: {loss.Why}");
@@ -53,7 +55,7 @@ public static partial class JobMachine
         member.IsGone || (member.Condition == MemberCondition.Stopped && !view.Stopping && view.Plan?.Members.Contains(member.Member) != true);
 
     /// <summary>Counts what was lost: failures without a further step, and how long replacements wait.</summary>
-    private static JobState Count(JobState state, Loss loss, DateTimeOffset now)
+    private static JobState Count(JobState state, Loss loss, bool spare, DateTimeOffset now)
     {
         var further = state.CommittedStep > state.CommittedAtBadEnd;
         // What takes several ranks, such as a power cut, is told rank by rank.
@@ -63,7 +65,7 @@ public static partial class JobMachine
             CommittedAtBadEnd = state.CommittedStep,
             LossCountedAt = one > 0 ? now : state.LossCountedAt,
             BadEndsInRow = further ? 1 : state.BadEndsInRow + one,
-            FailuresInRow = (further ? 0 : state.FailuresInRow) + (loss.Failure is null ? 0 : one),
+            FailuresInRow = (further ? 0 : state.FailuresInRow) + (loss.Failure is null || spare ? 0 : one),
             BreaksInRow = further ? 0 : state.BreaksInRow,
             StartFailuresInRow = state.StartFailuresInRow + (loss is { Failure: not null, InGeneration: false } ? 1 : 0),
         };

@@ -94,10 +94,12 @@ public static partial class JobMachine
         return Change(fresh, resumed, now, change.Who, "resumed", change.Why);
     }
 
-    /// <summary>A person ends the job, at once.</summary>
-    /// <exception cref="JobChangeException">The job has ended.</exception>
+    /// <summary>A person ends the job, at once. One that is cancelled stays so: a call whose answer was lost is made again.</summary>
+    /// <exception cref="JobChangeException">The job has ended otherwise.</exception>
     public static JobState Cancel(JobState state, JobChange change, DateTimeOffset now)
     {
+        if (state.View?.Phase == JobPhase.Cancelled)
+            return state;
         Unended(state, "cancelled");
         return End(state, JobPhase.Cancelled, now, change.Why, change.Who);
     }

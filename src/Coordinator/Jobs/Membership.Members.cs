@@ -109,6 +109,12 @@ public static partial class Membership
                 .Take(View.RanksMax),
         ];
 
+        /// <summary>The one with the furthest step, of several the lowest rank; null for none.</summary>
+        public ObservedMember? Furthest(IEnumerable<ObservedMember> members) => members
+            .OrderByDescending(member => member.AppliedStep)
+            .ThenBy(member => View.Plan?.RankOf(member.Member) is { } rank and >= 0 ? rank : int.MaxValue)
+            .FirstOrDefault();
+
         public string Workers(IEnumerable<int> members) =>
             string.Join(", ", members.Select(member => Of(member).Worker).Distinct(StringComparer.Ordinal));
 

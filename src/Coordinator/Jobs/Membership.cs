@@ -48,14 +48,19 @@ public static partial class Membership
         return new Form(ready, StateSource.Newest, AtOnce: true, $"on {members.Workers(ready)}");
     }
 
-    /// <summary>The members are to write a checkpoint and end. If their generation is broken, the survivors form one that does just that.</summary>
+    /// <summary>
+    /// The members are to write a checkpoint and end. If their generation is broken, a survivor forms one that does just that: alone,
+    /// so that nothing between it and the others can break again.
+    /// </summary>
     private static MembershipDecision Stop(Members members)
     {
         if (members.IsWhole && members.Broken.IsEmpty)
             return new Stay(members.View.Reason);
-        var ready = members.Ordered(members.Live.Where(member => member.IsAvailable && members.Holds(member)));
-        if (!ready.IsEmpty)
-            return new Form(ready, members.Survivors, AtOnce: true, members.WhyBroken());
+        if (members.Furthest(members.Live.Where(member => member.IsAvailable && members.Holds(member))) is { } holder)
+            return new Form([holder.Member], members.Survivors, AtOnce: true, members.WhyBroken());
+        // They leave the broken generation in a moment, and hold what they held.
+        if (members.Find(member => member.Condition == MemberCondition.Stopping) is not null)
+            return new Stay(members.View.Reason);
         return members.Unheard(but: []) is { } unheard ? new Stay(members.WhyUnheard(unheard)) : new Dissolve(members.WhyBroken());
     }
 

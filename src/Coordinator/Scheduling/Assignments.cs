@@ -144,9 +144,9 @@ public static class Assignments
         Summary = report.Summary,
     };
 
-    // One that has connected and not reported yet is within its lease.
+    // One that has connected and not reported yet is within its lease; so is one whose grain had to begin anew after a failed write.
     private static bool MayComeBack(ClusterView cluster, WorkerView worker) =>
-        !(worker.Reported && worker.Alive) && !worker.Left && (cluster.InGrace || worker.Alive);
+        !(worker.Reported && worker.Alive) && !worker.Left && (cluster.InGrace || worker.Alive || worker.IsAwaited);
 
     /// <summary>Whether the worker has the slot of a member, with the device: it may have been started again with others.</summary>
     private static bool HasSlot(WorkerView worker, JobView job, Placement placement) =>

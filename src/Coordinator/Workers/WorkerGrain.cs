@@ -16,6 +16,7 @@ public sealed class WorkerGrain(
 
     private TaskCompletionSource _changed = NewSignal();
     private DateTimeOffset _lastSeen;
+    private long _activatedAt;
 
     /// <summary>When it was last heard, by the clock that nobody puts forward or back; leases are measured by it.</summary>
     private long _seen;
@@ -45,6 +46,7 @@ public sealed class WorkerGrain(
         // The agent of before the restart may be about to come back: no other machine gets its name meanwhile.
         _nameHeldFrom = stored.State is { Identity: not null, Left: false } ? time.GetTimestamp() : null;
         _lastSeen = stored.State.ConnectedAt;
+        _activatedAt = time.GetTimestamp();
         return Task.CompletedTask;
     }
 
@@ -182,6 +184,7 @@ public sealed class WorkerGrain(
             Identity = identity,
             Alive = Alive,
             Connected = _connected,
+            IsAwaited = !_reported && time.GetElapsedTime(_activatedAt) < timing.Lease,
             Reported = _reported,
             ConnectedAt = stored.State.ConnectedAt,
             LastSeen = _lastSeen,

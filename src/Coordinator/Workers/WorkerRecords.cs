@@ -195,6 +195,9 @@ public sealed record WorkerView
     /// <summary>Whether its agent's stream is open: until it is again, nothing can be told to it, and its lease runs on.</summary>
     [Id(9)] public bool Connected { get; init; } = true;
 
+    /// <summary>Whether it was not heard of since its grain began to listen anew, which is less than a lease ago.</summary>
+    [Id(10)] public bool IsAwaited { get; init; }
+
     /// <summary>Whether it gets nothing new, and whoever runs there hands over.</summary>
     public bool IsLeaving => Status.Draining || Drained.Length > 0;
 

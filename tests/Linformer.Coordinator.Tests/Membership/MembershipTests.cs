@@ -144,7 +144,12 @@ public class MembershipTests
         var view = View(min: 2, max: 2, members: 2, plan: [1, 2], gone: 2) with { Stopping = true, Reason = "pausing" };
 
         Formed(Decide(view, [Waiting(1, generation: 1, applied: 10)])).ShouldBe("1 Survivors at once");
+        // It has not noticed yet that the other rank is gone, or writes the checkpoint.
+        Decide(view, [Training(1, 10) with { Condition = MemberCondition.Stopping }]).ShouldBe(new Stay("pausing"));
         Decide(view, [Some.Seen(1, MemberCondition.Absent)]).ShouldBeOfType<Stay>();
+        // One of them is enough, and cannot lose the others again.
+        var three = View(min: 2, max: 3, members: 3, plan: [1, 2, 3], gone: 3) with { Stopping = true };
+        Formed(Decide(three, [Waiting(1, generation: 1, applied: 9), Waiting(2, generation: 1, applied: 10)])).ShouldBe("2 Survivors at once");
         Decide(view, [Waiting(1, generation: 1, applied: 3)]).ShouldBeOfType<Dissolve>();
         var whole = view with { Placements = Some.Members("w1", "w2", "w3") };
         Decide(whole, [Some.Seen(1, MemberCondition.Stopped, 1), Some.Seen(2, MemberCondition.Stopped, 1), Waiting(3)]).ShouldBe(new Dissolve("pausing"));

@@ -72,8 +72,9 @@ internal sealed class GenerationFeeds(IGrainFactory grains, string worker)
                 if (values.Count > 0)
                     await send(new Proto.CoordinatorMessage { Rendezvous = new Proto.RendezvousValues { Values = { values } } }, cancellationToken);
             }
-            catch (Exception exception) when (exception is TimeoutException or OrleansException)
+            catch (Exception) when (!cancellationToken.IsCancellationRequested)
             {
+                // Ranks wait for each other's addresses; whatever was in the way may be gone by now.
                 await Task.Delay(RetryAfter, cancellationToken);
             }
         }
