@@ -28,7 +28,11 @@ public static class ChaosRun
             {
                 report = await RunAsync(options, plan, cluster, log, failures, cancellationToken);
             }
-            catch (Exception error) when (!cancellationToken.IsCancellationRequested)
+            catch (Exception) when (cancellationToken.IsCancellationRequested)
+            {
+                log.Write("cancelled");
+            }
+            catch (Exception error)
             {
                 failures.Add($"The run broke off: {error.Message}");
                 log.Write(error.ToString());
@@ -43,6 +47,7 @@ public static class ChaosRun
 
         if (failures.Count == 0)
             Directory.Delete(folder, recursive: true);
+        cancellationToken.ThrowIfCancellationRequested();
         return report;
     }
 

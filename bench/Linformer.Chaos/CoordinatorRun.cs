@@ -58,7 +58,11 @@ public static class CoordinatorRun
                 if (kills < options.Kills)
                     failures.Add($"The jobs had ended after {kills} of {options.Kills} kills: give them more steps.");
             }
-            catch (Exception error) when (!cancellationToken.IsCancellationRequested)
+            catch (Exception) when (cancellationToken.IsCancellationRequested)
+            {
+                log.Write("cancelled");
+            }
+            catch (Exception error)
             {
                 failures.Add($"The run broke off: {error.Message}");
                 log.Write(error.ToString());
@@ -70,6 +74,7 @@ public static class CoordinatorRun
 
         if (failures.Count == 0)
             Directory.Delete(folder, recursive: true);
+        cancellationToken.ThrowIfCancellationRequested();
         return (kills, folder, [.. failures]);
     }
 
