@@ -61,14 +61,14 @@ public sealed class ProgressTests : IDisposable
         phase.Report(2);
         phase.Complete();
         progress.ReportTraining(new TrainingProgress(1, 2, double.NaN, null, 10, TimeSpan.FromSeconds(3)));
-        progress.Note("a \"b\"");
+        progress.Note("a \"b\" ☃");
 
         Lines().ShouldBe(
         [
             """{"event":"phase","name":"Sharding","done":1,"total":2,"unit":"files"}""",
             """{"event":"phase-complete","name":"Sharding","done":2,"unit":"files","seconds":0}""",
             """{"event":"training","step":1,"steps":2,"loss":"NaN","tokensPerSecond":10,"secondsLeft":3}""",
-            JsonSerializer.Serialize(new { @event = "note", message = "a \"b\"" }),
+            """{"event":"note","message":"a \"b\" ☃"}""",
         ]);
     }
 

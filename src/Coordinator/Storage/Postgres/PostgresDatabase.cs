@@ -80,6 +80,6 @@ public sealed class PostgresDatabase : CoordinatorDatabase
     private static void Migrate(PostgresConnector connector)
     {
         using var session = connector.Open();
-        PostgresSchema.Apply(session, connector.Address);
+        PostgresSchema.Apply(session, connector.Address, connector.Epoch);
     }
 }

@@ -144,12 +144,15 @@ internal static class PostgresSchema
                 $"The database {address} has schema version {version}, and this program knows versions up to {All.Length}. Use the program that wrote it, or a newer one.");
     }
 
-    /// <summary>Brings the schema up to the newest version. Only for the holder of the lease.</summary>
-    public static void Apply(PostgresSession session, PostgresAddress address)
+    /// <summary>Brings the schema up to the newest version. Only for the holder of the lease, which every step checks.</summary>
+    /// <exception cref="FencedException">Another coordinator has the lease.</exception>
+    public static void Apply(PostgresSession session, PostgresAddress address, long epoch)
     {
         for (var version = Check(session, address); version < All.Length; version++)
         {
-            session.Script($"BEGIN; SET LOCAL statement_timeout = 0; {All[version]} INSERT INTO schema_version VALUES ({version + 1}, clock_timestamp()); COMMIT");
+            session.Script("BEGIN; SET LOCAL statement_timeout = 0");
+            PostgresLease.Check(session, address, epoch);
+            session.Script($"{All[version]} INSERT INTO schema_version VALUES ({version + 1}, clock_timestamp()); COMMIT");
         }
     }
 }
