@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 
 namespace Linformer.Cli.Cluster;
@@ -10,13 +11,17 @@ namespace Linformer.Cli.Cluster;
 /// <param name="coordinators">Each coordinator's own invoker, in the order in which they are tried.</param>
 internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) : CallInvoker
 {
+    // A standby takes over within seconds, and until then nobody answers.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
     private int _current;
 
     /// <inheritdoc/>
     public override TResponse BlockingUnaryCall<TRequest, TResponse>(
         Method<TRequest, TResponse> method, string? host, CallOptions options, TRequest request)
     {
-        var failures = new List<RpcException>();
+        var failures = new Failures();
         while (true)
         {
             var tried = _current;
@@ -26,7 +31,8 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
             }
             catch (RpcException failure) when (IsAway(failure))
             {
-                MoveOn(tried, failure, failures);
+                if (MoveOn(tried, failure, failures))
+                    Thread.Sleep(Pause);
             }
         }
     }
@@ -41,7 +47,7 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
 
         async Task<TResponse> RunAsync()
         {
-            var failures = new List<RpcException>();
+            var failures = new Failures();
             while (true)
             {
                 var tried = _current;
@@ -52,7 +58,8 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
                 }
                 catch (RpcException failure) when (IsAway(failure))
                 {
-                    MoveOn(tried, failure, failures);
+                    if (MoveOn(tried, failure, failures))
+                        await Task.Delay(Pause, options.CancellationToken);
                 }
             }
         }
@@ -90,20 +97,46 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
         _ => false,
     };
 
-    /// <summary>Turns to the next coordinator; throws if all were tried in vain.</summary>
-    private void MoveOn(int tried, RpcException failure, List<RpcException> failures)
+    /// <summary>Turns to the next coordinator; throws once all were tried in vain for long enough.</summary>
+    /// <returns>Whether all were tried, so that it is better to wait for a moment.</returns>
+    private bool MoveOn(int tried, RpcException failure, Failures failures)
     {
-        Interlocked.CompareExchange(ref _current, (tried + 1) % coordinators.Count, tried);
+        TurnFrom(tried);
         failures.Add(failure);
-        // What a coordinator says of itself tells more than that another does not answer.
-        if (failures.Count >= coordinators.Count)
-            throw failures.Find(one => one.Status is { DebugException: null, Detail.Length: > 0 }) ?? failure;
+        var round = failures.Count % coordinators.Count == 0;
+        // With one coordinator there is no other that could take over.
+        if (round && (coordinators.Count == 1 || failures.Elapsed >= Patience))
+            throw failures.Telling;
+        return round;
+    }
+
+    private void TurnFrom(int tried) => Interlocked.CompareExchange(ref _current, (tried + 1) % coordinators.Count, tried);
+
+    /// <summary>The failures of a call, at one coordinator after the other.</summary>
+    private sealed class Failures
+    {
+        private readonly long _started = Stopwatch.GetTimestamp();
+        private RpcException? _telling;
+
+        public int Count { get; private set; }
+
+        public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_started);
+
+        /// <summary>What a coordinator says of itself tells more than that another does not answer.</summary>
+        public RpcException Telling => _telling!;
+
+        public void Add(RpcException failure)
+        {
+            Count++;
+            if (_telling is null || failure.Status is { DebugException: null, Detail.Length: > 0 })
+                _telling = failure;
+        }
     }
 
     /// <summary>A stream. Until its first message it moves on by itself; after that, its reader opens a new one where it stands.</summary>
     private sealed class Reader<T>(FailoverInvoker owner, Func<CallInvoker, AsyncServerStreamingCall<T>> open) : IAsyncStreamReader<T>
     {
-        private readonly List<RpcException> _failures = [];
+        private readonly Failures _failures = new();
         private int _coordinator;
         private bool _answered;
 
@@ -128,11 +161,16 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
                 }
                 catch (RpcException failure) when (IsAway(failure) && !cancellationToken.IsCancellationRequested)
                 {
-                    owner.MoveOn(_coordinator, failure, _failures);
                     if (_answered)
+                    {
+                        owner.TurnFrom(_coordinator);
                         throw;
+                    }
+                    var round = owner.MoveOn(_coordinator, failure, _failures);
                     Call.Dispose();
                     Call = null;
+                    if (round)
+                        await Task.Delay(Pause, cancellationToken);
                 }
             }
         }

@@ -16,7 +16,9 @@ internal static class RpcErrors
         {
             // An exception behind the status means that it was made on this side of the wire.
             StatusCode.Unavailable when error.Status.DebugException is not null || detail.Length == 0 =>
-                $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
+                addresses.All.Count > 1
+                    ? $"No coordinator answers at {address}: none is active at the moment, as when all are down or their database is away.\nTheir logs say why; name others with --coordinator HOST:PORT,HOST:PORT (or LINFORMER_COORDINATOR)."
+                    : $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
             StatusCode.Unauthenticated =>
                 $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive the user token with --token-file FILE, or in LINFORMER_TOKEN; the coordinator keeps it in the file coordinator/user-token below its --data folder.",
             StatusCode.DeadlineExceeded => $"The coordinator at {address} did not answer in time; try again.",

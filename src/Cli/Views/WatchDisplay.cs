@@ -17,6 +17,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
     private (int Lineage, int Generation)? _counted;
     private readonly HashSet<int> _slow = [];
     private string _waitsFor = "";
+    private RankFailure? _failure;
     private long? _phaseTotal;
 
     /// <summary>Shows what has changed.</summary>
@@ -26,7 +27,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
             EndPhase(done: change.Job.State == JobState.Running);
         foreach (var entry in change.History)
             progress.Note($"{entry.At?.ToDateTime().ToLocalTime():HH:mm:ss} {Words.History(entry)}");
-        if (change.LastFailure is { } failure && change.History.Count > 0)
+        if (change.LastFailure is { } failure && change.History.Count > 0 && !failure.Equals(_failure))
             ShowFailure(failure);
         if (change.Corpus is { Phase.Length: > 0 } corpus && change.Job.State == JobState.Preparing)
             ShowPhase(corpus);
@@ -44,6 +45,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
     // A failure comes along with the entry of the history that tells of it; the log lines are what that entry lacks.
     private void ShowFailure(RankFailure failure)
     {
+        _failure = failure;
         foreach (var line in failure.LastLogLines.TakeLast(5))
             progress.Note($"  | {line}");
     }

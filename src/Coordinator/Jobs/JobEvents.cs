@@ -68,6 +68,12 @@ public sealed record JobObserved : JobEvent
     [Id(7)] public bool HandoverAwaited { get; init; }
 }
 
+/// <summary>Something is wrong that does not end the job, such as a checkpoint that cannot be written.</summary>
+/// <param name="Worker">The worker whose rank tells it.</param>
+/// <param name="Text">What, in words for people.</param>
+[GenerateSerializer, Alias("linformer.job-warned")]
+public sealed record JobWarned([property: Id(0)] string Worker, [property: Id(1)] string Text) : JobEvent;
+
 /// <summary>A change that a job's state does not allow. The message names the job, its state and what is possible.</summary>
 [GenerateSerializer, Alias("linformer.job-change-exception")]
 public sealed class JobChangeException : Exception

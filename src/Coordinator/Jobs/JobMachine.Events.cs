@@ -35,6 +35,7 @@ public static partial class JobMachine
         ({ Phase: JobPhase.Running, Stopping: false } view, JobGrown grown) when !(view.NotBefore > now) => Grow(state, view, grown.Places, now),
         ({ Phase: JobPhase.Running, Stopping: false } view, JobYields yields) => StopMembers(state, view, yields.Reason, now),
         ({ Phase: JobPhase.Running } view, JobStragglers stragglers) when stragglers.Generation == view.Generation => NoteSlow(state, view, stragglers.Slow, now),
+        ({ HasEnded: false } view, JobWarned warned) => Warn(state, view, warned, now),
         _ => state,
     };
 

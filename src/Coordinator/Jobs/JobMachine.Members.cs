@@ -184,7 +184,7 @@ public static partial class JobMachine
     {
         var view = state.View!;
         if (view.Lineages.Length >= MostLineages)
-            return End(state, JobPhase.Failed, now, $"it went back {view.Lineages.Length} times for a bad loss, and again: {back.Reason}");
+            return End(state, JobPhase.Failed, now, $"it went back {view.Lineages.Length} times for a bad loss, and step {back.BadStep} has one again: {back.Reason}");
         var started = view with
         {
             Lineage = view.Lineage + 1,
@@ -193,10 +193,10 @@ public static partial class JobMachine
             RegroupAt = null,
             Reason = $"goes back: {back.Reason}",
         };
+        var changed = Change(
+            state, started, now, what: $"lineage {started.Lineage} started: back to the newest checkpoint before step {back.BadStep}", why: $"{back.Reason}; step {back.BadStep} is left out");
         // Nothing of the new lineage is committed yet.
-        var anew = state with { CommittedStep = 0, CommittedAtBadEnd = 0 };
-        return Change(
-            anew, started, now, what: $"lineage {started.Lineage} started from step {back.BadStep - 1}", why: $"{back.Reason}; step {back.BadStep} is left out");
+        return changed with { CommittedStep = 0, CommittedAtBadEnd = 0 };
     }
 
     private static JobState StopMembers(JobState state, JobView view, string why, DateTimeOffset now) =>
@@ -286,7 +286,7 @@ public static partial class JobMachine
                 Worker = member.Worker,
                 Generation = rank >= 0 ? view.Generation : member.Generation,
                 Rank = rank,
-                Step = failure.Step > 0 ? failure.Step : rank >= 0 ? member.AppliedStep + 1 : 0,
+                Step = failure.Step > 0 ? failure.Step : rank >= 0 && member.AppliedStep > 0 ? member.AppliedStep + 1 : 0,
             };
         }
 

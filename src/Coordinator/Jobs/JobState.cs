@@ -36,6 +36,15 @@ public sealed record JobState
     /// <summary>Generations in a row that broke with none of their members gone, since a step was last committed.</summary>
     [Id(9)] public int BreaksInRow { get; init; }
 
+    /// <summary>Kinds of warnings that are in the history of late.</summary>
+    [Id(11)] public ImmutableArray<WarnedKind> Warned { get; init; } = [];
+
     /// <summary>When a loss of members was last counted; what follows within a moment belongs to it.</summary>
     [Id(10)] public DateTimeOffset? LossCountedAt { get; init; }
 }
+
+/// <summary>A kind of warning that the history has.</summary>
+/// <param name="Kind">Its text, whatever its numbers.</param>
+/// <param name="At">When it was told.</param>
+[GenerateSerializer, Alias("linformer.warned-kind")]
+public sealed record WarnedKind([property: Id(0)] string Kind, [property: Id(1)] DateTimeOffset At);

@@ -117,10 +117,14 @@ public static class Assignments
         if (report is { IsAlive: false })
             return Seen(seen, report);
         if (!worker.Reported || !worker.Alive)
-            return seen with { Condition = MayComeBack(cluster, worker) ? MemberCondition.Absent : MemberCondition.Lost };
+            return seen with
+            {
+                Condition = MayComeBack(cluster, worker) ? MemberCondition.Absent : MemberCondition.Lost,
+                AppliedStep = report?.AppliedStep ?? 0,
+            };
         if (report is not null)
             // Whoever cannot be told of a generation would only keep the others from forming it.
-            return worker.Connected ? Seen(seen, report) : seen with { Condition = MemberCondition.Absent };
+            return worker.Connected ? Seen(seen, report) : seen with { Condition = MemberCondition.Absent, AppliedStep = report.AppliedStep };
         if (!HasSlot(worker, job, placement))
             return seen with { Why = $"worker {placement.Worker} came back without the slots that the job had on it" };
         if (job.Phase == JobPhase.Preparing)

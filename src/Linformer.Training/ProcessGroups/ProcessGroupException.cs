@@ -18,7 +18,7 @@ public class ProcessGroupException : Exception
     }
 
     /// <summary>What happened, without where: such as <c>lost rank 1: Connection reset by peer</c>.</summary>
-    public string Reason { get; }
+    public string Reason { get; init; }
 
     /// <summary>What failed: rank, generation, collective and bytes.</summary>
     public ProcessGroupOperation Operation { get; }

@@ -81,6 +81,6 @@ internal sealed class Failure
         }
 
         var message = _first == operation ? _message : $"the group has failed before, in {_first}: {_message}";
-        return new ProcessGroupException(message, operation, _peer, _cause);
+        return new ProcessGroupException(message, operation, _peer, _cause) { Reason = _message };
     }
 }

@@ -208,7 +208,7 @@ internal sealed class MemberRunner(
                 break;
             case LeftMessage { Broken: { } reason } left:
                 // Its rank may be that of the next generation already.
-                Log(state).ForContext("Step", left.Step).Warning("The member {Member} left its generation, since it {Reason}; it holds step {Step}", Key, reason, left.Step);
+                Log(state).ForContext("Step", left.Step).Warning("The member {Member} left its generation: {Reason}; it holds step {Step}", Key, reason, left.Step);
                 break;
         }
 

@@ -279,7 +279,7 @@ public class JobMachineTests
         state.View.Lineages.ShouldBe([new LineageChange(99, 100, "the loss of step 100 was NaN")]);
         state.CommittedStep.ShouldBe(0);
         var entry = state.Outbox[^1];
-        (entry.What, entry.Why).ShouldBe(("lineage 1 started from step 99", "the loss of step 100 was NaN; step 100 is left out"));
+        (entry.What, entry.Why).ShouldBe(("lineage 1 started: back to the newest checkpoint before step 100", "the loss of step 100 was NaN; step 100 is left out"));
 
         // What the members report of the generation before does not count again.
         var formed = Apply(state, BadLoss(state, step: 100, generation: 1, lineage: 0));
@@ -413,6 +413,22 @@ public class JobMachineTests
         (state.View!.Phase, state.View.Stopping, state.View.Placements.Single().Member).ShouldBe((JobPhase.Running, true, 1));
         state = Observe(state, Some.Seen(1, MemberCondition.Waiting, 1, 5) with { Broken = "lost rank 1" });
         (state.View!.Generation, state.View.WorldSize).ShouldBe((2, 1));
+    }
+
+    [Fact]
+    public void A_warning_is_in_the_history_once_whatever_its_numbers()
+    {
+        var state = Running(1);
+        var warned = Apply(state, new JobWarned("w1", "A checkpoint could not be written: l0000-g0001-s00000040: No space left"));
+        warned.Outbox[^1].What.ShouldBe("warning");
+        (warned.Outbox[^1].Who, warned.Outbox[^1].Why).ShouldBe(("worker:w1", "A checkpoint could not be written: l0000-g0001-s00000040: No space left"));
+
+        var same = new JobWarned("w1", "A checkpoint could not be written: l0000-g0002-s00000080: No space left");
+        Apply(warned, same).ShouldBeSameAs(warned);
+        Apply(warned, new JobWarned("w1", "another")).HistorySequence.ShouldBe(warned.HistorySequence + 1);
+        JobMachine.Apply(warned, same, Some.Noon.AddMinutes(11)).HistorySequence.ShouldBe(warned.HistorySequence + 1);
+        var many = Enumerable.Range(0, 100).Aggregate(state, (now, i) => Apply(now, new JobWarned("w1", new string('x', i))));
+        (many.HistorySequence - state.HistorySequence).ShouldBe(20);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Grpc.Core;
+using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Rendezvous;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
@@ -136,7 +137,8 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
 
     private async Task RecordAsync(CancellationToken cancellationToken)
     {
-        var intake = new TelemetryIntake(new KnownJobs(coordinator.Jobs, coordinator.Telemetry), coordinator.Telemetry, worker, coordinator.Logger);
+        var intake = new TelemetryIntake(
+            new KnownJobs(coordinator.Jobs, coordinator.Telemetry), coordinator.Telemetry, worker, coordinator.Logger, WarnAsync);
         await foreach (var message in _telemetry.Reader.ReadAllAsync(cancellationToken))
         {
             while (true)
@@ -153,6 +155,19 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
                 }
             }
             await SendAsync(new Proto.CoordinatorMessage { TelemetryAck = new Proto.TelemetryAck { Sequence = message.Sequence } }, cancellationToken);
+        }
+    }
+
+    // People look at a job's history, not at its log. A warning that does not get there is in the log all the same.
+    private async Task WarnAsync(string jobId, string warning)
+    {
+        try
+        {
+            await coordinator.Grains.GetGrain<IJobGrain>(jobId).Apply(new JobWarned(worker, warning), CancellationToken.None);
+        }
+        catch (Exception exception)
+        {
+            coordinator.Logger.Warning("A warning of worker {Worker:l} is not in the history of job {JobId:l}: {Reason:l}", worker, jobId, exception.Message);
         }
     }
 

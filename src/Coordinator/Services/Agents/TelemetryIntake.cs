@@ -11,7 +11,8 @@ namespace Linformer.Coordinator.Services.Agents;
 /// Records what one agent sends of its ranks. What cannot be right (an unknown job, a generation that never was, a step beyond
 /// the job's end) is refused for good and logged, since sending it again would not mend it. Not for several threads at a time.
 /// </summary>
-internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore telemetry, string worker, ILogger logger)
+internal sealed partial class TelemetryIntake(
+    KnownJobs jobs, ITelemetryStore telemetry, string worker, ILogger logger, Func<string, string, Task> warn)
 {
     private const int MaxRank = 1 << 20;
 
@@ -45,6 +46,11 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
         }
         if (batches.Count > 0)
             await telemetry.RecordAsync([.. batches.Select(pair => pair.Value.ToRecord(pair.Key, worker))], cancellationToken);
+        foreach (var (jobId, batch) in batches)
+        {
+            foreach (var warning in batch.Warnings)
+                await warn(jobId, warning);
+        }
     }
 
     private async Task<string?> RefuseAsync(Proto.TelemetryItem item, CancellationToken cancellationToken)
@@ -103,6 +109,7 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
                 logger.Warning(
                     "Job {JobId:l}, lineage {Lineage}, generation {Generation}, rank {Rank} on {Worker:l}: {Warning:l}",
                     item.JobId, item.Lineage, item.Generation, item.Rank, worker, item.Warning);
+                batch.Warnings.Add(item.Warning);
                 break;
         }
     }
@@ -121,6 +128,8 @@ internal sealed partial class TelemetryIntake(KnownJobs jobs, ITelemetryStore te
     private sealed class Batch
     {
         public List<MetricRow> Metrics { get; } = [];
+
+        public List<string> Warnings { get; } = [];
 
         public List<LogRow> Logs { get; } = [];
 
