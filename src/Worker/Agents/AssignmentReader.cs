@@ -38,7 +38,8 @@ internal static class AssignmentReader
             ModelFolder: Inside(root, group.ModelFolder, "model folder"),
             ListenAddress: options.ListenAddress ?? options.Address,
             AdvertisedAddress: options.Address,
-            Member: member);
+            Member: member,
+            CheckpointPatience: options.StopTimeout.TotalSeconds);
         var log = Path.Combine(runFolder, StorageLayout.LogsName, StorageLayout.MemberLogName(member));
         return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start);
     }

@@ -20,6 +20,9 @@ public abstract record LauncherMessage;
 /// <param name="ModelFolder">Where the finished model goes.</param>
 /// <param name="ListenAddress">Where the rank listens for the others: an IP address, a host name, or a network interface.</param>
 /// <param name="AdvertisedAddress">The address under which the others reach it; null for <paramref name="ListenAddress"/>.</param>
+/// <param name="CheckpointPatience">
+/// For how many seconds the checkpoint with which the process stops is tried again when it cannot be written; then that is an error.
+/// </param>
 public sealed record StartMessage(
     int Member,
     int Threads,
@@ -29,7 +32,8 @@ public sealed record StartMessage(
     string RunFolder,
     string ModelFolder,
     string ListenAddress = "127.0.0.1",
-    string? AdvertisedAddress = null) : LauncherMessage;
+    string? AdvertisedAddress = null,
+    double CheckpointPatience = 0) : LauncherMessage;
 
 /// <summary>
 /// Be a rank of a generation. The process keeps its state from generation to generation; the newest message counts. One that is

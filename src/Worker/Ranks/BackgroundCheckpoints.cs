@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Training.ProcessGroups;
@@ -15,6 +16,7 @@ internal sealed class BackgroundCheckpoints(
 {
     private Task? _writing;
     private CheckpointId? _newest;
+    private long? _lastTries;
 
     /// <summary>Copies the trainer's state and starts to write it, once the one before is written.</summary>
     /// <param name="trainer">The trainer, between two steps.</param>
@@ -31,35 +33,101 @@ internal sealed class BackgroundCheckpoints(
             return;
         }
 
-        FinishWriting(mustBeWritten: false);
+        FinishWriting();
         _newest = id;
         var copy = TrainerCheckpoint.Take(trainer, options.GlobalBatch);
         _writing = WriteAsync(copy, id, confirmed, new CheckpointLineage(join.Lineage, join.LineageLimits ?? []));
     }
 
-    /// <summary>Waits until the checkpoint that is being written is on disk.</summary>
-    /// <param name="mustBeWritten">Whether training ends here, so that a checkpoint that cannot be written is an error.</param>
-    /// <exception cref="CheckpointException">It could not be written.</exception>
-    public void FinishWriting(bool mustBeWritten)
+    /// <summary>Writes the state with which the process stops, unless the store has it or what came after it.</summary>
+    /// <param name="trainer">The trainer, between two steps.</param>
+    /// <param name="join">The generation that has taken the step.</param>
+    /// <returns>False when it could not be written, of which a warning tells, and should be tried again in a while.</returns>
+    /// <exception cref="CheckpointException">It could not be written, and has been tried for long enough.</exception>
+    public bool WriteLast(Trainer trainer, JoinMessage join)
+    {
+        var id = new CheckpointId(join.Lineage, join.Generation, trainer.Step);
+        try
+        {
+            FinishWriting();
+            if (!HasWritten(id))
+            {
+                _newest = null;
+                Write(trainer, join, confirmed: null);
+                Wait();
+            }
+
+            return true;
+        }
+        catch (CheckpointException e)
+        {
+            _newest = null;
+            if (HasWritten(id))
+            {
+                // Another one that holds the same state was faster.
+                return true;
+            }
+
+            _lastTries ??= Stopwatch.GetTimestamp();
+            if (Stopwatch.GetElapsedTime(_lastTries.Value).TotalSeconds >= start.CheckpointPatience)
+            {
+                throw;
+            }
+
+            log.Warning("The checkpoint to stop with could not be written and is tried again: {Reason}", e.Message);
+            control.ReportWarning($"The checkpoint to stop with could not be written; it is tried again, and the state of step {id.Step} stays in memory until then. {e.Message}");
+            return false;
+        }
+    }
+
+    private bool HasWritten(CheckpointId id)
+    {
+        try
+        {
+            return Newest() >= id;
+        }
+        catch (CheckpointException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The newest generation that has written a checkpoint, if it has replaced this one; else null.</summary>
+    /// <exception cref="CheckpointException">The store cannot be read.</exception>
+    public int? ReplacedBy(JoinMessage join) =>
+        Newest() is { } newest && (newest.Lineage, newest.Generation).CompareTo((join.Lineage, join.Generation)) > 0 ? newest.Generation : null;
+
+    /// <summary>Waits until the checkpoint that is being written is on disk; that it cannot be written is a warning.</summary>
+    public void FinishWriting()
+    {
+        try
+        {
+            Wait();
+        }
+        catch (CheckpointException e)
+        {
+            _newest = null;
+            log.Warning("A checkpoint could not be written; training goes on: {Reason}", e.Message);
+            control.ReportWarning($"A checkpoint could not be written; training goes on. {e.Message}");
+        }
+    }
+
+    public void Dispose() => FinishWriting();
+
+    private CheckpointId? Newest() => store.List() is [.., var newest] ? newest : null;
+
+    private void Wait()
     {
         try
         {
             // The training thread waits on purpose: it has nothing else to do, and nothing waits for it in turn.
             pulse.Wait(() => _writing?.GetAwaiter().GetResult());
         }
-        catch (CheckpointException e) when (!mustBeWritten)
-        {
-            _newest = null;
-            log.Warning("A checkpoint could not be written; training goes on: {Reason}", e.Message);
-            control.ReportWarning($"A checkpoint could not be written; training goes on. {e.Message}");
-        }
         finally
         {
             _writing = null;
         }
     }
-
-    public void Dispose() => FinishWriting(mustBeWritten: false);
 
     private static bool HasSucceeded(IWork work)
     {
@@ -79,8 +147,7 @@ internal sealed class BackgroundCheckpoints(
         try
         {
             // A generation that has been replaced and does not know it yet may still write, but what to keep is not its business.
-            var newest = store.List()[^1];
-            if ((newest.Lineage, newest.Generation).CompareTo((written.Lineage, written.Generation)) > 0)
+            if (Newest() is { } newest && (newest.Lineage, newest.Generation).CompareTo((written.Lineage, written.Generation)) > 0)
             {
                 log.Warning("Older checkpoints stay: {Checkpoint} is of a newer generation", newest);
                 control.ReportWarning($"Older checkpoints stay: checkpoint {newest} is of a newer generation than generation {written.Generation}, which has written {written}.");

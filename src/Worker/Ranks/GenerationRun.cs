@@ -20,6 +20,9 @@ internal enum GenerationEnd
     Left,
 }
 
+/// <summary>A newer generation has taken the job's place.</summary>
+internal sealed class ReplacedException(int generation) : Exception($"was replaced by generation {generation}");
+
 /// <summary>What a member has for as long as its process lives.</summary>
 internal sealed record MemberParts(
     LoadedJob Job, RankControl Control, Pulse Pulse, Orders Orders, StateKeeper State, Confirmations Confirmations, BackgroundCheckpoints Checkpoints);
@@ -31,6 +34,8 @@ internal sealed record MemberParts(
 /// <param name="log">The rank's log.</param>
 internal sealed class GenerationRun(MemberParts member, JoinMessage join, ObservedGroup group, ILogger log)
 {
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(3);
+
     private readonly Trainer _trainer = member.Job.Trainer;
     private readonly TrainingOptions _options = member.Job.Options;
     private readonly Throughput _throughput = new();
@@ -44,6 +49,7 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
     /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted; the state is the one after the last step.</exception>
     /// <exception cref="StateExchangeException">The ranks cannot get the same state; this one has what it had.</exception>
     /// <exception cref="BadLossException">A step's loss is bad and the job does not skip it; all ranks throw this.</exception>
+    /// <exception cref="ReplacedException">A newer generation has gone on from this one's state.</exception>
     /// <exception cref="CheckpointException">A checkpoint cannot be read, or the last one not written.</exception>
     public GenerationEnd Run()
     {
@@ -171,12 +177,13 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
     {
         if (Leads)
         {
-            if (write && _trainer.Step > 0)
+            while (write && _trainer.Step > 0 && !member.Checkpoints.WriteLast(_trainer, join))
             {
-                member.Checkpoints.Write(_trainer, join, confirmed: null);
+                member.Pulse.Wait(() => Thread.Sleep(RetryInterval));
+                group.ThrowIfFailed();
             }
 
-            member.Checkpoints.FinishWriting(mustBeWritten: write);
+            member.Checkpoints.FinishWriting();
         }
 
         EndTogether();
@@ -190,7 +197,13 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
         var summary = member.Job.Summary(evaluation);
         if (Leads)
         {
-            member.Checkpoints.FinishWriting(mustBeWritten: false);
+            member.Checkpoints.FinishWriting();
+            // A rank 0 that was cut off for long may not know that others went on without it.
+            if (member.Checkpoints.ReplacedBy(join) is { } newer)
+            {
+                throw new ReplacedException(newer);
+            }
+
             member.Pulse.Wait(member.Job.Save);
         }
 

@@ -18,7 +18,8 @@ internal sealed class Member : IDisposable
     private static readonly TimeSpan CollectiveTimeout = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan RendezvousTimeout = TimeSpan.FromSeconds(30);
 
-    // Those who hold the state should bring it to a checkpoint together; it takes the launcher a moment to say so.
+    // Those who hold the state should bring it to a checkpoint together; it takes the launcher a moment to say so. A coordinator
+    // that is away says nothing: then each writes alone.
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
 
     private readonly StartMessage _start;
@@ -26,6 +27,7 @@ internal sealed class Member : IDisposable
     private readonly LogPlace _place;
     private readonly MemberParts _parts;
     private readonly CancellationTokenRegistration _stop;
+    private JoinMessage? _newest;
 
     public Member(StartMessage start, RankControl control, Pulse pulse, ILogger log, LogPlace place)
     {
@@ -54,8 +56,20 @@ internal sealed class Member : IDisposable
             "Member {Member} is ready: {Parameters} parameters, {Training} training and {HeldOut} held-out sequences",
             _start.Member, _parts.Job.Parameters, _parts.Job.TrainingSequences, _parts.Job.HeldOutSequences);
         _parts.Control.Send(new ReadyMessage());
-        while (WaitForJoin() is { } join)
+        while (true)
         {
+            if (WaitForJoin() is not { } join)
+            {
+                if (IsStateSafe())
+                {
+                    ReportStopped();
+                    return;
+                }
+
+                continue;
+            }
+
+            _newest = join;
             _place.Set(join);
             switch (TakePart(join))
             {
@@ -66,9 +80,6 @@ internal sealed class Member : IDisposable
                     return;
             }
         }
-
-        _parts.Checkpoints.FinishWriting(mustBeWritten: false);
-        ReportStopped();
     }
 
     public void Dispose()
@@ -84,6 +95,20 @@ internal sealed class Member : IDisposable
         JoinMessage? join = null;
         _parts.Pulse.Wait(() => join = _parts.Orders.WaitForJoin(_parts.State.HoldsState ? StopPatience : TimeSpan.Zero));
         return join;
+    }
+
+    // What this process holds may be in no other memory, so it does not end before that is in a checkpoint.
+    private bool IsStateSafe()
+    {
+        if (_parts.State.Place is not { } place || _parts.Job.Trainer.Step == 0)
+        {
+            _parts.Checkpoints.FinishWriting();
+            return true;
+        }
+
+        var (lineage, generation) = place;
+        var limits = (_newest!.LineageLimits ?? []).Take(lineage).ToList();
+        return _parts.Checkpoints.WriteLast(_parts.Job.Trainer, _newest with { Lineage = lineage, Generation = generation, LineageLimits = limits });
     }
 
     private GenerationEnd TakePart(JoinMessage join)
@@ -105,7 +130,7 @@ internal sealed class Member : IDisposable
         {
             broken = e.Reason;
         }
-        catch (StateExchangeException e)
+        catch (Exception e) when (e is StateExchangeException or ReplacedException)
         {
             broken = e.Message;
         }

@@ -24,6 +24,9 @@ internal sealed class StateKeeper(
     // The lineage and generation in which the state's last step was computed; null while there is only what the process began with.
     private (int Lineage, int Generation)? _place;
 
+    /// <summary>The lineage and generation in which the state's last step was computed; null when there is nothing worth keeping.</summary>
+    public (int Lineage, int Generation)? Place => _place;
+
     /// <summary>Whether the trainer's state is worth something to others.</summary>
     public bool HoldsState => _place is not null;
 

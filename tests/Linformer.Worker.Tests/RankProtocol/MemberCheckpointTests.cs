@@ -69,6 +69,68 @@ public sealed class MemberCheckpointTests
     }
 
     [Fact]
+    public void TheOnlyHolderOfTheStateWritesItBeforeItStops()
+    {
+        using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 1000000");
+        var (first, second) = (job.Start(), job.Start());
+        MemberFixture.Form(1, [first, second]);
+        first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
+        second.Signal("KILL");
+        var step = first.WaitFor<LeftMessage>().Step;
+
+        // Nobody forms a generation that would write it.
+        first.Send(new StopMessage());
+
+        first.WaitFor<StoppedMessage>().Step.ShouldBe(step);
+        first.WaitForExit().ShouldBe(0);
+        job.CheckpointNames.ShouldBe([$"l0000-g0001-s{step:D8}"]);
+        var next = job.Start();
+        MemberFixture.Form(2, [next], join => join with { CommittedStep = step });
+        next.WaitFor<JoinedMessage>().ShouldBe(new JoinedMessage(0, 2, step, $"checkpoint l0000-g0001-s{step:D8}"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AStopWaitsUntilItsCheckpointCanBeWritten(bool inGeneration)
+    {
+        using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 1000000");
+        var (first, second) = (job.Start(), job.Start());
+        MemberFixture.Form(1, [first, second]);
+        first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
+        var inTheWay = Path.Combine(job.Folder, job.RunFolder, StorageLayout.CheckpointsName);
+        Directory.CreateDirectory(Path.GetDirectoryName(inTheWay)!);
+        File.WriteAllText(inTheWay, "");
+        if (!inGeneration)
+        {
+            second.Signal("KILL");
+            first.WaitFor<LeftMessage>();
+        }
+
+        first.Send(new StopMessage());
+        first.WaitFor<WarningMessage>().Message.ShouldMatch("^The checkpoint to stop with could not be written; it is tried again");
+        first.Messages.ShouldNotContain(message => message is StoppedMessage || message is FailedMessage);
+        File.Delete(inTheWay);
+
+        var step = first.WaitFor<StoppedMessage>().Step;
+        first.WaitForExit().ShouldBe(0);
+        job.CheckpointNames.ShouldBe([$"l0000-g0001-s{step:D8}"]);
+    }
+
+    [Fact]
+    public void AGenerationThatHasBeenReplacedSavesNoModel()
+    {
+        using var job = new MemberFixture("steps: 40, evaluateEvery: 1000000, checkpointEvery: 1000000");
+        var (first, second) = (job.Start(), job.Start());
+        Directory.CreateDirectory(Path.Combine(job.Folder, job.RunFolder, StorageLayout.CheckpointsName, "l0000-g0007-s00000001"));
+        MemberFixture.Form(1, [first, second], join => join with { LineageLimits = [], CommittedStep = 0 });
+
+        first.WaitFor<LeftMessage>().ShouldBe(new LeftMessage(1, 40, HoldsState: true, "was replaced by generation 7"));
+        second.WaitFor<LeftMessage>().Broken.ShouldNotBeNull();
+        Directory.Exists(Path.Combine(job.Folder, job.RunFolder, "model")).ShouldBeFalse();
+    }
+
+    [Fact]
     public void ADamagedCheckpointIsSkippedWithAWarningThatNamesIt()
     {
         using var job = new MemberFixture("steps: 12, evaluateEvery: 1000000, checkpointEvery: 5");

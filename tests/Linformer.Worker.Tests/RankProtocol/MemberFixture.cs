@@ -54,7 +54,7 @@ internal sealed class MemberFixture : IDisposable
         var member = new MemberProcess(_members.Count + 1, Take);
         _members.Add(member);
         member.Send(new StartMessage(
-            member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model")));
+            member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), CheckpointPatience: 120));
         member.WaitFor<ReadyMessage>();
         return member;
     }
