@@ -18,7 +18,8 @@ public static class ModelFolder
     /// <param name="folder">The folder; an older model in it is replaced.</param>
     /// <param name="model">The model.</param>
     /// <param name="tokenizerFile">The tokenizer to copy, or null.</param>
-    /// <exception cref="ModelFormatException">The folder cannot be written.</exception>
+    /// <exception cref="IOException">The folder cannot be written: a full disk, no permission, or the like.</exception>
+    /// <exception cref="ModelFormatException">The model cannot be put into such a file.</exception>
     public static void Save(string folder, MaskedLanguageModel model, string? tokenizerFile = null)
     {
         folder = Path.GetFullPath(folder);
@@ -36,7 +37,12 @@ public static class ModelFolder
             FlushFiles(temporary);
             Replace(folder, temporary);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SafeTensorsException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SafeTensorsException { InnerException: IOException or UnauthorizedAccessException })
+        {
+            // It may go well another time, unlike what is wrong with the model itself.
+            throw new IOException($"{folder}: the model cannot be written: {e.Message}", e);
+        }
+        catch (SafeTensorsException e)
         {
             throw new ModelFormatException($"{folder}: the model cannot be written: {e.Message}", e);
         }

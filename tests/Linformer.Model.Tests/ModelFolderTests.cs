@@ -9,6 +9,17 @@ public sealed class ModelFolderTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public void A_folder_that_cannot_be_written_is_no_fault_of_the_model()
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config(ProjectionSharing.None, Normalization.Post));
+        File.WriteAllText(_folder.File("file"), "");
+
+        Should.Throw<IOException>(() => ModelFolder.Save(_folder.File("file/model"), model)).Message.ShouldContain("the model cannot be written");
+        Should.Throw<IOException>(() => ModelFolder.Save(_folder.File("model"), model, _folder.File("no-tokenizer.json"))).Message.ShouldContain("the model cannot be written");
+        Directory.GetFileSystemEntries(_folder.File("")).ShouldBe([_folder.File("file")]);
+    }
+
+    [Fact]
     public void A_saved_model_comes_back_with_the_same_bits()
     {
         using var model = ModelVariants.Build(ModelVariants.Config(ProjectionSharing.None, Normalization.Post));
