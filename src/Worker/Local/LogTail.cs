@@ -3,25 +3,38 @@ using System.Text;
 namespace Linformer.Worker.Local;
 
 /// <summary>Follows a rank's log from where it ended before the run, and keeps the last lines.</summary>
-internal sealed class LogTail : IDisposable
+public sealed class LogTail : IDisposable
 {
     /// <summary>How many lines are kept.</summary>
     public const int KeptLines = 20;
 
     private const int MaximumLineBytes = 4096;
 
-    private readonly FileStream _file;
+    private readonly Func<Stream> _open;
     private readonly Lock _gate = new();
     private readonly Queue<string> _last = new();
     private readonly MemoryStream _partial = new();
     private readonly byte[] _buffer = new byte[65_536];
+    private Stream? _file;
+    private long _position;
     private bool _cut;
 
     /// <summary>Creates the log if there is none.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="IOException">It cannot be created or read.</exception>
     public LogTail(string path)
+        : this(() => new FileStream(path, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0))
     {
-        _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-        _file.Seek(0, SeekOrigin.End);
+    }
+
+    /// <summary>Follows what is opened, again after each error.</summary>
+    /// <param name="open">Opens the log to read it; it can seek.</param>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public LogTail(Func<Stream> open)
+    {
+        _open = open;
+        _file = open();
+        _position = _file.Seek(0, SeekOrigin.End);
     }
 
     /// <summary>The last lines of this run; from any thread.</summary>
@@ -39,30 +52,47 @@ internal sealed class LogTail : IDisposable
     /// <summary>Hands out the lines that have been written since the last call.</summary>
     /// <param name="onLine">Gets the lines; a very long one is cut.</param>
     /// <param name="last">Whether nothing more will be written, so that a line without a break is one.</param>
-    public void Poll(Action<string> onLine, bool last = false)
+    /// <returns>What was wrong with the file, which is opened again at the next call; null for nothing.</returns>
+    public string? Poll(Action<string> onLine, bool last = false)
     {
-        // Somebody has emptied the log.
-        if (_file.Length < _file.Position)
-        {
-            _file.Position = 0;
-        }
-
-        int read;
-        while ((read = _file.Read(_buffer)) > 0)
-        {
-            Take(_buffer.AsSpan(0, read), onLine);
-        }
-
+        var wrong = Read(onLine);
         if (last && _partial.Length > 0)
         {
             EndLine(onLine);
         }
+
+        return wrong;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
-        _file.Dispose();
+        _file?.Dispose();
         _partial.Dispose();
+    }
+
+    private string? Read(Action<string> onLine)
+    {
+        try
+        {
+            _file ??= _open();
+            // Somebody may have emptied the log.
+            _file.Position = _position = _file.Length < _position ? 0 : _position;
+            int read;
+            while ((read = _file.Read(_buffer)) > 0)
+            {
+                _position += read;
+                Take(_buffer.AsSpan(0, read), onLine);
+            }
+
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _file?.Dispose();
+            _file = null;
+            return e.Message;
+        }
     }
 
     private void Take(ReadOnlySpan<byte> bytes, Action<string> onLine)

@@ -32,6 +32,7 @@ internal sealed class RankProcess : IDisposable
     private string? _blame;
     private bool _stopping;
     private bool _killed;
+    private bool _warned;
 
     private RankProcess(RankLaunch launch, Process process, LogTail log, RankCallbacks callbacks)
     {
@@ -204,20 +205,22 @@ internal sealed class RankProcess : IDisposable
 
     private async Task FollowLogAsync(Task exit)
     {
-        try
+        while (!exit.IsCompleted)
         {
-            while (!exit.IsCompleted)
-            {
-                _log.Poll(PassLogLine);
-                await Task.WhenAny(exit, Task.Delay(LogInterval));
-            }
-
-            _log.Poll(PassLogLine, last: true);
+            WarnOnce(_log.Poll(PassLogLine));
+            await Task.WhenAny(exit, Task.Delay(LogInterval));
         }
-        catch (IOException e)
+
+        WarnOnce(_log.Poll(PassLogLine, last: true));
+    }
+
+    // Shared storage may fail for a while. What a rank computes is worth more than what it says.
+    private void WarnOnce(string? wrong)
+    {
+        if (wrong is not null && !_warned)
         {
-            CallbackError ??= e;
-            Kill($"was ended because its log cannot be read: {e.Message}");
+            _warned = true;
+            Guard(() => _callbacks.Message(new WarningMessage($"The log {LogPath} cannot be read and is tried again: {wrong}")));
         }
     }
 
