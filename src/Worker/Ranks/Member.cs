@@ -1,3 +1,4 @@
+using System.Net.NetworkInformation;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Training.ProcessGroups;
@@ -14,8 +15,10 @@ namespace Linformer.Worker.Ranks;
 /// </summary>
 internal sealed class Member : IDisposable
 {
-    // A collective lasts as long as the slowest rank computes. Ranks that hang are found by their agents.
-    private static readonly TimeSpan CollectiveTimeout = TimeSpan.FromMinutes(5);
+    // A collective lasts as long as the slowest rank computes, or as rank 0 reads or writes a checkpoint or a model of any size. That
+    // ranks live, others see to: agents find those that hang, the connections of those that end are cut, and an order to leave at
+    // once ends the wait.
+    private static readonly TimeSpan CollectiveTimeout = TimeSpan.FromHours(2);
     private static readonly TimeSpan RendezvousTimeout = TimeSpan.FromSeconds(30);
 
     // Those who hold the state should bring it to a checkpoint together; it takes the launcher a moment to say so. A coordinator
@@ -152,7 +155,7 @@ internal sealed class Member : IDisposable
     {
         using IProcessGroup group = join.WorldSize == 1
             ? new SingleProcessGroup(join.Generation)
-            : new GlooProcessGroup(join.Rank, join.WorldSize, join.Generation, new ControlPipeRendezvous(_parts.Control, join.Generation), Options());
+            : Listen(join);
         try
         {
             _parts.Orders.Enter(join, group, _parts.Job.Trainer.RequestLeave, _parts.Job.Trainer.RequestStop);
@@ -168,6 +171,22 @@ internal sealed class Member : IDisposable
         {
             _parts.Orders.Leave();
             _parts.Job.Trainer.Leave();
+        }
+    }
+
+    // A name that is not resolved now, a port or descriptor that is not free: another generation may have more luck.
+    private GlooProcessGroup Listen(JoinMessage join)
+    {
+        try
+        {
+            return new GlooProcessGroup(
+                join.Rank, join.WorldSize, join.Generation, new ControlPipeRendezvous(_parts.Control, join.Generation), Options());
+        }
+        catch (Exception e) when (e is ArgumentException or NetworkInformationException)
+        {
+            var reason = e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
+            var operation = new ProcessGroupOperation("rendezvous", Bytes: 0, join.Rank, join.WorldSize, join.Generation);
+            throw new ProcessGroupException($"cannot listen for the other ranks: {reason}", operation, peer: null, e);
         }
     }
 

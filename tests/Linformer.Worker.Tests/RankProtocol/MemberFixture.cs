@@ -49,12 +49,12 @@ internal sealed class MemberFixture : IDisposable
     private string Run => Path.Combine(Folder, RunFolder);
 
     /// <summary>Starts a member and waits until it is warm.</summary>
-    public MemberProcess Start()
+    public MemberProcess Start(string listen = "127.0.0.1")
     {
         var member = new MemberProcess(_members.Count + 1, Take);
         _members.Add(member);
         member.Send(new StartMessage(
-            member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), CheckpointPatience: 120));
+            member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), listen, CheckpointPatience: 120));
         member.WaitFor<ReadyMessage>();
         return member;
     }

@@ -180,6 +180,25 @@ public sealed class MemberTests
         job.CheckpointNames.ShouldBe([$"l0000-g0002-s{step:D8}"]);
     }
 
+    [Theory]
+    [InlineData("no-such-host.invalid")]
+    [InlineData("192.0.2.1")]
+    public void AnAddressThatCannotBeListenedOnBreaksTheGenerationAndNotTheMember(string address)
+    {
+        using var job = new MemberFixture(Endless);
+        var (first, second) = (job.Start(), job.Start(address));
+        MemberFixture.Form(1, [second]);
+        second.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
+
+        MemberFixture.Form(2, [first, second]);
+        var left = second.WaitFor<LeftMessage>(message => message.Generation == 2);
+        left.Broken.ShouldNotBeNull().ShouldMatch($"^cannot listen for the other ranks: BindAddress is '{address}'");
+        left.HoldsState.ShouldBeTrue();
+
+        MemberFixture.Form(3, [second]);
+        second.WaitFor<JoinedMessage>(message => message.Generation == 3).ShouldBe(new JoinedMessage(0, 3, left.Step, "held"));
+    }
+
     [Fact]
     public void AWaitingMemberThatIsToldToStopEnds()
     {
