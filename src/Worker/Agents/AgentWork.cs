@@ -45,6 +45,9 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     /// <summary>Whether a coordinator listens.</summary>
     public bool IsConnected { get; set; }
 
+    /// <summary>Whether the storage root was seen to be the coordinator's.</summary>
+    public bool StorageMatched { get; set; }
+
     /// <summary>Whether the coordinator was told that this agent has left, and how all has ended.</summary>
     public bool HasSaidItsEnd { get; set; }
 

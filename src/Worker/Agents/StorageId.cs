@@ -11,10 +11,11 @@ internal static class StorageId
     /// <summary>Compares the id of this machine's folder with the coordinator's.</summary>
     /// <param name="root">The storage root as it is mounted here.</param>
     /// <param name="expected">The coordinator's id; empty when it has none to compare with.</param>
+    /// <param name="matchedBefore">Whether the ids were the same before: then one that cannot be found may come back.</param>
     /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="AgentRefusedException">The folder is not the coordinator's storage root.</exception>
     /// <exception cref="IOException">The storage cannot be read now.</exception>
-    public static async Task CheckAsync(string root, string expected, CancellationToken cancellationToken)
+    public static async Task CheckAsync(string root, string expected, bool matchedBefore, CancellationToken cancellationToken)
     {
         if (expected.Length == 0)
         {
@@ -29,7 +30,13 @@ internal static class StorageId
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
         {
-            throw Refusal(folder, e is UnauthorizedAccessException ? "may not be read here" : "is not there", e);
+            var what = e is UnauthorizedAccessException ? "may not be read here" : "is not there";
+            throw matchedBefore ? new IOException($"the storage root {folder} is away: its file {StorageLayout.StorageIdName} {what}", e) : Refusal(folder, what, e);
+        }
+
+        if (found.Length == 0 && matchedBefore)
+        {
+            throw new IOException($"the storage root {folder} is away: its file {StorageLayout.StorageIdName} is empty");
         }
 
         if (!string.Equals(found, expected, StringComparison.Ordinal))

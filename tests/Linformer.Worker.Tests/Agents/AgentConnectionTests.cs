@@ -150,6 +150,33 @@ public sealed class AgentConnectionTests : AgentFixture
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public async Task AStorageThatIsAwayForAWhileEndsNobody(string? content)
+    {
+        var id = Path.Combine(Folder, "storage-id");
+        Coordinator.StorageId = "0123";
+        await File.WriteAllTextAsync(id, "0123\n");
+        var (_, running) = Start(Options("talks"));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        var members = await Coordinator.WaitForMembersAsync(Name, 2, member => member.ProcessId > 0);
+
+        File.Delete(id);
+        if (content is not null)
+        {
+            await File.WriteAllTextAsync(id, content);
+        }
+
+        Coordinator.Drop(Name);
+        await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count >= 3 ? peer : null);
+        running.IsCompleted.ShouldBeFalse();
+        members.ShouldAllBe(member => !IsGone(member.ProcessId));
+
+        await File.WriteAllTextAsync(id, "4567\n");
+        (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldContain("has the id '4567'");
+    }
+
+    [Theory]
     [InlineData(null, "its file storage-id is not there")]
     [InlineData("", "its file storage-id has the id '', and the coordinator's has '0123'")]
     [InlineData("4567\n", "its file storage-id has the id '4567', and the coordinator's has '0123'")]
