@@ -35,7 +35,7 @@ internal static class WorkerCommand
         };
         var hangTimeout = SecondsOption.Create(
             "--hang-timeout",
-            "A rank that gives no sign of life for so long, and for four of its usual steps, is killed",
+            "A rank that gives no sign of life for so long is killed",
             new WatchdogOptions().Silence,
             LeastHangTimeout,
             MostHangTimeout);

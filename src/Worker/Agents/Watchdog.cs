@@ -5,11 +5,8 @@ namespace Linformer.Worker.Agents;
 /// <summary>When a rank counts as hung.</summary>
 public sealed record WatchdogOptions
 {
-    /// <summary>How long a rank's process may give no sign of life, at least.</summary>
-    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(2);
-
-    /// <summary>The same, in usual steps.</summary>
-    public double SilenceSteps { get; init; } = 4;
+    /// <summary>How long a rank's process may give no sign of life. They come from a thread of their own, whatever a step takes.</summary>
+    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>How long the training thread may get no further, unless it waits for others, at least.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(30);
@@ -89,7 +86,7 @@ public static class Watchdog
             return state.Silent > options.Startup ? $"did not start within {Seconds(state.Silent)} s and was killed by its worker" : null;
         }
 
-        if (state.Silent > Longer(options.Silence, signs.UsualStep * options.SilenceSteps))
+        if (state.Silent > options.Silence)
         {
             return $"did not respond for {Seconds(state.Silent)} s ({Usual(signs)}) and was killed by its worker";
         }
