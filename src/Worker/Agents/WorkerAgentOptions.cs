@@ -42,8 +42,11 @@ public sealed record WorkerAgentOptions
     /// </summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a worker that leaves waits for a coordinator that is away, before its ranks write a checkpoint and stop.</summary>
-    public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(4);
+    /// <summary>
+    /// How long a worker that leaves waits for a coordinator that is away, before its ranks write a checkpoint and stop: longer than
+    /// it takes another coordinator to take over.
+    /// </summary>
+    public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>When a rank counts as hung and is killed.</summary>
     public WatchdogOptions Watchdog { get; init; } = new();
