@@ -113,9 +113,19 @@ public sealed class WorldHistory : IEquatable<WorldHistory>
                 ? history
                 : throw new BadDataException($"{path}: begins with step {(history.Segments.IsEmpty ? history.Steps + 1 : history.Segments[0].From)}; the steps before are not known.");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or ArgumentException)
+        catch (JsonException e)
         {
-            throw new BadDataException($"{path}: {(e is JsonException ? "is not a history: " : "")}{e.Message}", e);
+            const string Example = """{"format":1,"steps":20,"segments":[{"from":1,"ranks":2},{"from":8,"ranks":1}]}""";
+            throw new BadDataException($"{path}: is not a history, which is JSON such as {Example}; what is wrong is in line {e.LineNumber + 1}.", e);
+        }
+        catch (ArgumentException e)
+        {
+            // Without the name of a parameter, which the file does not have.
+            throw new BadDataException($"{path}: {e.Message.Split(" (Parameter", 2)[0]}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadDataException($"{path}: cannot be read: {e.Message}", e);
         }
     }
 

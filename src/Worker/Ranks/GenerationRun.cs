@@ -101,9 +101,25 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
         if (state.IsRoot)
         {
             member.Confirmations.TellAll();
+            TellIfBack(state);
         }
 
         return state;
+    }
+
+    // People should not have to find out from the numbers that steps are done again.
+    private void TellIfBack(TakenOver state)
+    {
+        var from = state.Source == StateKeeper.Fresh ? "the beginning" : $"{state.Source} (step {_trainer.Step})";
+        if (join.CommittedStep > _trainer.Step)
+        {
+            member.Control.ReportWarning(
+                $"No rank holds step {join.CommittedStep} any more: training goes on from {from}, and {join.CommittedStep - _trainer.Step} steps are done again.");
+        }
+        else if (join.Lineage > 0 && !state.WasHeld)
+        {
+            member.Control.ReportWarning($"Lineage {join.Lineage} goes on from {from}.");
+        }
     }
 
     private StepResult TrainStep()

@@ -137,6 +137,12 @@ internal sealed class Member : IDisposable
         {
             broken = e.Message;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Storage may be back, or have room, in a while; what is in memory is not given up for it.
+            broken = $"met a fault of its storage: {e.Message}";
+            _parts.Control.ReportWarning($"Member {_start.Member} {broken}");
+        }
         catch (BadLossException e) when (_parts.Job.Options.OnBadLoss == BadLossRule.Back)
         {
             (broken, badStep) = (e.Reason, e.Step);

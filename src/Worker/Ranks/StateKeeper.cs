@@ -19,7 +19,8 @@ internal sealed class StateKeeper(
 {
     private const string Held = "held";
     private const string Received = "received";
-    private const string Fresh = "fresh";
+    /// <summary>The source of first values.</summary>
+    public const string Fresh = "fresh";
 
     // The lineage and generation in which the state's last step was computed; null while there is only what the process began with.
     private (int Lineage, int Generation)? _place;

@@ -65,7 +65,7 @@ public sealed class ErrorTests : ClusterTest
                 }
             }
         }
-        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or IOException or InvalidOperationException)
         {
             // The test is over.
         }

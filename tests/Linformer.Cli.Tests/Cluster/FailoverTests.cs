@@ -43,7 +43,7 @@ public sealed class FailoverTests : ClusterTest
     {
         var (one, two) = (FreePort(), FreePort());
         (await RunWith($"127.0.0.1:{one},127.0.0.1:{two}", "jobs")).ShouldBe(1);
-        Error.ToString().ShouldStartWith($"error: No coordinator answers at 127.0.0.1:{one} or 127.0.0.1:{two}.\n");
+        Error.ToString().ShouldStartWith($"error: No coordinator answers at 127.0.0.1:{one} or 127.0.0.1:{two}: none is active at the moment");
     }
 
     [Fact]

@@ -298,7 +298,7 @@ public class JobMachineTests
 
         var view = Apply(state, BadLoss(state, 50)).View!;
 
-        (view.Phase, view.Reason).ShouldBe((JobPhase.Failed, "it went back 10 times for a bad loss, and again: the loss of step 50 was NaN"));
+        (view.Phase, view.Reason).ShouldBe((JobPhase.Failed, "it went back 10 times for a bad loss, and step 50 has one again: the loss of step 50 was NaN"));
     }
 
     [Fact]

@@ -33,7 +33,7 @@ internal static class ChaosBench
         var workers = CountOption.Create("--workers", "Workers of one slot each", 3, MostWorkers);
         var kinds = new Option<FaultKind[]>("--kinds")
         {
-            Description = "Only faults of these kinds (default: all that this user can cause, but KillAllRanks, which loses steps)",
+            Description = $"Only faults of these kinds: {string.Join(", ", Enum.GetNames<FaultKind>())} (default: all that this user can cause, but KillAllRanks, which loses steps)",
             HelpName = "KIND",
             AllowMultipleArgumentsPerToken = true,
         };
