@@ -219,6 +219,7 @@ internal sealed class MemberRunner(
     }
 
     private const int MaximumWhy = 1000;
+    private const int MostStopTimeouts = 10;
 
     private static V1.MemberPhase PhaseOf(MemberState state) => state.Phase switch
     {
@@ -297,10 +298,25 @@ internal sealed class MemberRunner(
 
     private async Task EndIfItDoesNotStopAsync()
     {
-        await Task.WhenAny(Gone, Task.Delay(options.StopTimeout));
-        if (!Gone.IsCompleted)
+        // A large state takes its time to be written, and the other ranks wait for the one that writes it.
+        for (var timeouts = 1; !Gone.IsCompleted; timeouts++)
         {
-            Kill($"did not stop within {options.StopTimeout.TotalSeconds} s and was killed");
+            var before = LastPulse();
+            await Task.WhenAny(Gone, Task.Delay(options.StopTimeout));
+            var now = LastPulse();
+            if ((now.Activity == before.Activity && !now.Waiting) || timeouts == MostStopTimeouts)
+            {
+                Kill($"did not stop within {options.StopTimeout.TotalSeconds * timeouts} s and was killed");
+                return;
+            }
+        }
+    }
+
+    private (long Activity, bool Waiting) LastPulse()
+    {
+        lock (_gate)
+        {
+            return _pulse;
         }
     }
 

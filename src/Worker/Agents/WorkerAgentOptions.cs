@@ -51,7 +51,10 @@ public sealed record WorkerAgentOptions
     /// <summary>When a rank counts as hung and is killed.</summary>
     public WatchdogOptions Watchdog { get; init; } = new();
 
-    /// <summary>How long the ranks of a job that is paused may take to end with a checkpoint; then they are killed.</summary>
+    /// <summary>
+    /// How long the ranks of a job that is paused may take to end with a checkpoint; then they are killed. One that gets further or
+    /// waits, for others or until its state is written, has up to ten times as long.
+    /// </summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>
