@@ -62,7 +62,7 @@ public sealed class MemberCheckpointTests
 
         var warning = member.WaitFor<WarningMessage>(warned => warned.Message.Contains("newer generation", StringComparison.Ordinal));
         warning.Message.ShouldStartWith("Older checkpoints stay: checkpoint l0000-g0002-s00000001 is of a newer generation than generation 1");
-        var kept = member.Messages.OfType<CheckpointedMessage>().Last(checkpoint => checkpoint.Deleted is null).Checkpoint;
+        var kept = member.WaitFor<CheckpointedMessage>(checkpoint => warning.Message.EndsWith($" {checkpoint.Checkpoint}.", StringComparison.Ordinal)).Checkpoint;
         var step = member.Applied;
         member.WaitFor<CheckpointedMessage>(checkpoint => checkpoint.Step > step + 10);
         job.CheckpointNames.ShouldContain(kept);
