@@ -118,7 +118,7 @@ public class GangSchedulerTests
                 var used = running.Sum(job => job.Slots);
                 var newer = Enumerable.Range(0, 3).Select(i => Job($"n{round}-{i}", 1, 2, age: -1 - round));
                 var decisions = GangScheduler.Place([big, .. newer], [new WorkerCapacity("w1", [.. Enumerable.Range(used, Slots - used)], 0, Slots)]);
-            if (decisions.Single(decision => decision.JobId == "big").Places.Length == Slots)
+                if (decisions.Single(decision => decision.JobId == "big").Places.Length == Slots)
                     return;
                 running.AddRange(decisions.Where(decision => !decision.Places.IsEmpty).Select(decision => (decision.Places.Length, round + random.Next(1, 9))));
             }
