@@ -217,7 +217,10 @@ public static class Assignments
         {
             var free = slots.Select(slot => slot.Number).Where(slot => !taken.Contains(slot)).ToImmutableArray();
             var total = slots.Count();
-            if (!clearing)
+            // It may never hear of what is placed there, so that whoever got its slots would wait for its lease to end.
+            if (!worker.Connected)
+                yield return new WorkerCapacity(name, [], 0, total, slots.Key);
+            else if (!clearing)
                 yield return new WorkerCapacity(name, free, 0, total, slots.Key);
             else if (!cluster.HangingWorkers.Contains(name))
                 yield return new WorkerCapacity(name, [], free.Length, total, slots.Key);

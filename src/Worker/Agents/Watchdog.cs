@@ -97,9 +97,12 @@ public static class Watchdog
             : null;
     }
 
-    private static string Usual(RankSigns signs) => signs.UsualStep > TimeSpan.Zero
-        ? string.Create(CultureInfo.InvariantCulture, $"usual step {signs.UsualStep.TotalSeconds:0.00} s")
-        : "before its first step";
+    private static string Usual(RankSigns signs) => signs.UsualStep.TotalSeconds switch
+    {
+        0 => "before its first step",
+        < 1 => string.Create(CultureInfo.InvariantCulture, $"usual step {signs.UsualStep.TotalMilliseconds:0.#} ms"),
+        var seconds => string.Create(CultureInfo.InvariantCulture, $"usual step {seconds:0.00} s"),
+    };
 
     private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
 

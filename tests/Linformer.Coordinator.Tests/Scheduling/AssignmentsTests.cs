@@ -220,6 +220,7 @@ public class AssignmentsTests
 
         Capacities([job], Worker("w1"), Worker("w2")).ShouldBe("w1: 1 of 2 | w2: 0,1 of 2");
         Capacities([], Worker("w1") with { Alive = false }, Worker("w2") with { Reported = false }).ShouldBe("");
+        Capacities([], Worker("w1") with { Connected = false }).ShouldBe("w1:  of 2");
         Capacities([], Worker("w1") with { Status = new WorkerStatus { Draining = true } }, Worker("w2") with { Drained = "person:ada" }).ShouldBe("");
     }
 

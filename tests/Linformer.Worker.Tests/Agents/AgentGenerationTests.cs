@@ -88,7 +88,9 @@ public sealed class AgentGenerationTests : AgentFixture
 
         await Coordinator.WaitForMembersAsync(Name, 2, member => member is { Phase: V1.MemberPhase.Ended, Outcome: V1.MemberOutcome.Stopped, Generation: 2 });
         var checkpoint = await Coordinator.WaitAsync(Name, peer => peer.Telemetry.Values.FirstOrDefault(item => item.Checkpoint is not null));
-        (checkpoint.Member, checkpoint.Generation, checkpoint.Checkpoint.Step).ShouldBe((1, 2, 5));
+        (checkpoint.Member, checkpoint.Generation).ShouldBe((1, 2));
+        // The order to stop comes after the one to join, and the stand-in takes a step as soon as it has joined.
+        checkpoint.Checkpoint.Step.ShouldBeInRange(5, 6);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public sealed class AgentHangTests : AgentFixture
 
         var ended = (await Coordinator.WaitForGroupAsync(Name, group => group.Members[1].Phase == V1.MemberPhase.Ended)).Members;
         var failure = ended[1].Failure;
-        failure.Reason.ShouldMatch(@"^did not respond for [\d.]+ s \(usual step [\d.]+ s\) and was killed by its worker$");
+        failure.Reason.ShouldMatch(@"^did not respond for [\d.]+ s \(usual step [\d.]+ m?s\) and was killed by its worker$");
         (failure.Signal, failure.Permanent, failure.Rank, failure.Member).ShouldBe(("SIGKILL", false, 1, 2));
         (ended[0].Phase, IsGone(members[1].ProcessId)).ShouldBe((V1.MemberPhase.Training, true));
     }
@@ -32,7 +32,7 @@ public sealed class AgentHangTests : AgentFixture
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
 
         var ended = (await Coordinator.WaitForGroupAsync(Name, group => group.Members.Count == 2 && group.Members[0].Phase == V1.MemberPhase.Ended)).Members;
-        ended[0].Failure.Reason.ShouldMatch(@"^got no further for [\d.]+ s \(usual step [\d.]+ s\) and was killed by its worker$");
+        ended[0].Failure.Reason.ShouldMatch(@"^got no further for [\d.]+ s \(usual step [\d.]+ m?s\) and was killed by its worker$");
         await Task.Delay(2000);
         var other = Coordinator.Of(Name).Status!.Groups[0].Members[1];
         (other.Phase, IsGone(other.ProcessId)).ShouldBe((V1.MemberPhase.Training, false));

@@ -15,7 +15,7 @@ public sealed class WatchdogTests
     public void OneThatIsSilentForThreeSecondsHangs()
     {
         Look(Training, times: 30).ShouldBeNull();
-        Look(Training, times: 2).ShouldBe("did not respond for 3.1 s (usual step 0.05 s) and was killed by its worker");
+        Look(Training, times: 2).ShouldBe("did not respond for 3.1 s (usual step 50 ms) and was killed by its worker");
     }
 
     [Fact]
@@ -46,7 +46,7 @@ public sealed class WatchdogTests
         }
 
         Look(Training with { Messages = 301 }, times: 1);
-        Look(Training with { Messages = 302 }, times: 1).ShouldBe("got no further for 30.1 s (usual step 0.05 s) and was killed by its worker");
+        Look(Training with { Messages = 302 }, times: 1).ShouldBe("got no further for 30.1 s (usual step 50 ms) and was killed by its worker");
     }
 
     [Fact]

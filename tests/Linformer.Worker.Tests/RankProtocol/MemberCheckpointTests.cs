@@ -25,7 +25,7 @@ public sealed class MemberCheckpointTests
         var told = first.Progress.Where(progress => progress.Lineage == 1).ToList();
         told.Select(progress => progress.Step).ShouldBe(Enumerable.Range(6, 25).Select(step => (long)step));
         told.Where(progress => double.IsNaN(progress.Loss)).Select(progress => progress.Step).ShouldBe([9L]);
-        first.WaitFor<WarningMessage>().Message.ShouldBe("Step 9 was not applied: it is left out");
+        first.WaitFor<WarningMessage>(warning => warning.Message == "Step 9 was not applied: it is left out");
         job.History.Segments.ShouldBe([new WorldSegment(1, 2), new WorldSegment(9, 0), new WorldSegment(10, 2)]);
         job.CheckpointNames.ShouldContain("l0001-g0002-s00000030");
         job.Replay(job.History).ShouldBe(job.Weights);
