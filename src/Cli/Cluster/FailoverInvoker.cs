@@ -31,8 +31,9 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
             }
             catch (RpcException failure) when (IsAway(failure))
             {
+                // Only a shell that completes a word calls so, and it is better off without an answer than with a late one.
                 if (MoveOn(tried, failure, failures))
-                    Thread.Sleep(Pause);
+                    throw failures.Telling;
             }
         }
     }
