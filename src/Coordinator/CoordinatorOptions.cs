@@ -1,4 +1,5 @@
 using Linformer.Coordinator.Storage.Postgres;
+using Linformer.Protocol.Security;
 
 namespace Linformer.Coordinator;
 
@@ -12,8 +13,7 @@ public sealed record CoordinatorOptions
     public required string DataFolder { get; init; }
 
     /// <summary>
-    /// Where gRPC is served, as <c>HOST:PORT</c> with an IP address, <c>localhost</c> or <c>*</c>; port 0 has one chosen. People who
-    /// come in on an address that is not loopback need the user token.
+    /// Where gRPC is served, as <c>HOST:PORT</c> with an IP address, <c>localhost</c> or <c>*</c>; port 0 has one chosen.
     /// </summary>
     public IReadOnlyList<string> Listen { get; init; } = [$"localhost:{DefaultPort}"];
 
@@ -45,6 +45,33 @@ public sealed record CoordinatorOptions
 
     /// <summary>The largest size of an SQLite database, in bytes; 0 for no limit.</summary>
     public long MaximumDatabaseBytes { get; init; }
+
+    /// <summary>The certificate of all listeners; null to serve without TLS.</summary>
+    public CertificateFile? Certificate { get; init; }
+
+    /// <summary>
+    /// Whose client certificates let a worker join without the join token; null for nobody's. One with the common name
+    /// <c>linformer-worker</c> may take any worker's name, another one only the name that is its common name.
+    /// </summary>
+    public TrustFile? WorkerAuthorities { get; init; }
+
+    /// <summary>Who has to show a token.</summary>
+    public AuthenticationMode Authentication { get; init; } = AuthenticationMode.FromNetwork;
+
+    /// <summary>
+    /// A file of join tokens, one a line, each as good as the other; read again when it changes. Null for the one in
+    /// <see cref="CoordinatorFolder"/>, which is made at the first start.
+    /// </summary>
+    public string? JoinTokenFile { get; init; }
+
+    /// <summary>The same with tokens of the user <c>admin</c>; null for <c>user-token</c> in <see cref="CoordinatorFolder"/>.</summary>
+    public string? AdminTokenFile { get; init; }
+
+    /// <summary>What one user may do at most.</summary>
+    public UserLimits Limits { get; init; } = new();
+
+    /// <summary>The workers that the coordinator may scale; null for none.</summary>
+    public ScalingOptions? Scaling { get; init; }
 
     /// <summary>The folder of the tokens, and of an SQLite database and its lock; <c>coordinator</c> at the storage root unless it is set.</summary>
     public string CoordinatorFolder

@@ -1,4 +1,5 @@
 using Linformer.Data;
+using Linformer.Protocol.Security;
 using Linformer.Protocol.Wire;
 
 namespace Linformer.Worker.Agents;
@@ -12,8 +13,11 @@ public sealed record WorkerAgentOptions
     /// <summary>Where else a coordinator may be, each an address as <see cref="Coordinator"/>: one of all of them is active.</summary>
     public IReadOnlyList<Uri> OtherCoordinators { get; init; } = [];
 
-    /// <summary>What proves to the coordinator that this worker may join.</summary>
+    /// <summary>What proves to the coordinator that this worker may join; may be empty with a client certificate.</summary>
     public required string JoinToken { get; init; }
+
+    /// <summary>How TLS is done with a coordinator whose address is https.</summary>
+    public ClientTls Tls { get; init; } = new();
 
     /// <summary>The worker's name, a DNS label; one worker of that name at a time.</summary>
     public required string Name { get; init; }
@@ -83,7 +87,7 @@ public sealed record WorkerAgentOptions
             }
         }
 
-        if (string.IsNullOrWhiteSpace(JoinToken) || JoinToken.Any(c => c is <= ' ' or > '~'))
+        if ((JoinToken.Length == 0 && Tls.Certificate is null) || JoinToken.Any(c => c is <= ' ' or > '~'))
         {
             throw new ArgumentException("The join token is empty, or has characters other than printable ASCII.");
         }

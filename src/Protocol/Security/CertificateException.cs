@@ -1,0 +1,11 @@
+namespace Linformer.Protocol.Security;
+
+/// <summary>A certificate, key or list of authorities cannot be used; the message names the file and says what is wrong.</summary>
+public sealed class CertificateException : Exception
+{
+    /// <summary>Creates it.</summary>
+    public CertificateException(string message, Exception? inner = null)
+        : base(message, inner)
+    {
+    }
+}

@@ -1,0 +1,80 @@
+namespace Linformer.Protocol.Security;
+
+/// <summary>Something read from PEM files, and read again when they have changed: whoever renews a certificate only replaces the files.</summary>
+/// <typeparam name="T">What is read.</typeparam>
+internal sealed class PemFile<T>
+    where T : class
+{
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+
+    private readonly IReadOnlyList<string> _paths;
+    private readonly Func<T> _load;
+    private readonly Action<string> _report;
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private T _current;
+    private string _seen;
+    private long _lookedAt;
+
+    /// <summary>Reads the files.</summary>
+    /// <param name="paths">The files.</param>
+    /// <param name="load">Reads them.</param>
+    /// <param name="report">Is told when they were read again, and when they could not be; what was read before stays then.</param>
+    /// <param name="time">The clock; null for the system's.</param>
+    /// <exception cref="CertificateException">They cannot be read.</exception>
+    public PemFile(IReadOnlyList<string> paths, Func<T> load, Action<string>? report, TimeProvider? time = null)
+    {
+        (_paths, _load, _report, _time) = (paths, load, report ?? (_ => { }), time ?? TimeProvider.System);
+        _seen = Stamp();
+        _current = load();
+        _lookedAt = _time.GetTimestamp();
+    }
+
+    /// <summary>The newest that could be read.</summary>
+    public T Current
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_time.GetElapsedTime(_lookedAt) >= LookInterval)
+                    Look();
+                return _current;
+            }
+        }
+    }
+
+    private void Look()
+    {
+        _lookedAt = _time.GetTimestamp();
+        var stamp = Stamp();
+        if (stamp == _seen)
+            return;
+        try
+        {
+            _current = _load();
+            _report($"{string.Join(" and ", _paths)} changed and was read again");
+        }
+        catch (CertificateException exception)
+        {
+            // Half of a renewal may be there: the files will change once more.
+            _report($"{exception.Message} What was read before is used until then.");
+        }
+        _seen = stamp;
+    }
+
+    // Mounted secrets are symbolic links that are replaced, so the targets count.
+    private string Stamp() => string.Join('|', _paths.Select(path =>
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            var target = file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file;
+            return target.Exists ? $"{target.FullName} {target.LastWriteTimeUtc.Ticks} {target.Length}" : "";
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return exception.Message;
+        }
+    }));
+}
