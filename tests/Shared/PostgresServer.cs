@@ -6,6 +6,13 @@ using Npgsql;
 
 namespace Tests.Shared;
 
+/// <summary>Where a server runs that others reach over a network, with TLS.</summary>
+/// <param name="Prefix">What its command line starts with, such as <c>ip netns exec NAME</c>.</param>
+/// <param name="Address">The address that it listens on.</param>
+/// <param name="CertificateFile">Its certificate in PEM.</param>
+/// <param name="KeyFile">The certificate's key.</param>
+public sealed record PostgresPlace(IReadOnlyList<string> Prefix, string Address, string CertificateFile, string KeyFile);
+
 /// <summary>
 /// A PostgreSQL server of the tests' own, in a temporary folder, on a free port of loopback. It ends with the test process,
 /// however that ends.
@@ -19,25 +26,35 @@ public sealed class PostgresServer : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly string _folder;
+    private readonly PostgresPlace? _place;
     private readonly int _port = FreePort();
     private int _databases;
     private Process? _process;
 
-    private PostgresServer(string folder) => _folder = folder;
+    private PostgresServer(string folder, PostgresPlace? place) => (_folder, _place) = (folder, place);
 
     /// <summary>Why there can be no server; null if there can.</summary>
     public static string? Missing => Programs is null ? "PostgreSQL is not installed (the package postgresql)" : null;
 
     private string Data => Path.Combine(_folder, "data");
 
+    private string Address => _place?.Address ?? "127.0.0.1";
+
     /// <summary>Makes a server and starts it.</summary>
-    public static async Task<PostgresServer> StartAsync()
+    /// <param name="place">Where; null for loopback without TLS.</param>
+    public static async Task<PostgresServer> StartAsync(PostgresPlace? place = null)
     {
-        var server = new PostgresServer(Directory.CreateTempSubdirectory("linformer-pg-").FullName);
+        var server = new PostgresServer(Directory.CreateTempSubdirectory("linformer-pg-").FullName, place);
         try
         {
             var password = Path.Combine(server._folder, "password");
             await File.WriteAllTextAsync(password, Password);
+            if (place is not null)
+            {
+                File.Copy(place.CertificateFile, Path.Combine(server._folder, "server.crt"));
+                File.Copy(place.KeyFile, Path.Combine(server._folder, "server.key"));
+                await RunAsync("chmod", "600", Path.Combine(server._folder, "server.key"));
+            }
             await RunAsync("chown", "-R", Owner(), server._folder);
             string[] command =
             [
@@ -45,6 +62,12 @@ public sealed class PostgresServer : IAsyncDisposable
                 "-E", "UTF8", "--no-locale", "--no-sync",
             ];
             await RunAsync(command[0], command[1..]);
+            if (place is not null)
+            {
+                // What initdb writes lets in nobody but this machine.
+                await File.AppendAllTextAsync(Path.Combine(server.Data, "pg_hba.conf"), "hostssl all all 0.0.0.0/0 scram-sha-256\n");
+            }
+
             await server.StartAgainAsync();
             return server;
         }
@@ -61,10 +84,11 @@ public sealed class PostgresServer : IAsyncDisposable
         // The shell stops the server when its standard input ends.
         string[] command =
         [
-            "-c", "\"$@\" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server", "sh", .. AsOwner(), Path.Combine(Programs!, "postgres"),
-            "-D", Data, "-c", "listen_addresses=127.0.0.1", "-p", _port.ToString(CultureInfo.InvariantCulture), "-k", _folder,
+            "-c", "\"$@\" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server", "sh", .. _place?.Prefix ?? [], .. AsOwner(), Path.Combine(Programs!, "postgres"),
+            "-D", Data, "-c", $"listen_addresses={Address}", "-p", _port.ToString(CultureInfo.InvariantCulture), "-k", _folder,
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=16MB",
             "-c", "logging_collector=off", "-c", "log_min_messages=fatal",
+            .. _place is null ? Array.Empty<string>() : ["-c", "ssl=on", "-c", $"ssl_cert_file={_folder}/server.crt", "-c", $"ssl_key_file={_folder}/server.key"],
         ];
         var start = new ProcessStartInfo("sh", command) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true };
         _process = Process.Start(start)!;
@@ -114,12 +138,13 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>A database's address as people write it.</summary>
     public string Uri(string database, string user = User, string password = Password) =>
-        $"postgresql://{user}:{System.Uri.EscapeDataString(password)}@127.0.0.1:{_port}/{database}";
+        $"postgresql://{user}:{System.Uri.EscapeDataString(password)}@{Address}:{_port}/{database}";
 
     /// <summary>Opens a connection beside the product's.</summary>
     public async Task<NpgsqlConnection> ConnectAsync(string database)
     {
-        var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={_port};Username={User};Password={Password};Database={database};Pooling=false;Timeout=5");
+        // The socket is a file, which is there for every network namespace.
+        var connection = new NpgsqlConnection($"Host={(_place is null ? Address : _folder)};Port={_port};Username={User};Password={Password};Database={database};Pooling=false;Timeout=5");
         try
         {
             await connection.OpenAsync();

@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Linformer.Chaos.Network;
 
 /// <summary>Sockets in a network namespace, for a process outside it. A socket belongs to the namespace of the thread that made it.</summary>
-internal static class NamespaceSocket
+public static class NamespaceSocket
 {
     private const int NetworkNamespace = 0x40000000;
 

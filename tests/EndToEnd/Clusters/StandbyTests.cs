@@ -58,7 +58,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
         var former = await cluster.SqlAsync<string>("SELECT holder FROM lease");
         await AuditAsync(cluster);
         await TwoCoordinators.UntilAsync(
-            async () => await cluster.SqlAsync<long>($"SELECT count(*) FROM audit WHERE who = 'linformer-{former}'") > 0, "the first one's writes are seen");
+            async () => await cluster.SqlAsync<long>($"SELECT count(*) FROM write_audit WHERE who = 'linformer-{former}'") > 0, "the first one's writes are seen");
 
         active.Signal("STOP");
         await cluster.ServesAsync(1);
@@ -77,8 +77,8 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
         (await cluster.JobAsync(job)).GetProperty("generation").GetInt32().ShouldBe(1);
         (await cluster.SqlAsync<long>($"SELECT count(*) FROM metrics WHERE job_id = '{job}'")).ShouldBe(Steps);
         // The audit sees writes of the second, and none of the former's from the moment on at which the lease was taken.
-        (await cluster.SqlAsync<long>("SELECT count(*) FROM audit WHERE who = 'linformer-' || (SELECT holder FROM lease)")).ShouldBePositive();
-        (await cluster.SqlAsync<long>($"SELECT count(*) FROM audit WHERE who = 'linformer-{former}' AND at >= '{taken:O}'")).ShouldBe(0);
+        (await cluster.SqlAsync<long>("SELECT count(*) FROM write_audit WHERE who = 'linformer-' || (SELECT holder FROM lease)")).ShouldBePositive();
+        (await cluster.SqlAsync<long>($"SELECT count(*) FROM write_audit WHERE who = 'linformer-{former}' AND at >= '{taken:O}'")).ShouldBe(0);
     }
 
     [SkippableFact]
@@ -127,18 +127,18 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
     // Who has written what, in the same transaction.
     private static Task AuditAsync(TwoCoordinators cluster) => cluster.SqlAsync(
         """
-        CREATE TABLE audit (at TIMESTAMPTZ NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL);
-        CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE TABLE write_audit (at TIMESTAMPTZ NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL);
+        CREATE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            INSERT INTO audit VALUES (clock_timestamp(), current_setting('application_name'), TG_OP || ' ' || TG_TABLE_NAME);
+            INSERT INTO write_audit VALUES (clock_timestamp(), current_setting('application_name'), TG_OP || ' ' || TG_TABLE_NAME);
             RETURN NULL;
         END $$;
         DO $$
         DECLARE
             name TEXT;
         BEGIN
-            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'audit' LOOP
-                EXECUTE format('CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION audit()', name);
+            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'write_audit' LOOP
+                EXECUTE format('CREATE TRIGGER write_audit AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION write_audit()', name);
             END LOOP;
         END $$;
         """);
