@@ -32,7 +32,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         _ = StopWhenLostAsync();
     }
 
-    /// <summary>Where gRPC is served, such as <c>http://127.0.0.1:7070</c>, with the real ports.</summary>
+    /// <summary>Where gRPC is served, such as <c>https://127.0.0.1:7070</c>, with the real ports; <c>http</c> without a certificate.</summary>
     public IReadOnlyList<Uri> Addresses { get; }
 
     /// <summary>The token with which workers join.</summary>

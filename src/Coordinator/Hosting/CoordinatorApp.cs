@@ -9,9 +9,7 @@ using Linformer.Coordinator.Services.Watching;
 using Linformer.Coordinator.Storage;
 using Linformer.Protocol.Wire;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -24,8 +22,6 @@ namespace Linformer.Coordinator.Hosting;
 /// <summary>Puts the coordinator's parts together.</summary>
 internal static class CoordinatorApp
 {
-    private const int StreamsPerConnection = 1024;
-
     /// <summary>The application, not started.</summary>
     public static WebApplication Build(
         CoordinatorOptions options, IReadOnlyList<ListenAddress> listen, CoordinatorDatabase database, CoordinatorTokens tokens, StorageId storage, ILogger logger)
@@ -37,7 +33,8 @@ internal static class CoordinatorApp
         foreach (var noisy in (string[])["Microsoft", "Orleans", "Grpc", "System"])
             builder.Logging.AddFilter(noisy, LogLevel.Warning);
         builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, listen));
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel => Listeners.Configure(kestrel, options, listen));
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.StopPatience);
         builder.Services.AddSingleton<IHostLifetime, OwnersLifetime>();
@@ -52,34 +49,6 @@ internal static class CoordinatorApp
         app.MapGrpcService<WorkersService>();
         app.MapGrpcService<AgentsService>();
         return app;
-    }
-
-    private static void Listen(KestrelServerOptions kestrel, IReadOnlyList<ListenAddress> listen)
-    {
-        kestrel.AddServerHeader = false;
-        kestrel.Limits.Http2.MaxStreamsPerConnection = StreamsPerConnection;
-        // A peer whose machine has vanished sends nothing, not even a reset.
-        kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(15);
-        kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-        // Streams are open for days, and a worker that waits sends little.
-        kestrel.Limits.MinRequestBodyDataRate = null;
-        kestrel.Limits.MinResponseDataRate = null;
-        kestrel.Limits.MaxRequestBodySize = null;
-        foreach (var address in listen)
-        {
-            kestrel.Listen(address.Address, address.Port, endpoint =>
-            {
-                endpoint.Protocols = HttpProtocols.Http2;
-                if (address.IsLoopback)
-                    endpoint.Use(next => connection => MarkAsync(connection, next));
-            });
-        }
-    }
-
-    private static Task MarkAsync(ConnectionContext connection, ConnectionDelegate next)
-    {
-        connection.Items[ListenAddress.LoopbackMark] = true;
-        return next(connection);
     }
 
     private static void AddStorage(IServiceCollection services, CoordinatorDatabase database, StorageId storage)

@@ -9,9 +9,6 @@ namespace Linformer.Coordinator.Hosting;
 /// <param name="Port">The port; 0 to have one chosen.</param>
 public sealed record ListenAddress(IPAddress Address, int Port)
 {
-    /// <summary>Marks connections of loopback listeners: other machines cannot make one.</summary>
-    internal const string LoopbackMark = "linformer.loopback";
-
     /// <summary>Whether only this machine can reach it.</summary>
     public bool IsLoopback => IPAddress.IsLoopback(Address);
 

@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Linformer.Coordinator.Tests.Storage;
+using Linformer.Protocol.Security;
 using Linformer.Protocol.Wire;
 using Serilog;
 using Serilog.Core;
@@ -15,10 +16,13 @@ internal sealed class TestCoordinator : IAsyncDisposable
     private readonly TemporaryFolder _folder;
     private readonly bool _ownsFolder;
 
-    private TestCoordinator(TemporaryFolder folder, bool ownsFolder, CoordinatorHost host)
+    private readonly ClientTls _tls;
+
+    private TestCoordinator(TemporaryFolder folder, bool ownsFolder, CoordinatorHost host, ClientTls tls)
     {
         _folder = folder;
         _ownsFolder = ownsFolder;
+        _tls = tls;
         Host = host;
         Channel = Connect();
         Jobs = new Proto.Jobs.JobsClient(Channel);
@@ -38,7 +42,7 @@ internal sealed class TestCoordinator : IAsyncDisposable
 
     public string DataFolder => _folder.Path;
 
-    public static async Task<TestCoordinator> StartAsync(TemporaryFolder? folder = null, Func<CoordinatorOptions, CoordinatorOptions>? change = null, ILogger? logger = null)
+    public static async Task<TestCoordinator> StartAsync(TemporaryFolder? folder = null, Func<CoordinatorOptions, CoordinatorOptions>? change = null, ILogger? logger = null, ClientTls? tls = null)
     {
         var owned = folder is null;
         folder ??= new TemporaryFolder();
@@ -52,7 +56,7 @@ internal sealed class TestCoordinator : IAsyncDisposable
         try
         {
             var host = await CoordinatorHost.StartAsync(change?.Invoke(options) ?? options, logger ?? Logger.None, CancellationToken.None);
-            return new TestCoordinator(folder, owned, host);
+            return new TestCoordinator(folder, owned, host, tls ?? new ClientTls());
         }
         catch
         {
@@ -62,10 +66,11 @@ internal sealed class TestCoordinator : IAsyncDisposable
         }
     }
 
-    public GrpcChannel Connect() => GrpcChannel.ForAddress(Host.Addresses[0], new GrpcChannelOptions
+    public GrpcChannel Connect(ClientTls? tls = null) => GrpcChannel.ForAddress(Host.Addresses[0], new GrpcChannelOptions
     {
         MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes,
-        HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true },
+        HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, SslOptions = (tls ?? _tls).ToSslOptions() },
+        DisposeHttpClient = true,
     });
 
     public async Task<Proto.Job> SubmitAsync(string name = "small", int min = 1, string? key = null)

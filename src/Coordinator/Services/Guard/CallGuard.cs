@@ -2,7 +2,6 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Linformer.Coordinator.Hosting;
 using Linformer.Protocol.Wire;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Hosting;
 using Serilog;
 
@@ -78,7 +77,7 @@ internal sealed class CallGuard(CoordinatorTokens tokens, IHostApplicationLifeti
         }
         if (context.Method.StartsWith(AgentsPrefix, StringComparison.Ordinal))
             CheckToken(context, tokens.IsJoinToken, "join token", CoordinatorTokens.JoinTokenFile);
-        else if (!IsLocal(context))
+        else if (!Listeners.IsLoopback(context.GetHttpContext()))
             CheckToken(context, tokens.IsUserToken, "user token", CoordinatorTokens.UserTokenFile);
     }
 
@@ -92,7 +91,4 @@ internal sealed class CallGuard(CoordinatorTokens tokens, IHostApplicationLifeti
         if (!isToken(given))
             throw Refusal.Unauthenticated($"The {name} is wrong. {where}");
     }
-
-    private static bool IsLocal(ServerCallContext context) =>
-        context.GetHttpContext().Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(ListenAddress.LoopbackMark) == true;
 }
