@@ -37,7 +37,12 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     public async Task RunAsync(V1.Agents.AgentsClient client, CancellationToken cancellationToken)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var headers = new Metadata { { MetadataNames.Authorization, MetadataNames.BearerPrefix + options.JoinToken } };
+        var headers = new Metadata();
+        if (await options.ReadJoinTokenAsync(ending.Token) is { Length: > 0 } token)
+        {
+            headers.Add(MetadataNames.Authorization, MetadataNames.BearerPrefix + token);
+        }
+
         using var call = client.Connect(headers, cancellationToken: ending.Token);
         try
         {
@@ -131,7 +136,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             _heartbeat = TimeSpan.FromMilliseconds(welcome.HeartbeatMilliseconds);
         }
 
-        (Welcomed, work.IsConnected) = (true, true);
+        (Welcomed, work.IsConnected, work.WasWelcomed) = (true, true, true);
         logger.Information("Connected with the coordinator {Coordinator}, epoch {Epoch}", options.Coordinator, welcome.Epoch);
     }
 

@@ -45,6 +45,9 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     /// <summary>Whether a coordinator listens.</summary>
     public bool IsConnected { get; set; }
 
+    /// <summary>Whether a coordinator has ever welcomed this agent.</summary>
+    public bool WasWelcomed { get; set; }
+
     /// <summary>Whether the storage root was seen to be the coordinator's.</summary>
     public bool StorageMatched { get; set; }
 

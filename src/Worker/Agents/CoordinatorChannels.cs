@@ -1,4 +1,5 @@
 using Grpc.Net.Client;
+using Linformer.Protocol.Security;
 using Linformer.Protocol.Wire;
 using V1 = Linformer.Protocol.V1;
 
@@ -14,7 +15,7 @@ internal sealed class CoordinatorChannels : IDisposable
     public CoordinatorChannels(WorkerAgentOptions options)
     {
         var alone = options.OtherCoordinators.Count == 0;
-        _channels = [.. ((IEnumerable<Uri>)[options.Coordinator, .. options.OtherCoordinators]).Select(address => (address, Channel(address, alone)))];
+        _channels = [.. ((IEnumerable<Uri>)[options.Coordinator, .. options.OtherCoordinators]).Select(address => (address, Channel(address, options.Tls, alone)))];
     }
 
     /// <summary>How many there are.</summary>
@@ -30,7 +31,7 @@ internal sealed class CoordinatorChannels : IDisposable
     public void Dispose() => _channels.ForEach(one => one.Channel.Dispose());
 
     // Where there is another to turn to, one that does not answer is found out sooner.
-    private static GrpcChannel Channel(Uri address, bool alone) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    private static GrpcChannel Channel(Uri address, ClientTls tls, bool alone) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
     {
         // The coordinator speaks only when something changes: without these, a machine that has gone would not be noticed.
         HttpHandler = new SocketsHttpHandler
@@ -40,6 +41,7 @@ internal sealed class CoordinatorChannels : IDisposable
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             ConnectTimeout = TimeSpan.FromSeconds(alone ? 5 : 2),
             UseProxy = false,
+            SslOptions = TlsFailures.Telling(tls),
         },
         DisposeHttpClient = true,
         // By default a channel fails calls for ever longer after a connection that could not be made.

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Grpc.Core;
+using Linformer.Protocol.Security;
 using Serilog;
 using V1 = Linformer.Protocol.V1;
 
@@ -21,6 +22,11 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
     private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LeaveInterval = TimeSpan.FromMilliseconds(100);
 
+    private volatile AgentWork? _work;
+
+    /// <summary>Whether a coordinator has welcomed this worker and is connected at this moment. For any thread.</summary>
+    public bool IsConnected => _work?.IsConnected ?? false;
+
     /// <summary>Works until it is cancelled.</summary>
     /// <param name="cancellationToken">
     /// Leave: the coordinator is told and moves the ranks away, or lets them write a checkpoint and stop, within
@@ -32,6 +38,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
     {
         options.Check();
         await using var work = new AgentWork(options, logger);
+        _work = work;
         using var gone = new CancellationTokenSource();
         var connecting = ConnectAsync(work, gone.Token);
         try
@@ -45,6 +52,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         }
         finally
         {
+            _work = null;
             work.Kill();
             await Task.WhenAny(work.EndedAsync(), Task.Delay(KillTimeout, CancellationToken.None));
             await gone.CancelAsync();
@@ -111,7 +119,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             var started = Stopwatch.GetTimestamp();
             var (address, client) = coordinators.Current;
             var session = new AgentSession(work, options with { Coordinator = address }, instanceId, logger);
-            var reason = await TryAsync(session, client, cancellationToken);
+            var reason = await TryAsync(session, client, work.WasWelcomed, cancellationToken);
             work.IsConnected = false;
             if (cancellationToken.IsCancellationRequested || (work.HasSaidItsEnd && work.Telemetry.IsEmpty))
             {
@@ -126,7 +134,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
 
             if (complained == 0 || Stopwatch.GetElapsedTime(complained) > ComplaintInterval)
             {
-                logger.Warning("No connection with the coordinator {Coordinator}: {Reason}; trying again until there is one", address, reason);
+                logger.Warning("No connection with the coordinator {Coordinator}: {Reason}; trying again until there is one", address, reason.TrimEnd('.'));
                 complained = Stopwatch.GetTimestamp();
             }
 
@@ -141,16 +149,21 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         }
     }
 
-    private async Task<string> TryAsync(AgentSession session, V1.Agents.AgentsClient client, CancellationToken cancellationToken)
+    private async Task<string> TryAsync(AgentSession session, V1.Agents.AgentsClient client, bool wasWelcomed, CancellationToken cancellationToken)
     {
         try
         {
             await session.RunAsync(client, cancellationToken);
             return "it was closed";
         }
-        catch (RpcException e) when (IsFinal(e.StatusCode))
+        catch (RpcException e) when (IsFinal(e.StatusCode) && !(wasWelcomed && e.StatusCode == StatusCode.Unauthenticated))
         {
+            // One who was welcomed before may be in the middle of a rotation of tokens or certificates; his ranks train on.
             throw new AgentRefusedException(e.Status.Detail, e);
+        }
+        catch (RpcException e) when (TlsFailures.Explain(e.Status.DebugException) is { } tls)
+        {
+            return $"{tls.Why}. {tls.Advice}";
         }
         catch (RpcException e)
         {

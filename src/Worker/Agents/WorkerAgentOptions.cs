@@ -13,8 +13,13 @@ public sealed record WorkerAgentOptions
     /// <summary>Where else a coordinator may be, each an address as <see cref="Coordinator"/>: one of all of them is active.</summary>
     public IReadOnlyList<Uri> OtherCoordinators { get; init; } = [];
 
-    /// <summary>What proves to the coordinator that this worker may join; may be empty with a client certificate.</summary>
+    /// <summary>
+    /// What proves to the coordinator that this worker may join; may be empty with a client certificate or a <see cref="JoinTokenFile"/>.
+    /// </summary>
     public required string JoinToken { get; init; }
+
+    /// <summary>A file whose first line is the join token, in place of <see cref="JoinToken"/>; read again at each connection.</summary>
+    public string? JoinTokenFile { get; init; }
 
     /// <summary>How TLS is done with a coordinator whose address is https.</summary>
     public ClientTls Tls { get; init; } = new();
@@ -75,6 +80,32 @@ public sealed record WorkerAgentOptions
     /// </summary>
     public long ShardBytes { get; init; } = new CorpusSettings { Files = [] }.ShardBytes;
 
+    /// <summary>The join token as it is now; empty without one.</summary>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <exception cref="AgentProtocolException">The file cannot be read, or its first line is no token.</exception>
+    internal async Task<string> ReadJoinTokenAsync(CancellationToken cancellationToken)
+    {
+        if (JoinTokenFile is not { } file)
+        {
+            return JoinToken;
+        }
+
+        try
+        {
+            using var reader = File.OpenText(file);
+            var token = (await reader.ReadLineAsync(cancellationToken))?.Trim() ?? "";
+            return token.Length > 0 && token.All(IsTokenCharacter)
+                ? token
+                : throw new AgentProtocolException($"the first line of {file} is not a join token");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new AgentProtocolException($"the join token in {file} cannot be read: {e.Message}");
+        }
+    }
+
+    private static bool IsTokenCharacter(char c) => c is > ' ' and <= '~';
+
     /// <summary>Checks what can be checked without the coordinator.</summary>
     /// <exception cref="ArgumentException">A setting is not possible; the message names it.</exception>
     internal void Check()
@@ -87,7 +118,7 @@ public sealed record WorkerAgentOptions
             }
         }
 
-        if ((JoinToken.Length == 0 && Tls.Certificate is null) || JoinToken.Any(c => c is <= ' ' or > '~'))
+        if ((JoinToken.Length == 0 && JoinTokenFile is null && Tls.Certificate is null) || !JoinToken.All(IsTokenCharacter))
         {
             throw new ArgumentException("The join token is empty, or has characters other than printable ASCII.");
         }
