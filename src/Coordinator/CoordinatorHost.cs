@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.ExceptionServices;
 using Linformer.Coordinator.Hosting;
+using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Storage.Postgres;
 using Linformer.Coordinator.Storage.Sqlite;
@@ -83,6 +84,11 @@ public sealed class CoordinatorHost : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Returns when the scheduler has given a sign of life.</summary>
+    /// <exception cref="TimeoutException">It has not answered in time.</exception>
+    public Task AnswerAsync(CancellationToken cancellationToken) =>
+        _app.Services.GetRequiredService<IGrainFactory>().GetGrain<ISchedulerGrain>(0).Poke(cancellationToken);
 
     /// <summary>Returns when the coordinator has been told to stop, or may not go on.</summary>
     /// <exception cref="FencedException">Another coordinator has taken the lease.</exception>
