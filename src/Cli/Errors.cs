@@ -4,6 +4,7 @@ using Linformer.Data;
 using Linformer.Model;
 using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
+using Linformer.Protocol.Security;
 using Linformer.Training.Checkpoints;
 using Linformer.Worker.Agents;
 using Linformer.Worker.Local;
@@ -21,6 +22,7 @@ internal static class Errors
     [
         typeof(AgentRefusedException),
         typeof(BadDataException),
+        typeof(CertificateException),
         typeof(CheckpointException),
         typeof(CommandException),
         typeof(JobFileException),

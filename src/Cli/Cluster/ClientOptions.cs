@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
 using Grpc.Core;
+using Linformer.Cli.Commands.Options;
+using Linformer.Protocol.Security;
 using Linformer.Protocol.V1;
 
 namespace Linformer.Cli.Cluster;
@@ -10,47 +12,93 @@ internal sealed class ClientOptions
 {
     private const string CoordinatorVariable = "LINFORMER_COORDINATOR";
     private const string TokenVariable = "LINFORMER_TOKEN";
+    private const string AuthoritiesVariable = "LINFORMER_CA";
     private static readonly TimeSpan CompletionTimeout = TimeSpan.FromSeconds(1);
 
     private readonly Option<CoordinatorAddresses> _coordinator = new("--coordinator")
     {
         Description = $"Where the coordinator answers; several after commas, where others stand by (default: {CoordinatorVariable}, or localhost:{CoordinatorAddress.DefaultPort})",
-        HelpName = "HOST:PORT[,…]",
+        HelpName = "[https://]HOST:PORT[,…]",
         CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
             if (CoordinatorAddresses.Parse(text) is { } addresses)
                 return addresses;
-            result.AddError($"--coordinator is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}, or several of these after commas.");
+            result.AddError($"--coordinator is '{text}'; {CoordinatorAddress.Allowed}");
             return null;
         },
     };
 
+    private readonly Option<string?> _authorities = new("--ca")
+    {
+        Description = $"A PEM file with the authorities that the coordinator's certificate may come from; the connection is then by TLS (default: {AuthoritiesVariable}, or those of the system for https://)",
+        HelpName = "FILE",
+    };
+
     private readonly Option<string?> _tokenFile = new("--token-file")
     {
-        Description = $"A file with the user token, where the coordinator asks for one (default: the token in {TokenVariable})",
+        Description = $"A file with your token, where the coordinator asks for one (default: the token in {TokenVariable})",
         HelpName = "FILE",
     };
 
     /// <summary>Gives a command the options.</summary>
     public void AddTo(Command command)
     {
-        command.Add(_coordinator);
+        AddCoordinatorTo(command);
         command.Add(_tokenFile);
     }
 
-    /// <summary>Gives a command only the option that names the coordinator.</summary>
-    public void AddCoordinatorTo(Command command) => command.Add(_coordinator);
+    /// <summary>Gives a command only the options that tell where the coordinator is, and whom to believe that it is it.</summary>
+    public void AddCoordinatorTo(Command command)
+    {
+        command.Add(_coordinator);
+        command.Add(_authorities);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(_authorities) is { Implicit: false }
+                && result.GetResult(_coordinator) is { } coordinator && coordinator.TryGet<CoordinatorAddresses>(out var addresses)
+                && addresses?.All.FirstOrDefault(address => address.Scheme == Uri.UriSchemeHttp) is { } plain)
+                result.AddError($"--coordinator is '{plain}', which is without TLS, and --ca is for TLS; write https:// or leave one of them out.");
+        });
+    }
 
     /// <summary>The coordinators that a command line, or else the environment, names.</summary>
     public CoordinatorAddresses Addresses(ParseResult parsed)
+    {
+        var addresses = Named(parsed);
+        return AuthoritiesFile(parsed) is null ? addresses : addresses.WithTls();
+    }
+
+    /// <summary>Whether the command line or the environment names a coordinator.</summary>
+    public bool IsGiven(ParseResult parsed) =>
+        parsed.GetValue(_coordinator) is not null || Environment.GetEnvironmentVariable(CoordinatorVariable) is { Length: > 0 };
+
+    /// <summary>The file with the authorities to trust; null for those of the system.</summary>
+    public string? AuthoritiesFile(ParseResult parsed) =>
+        parsed.GetValue(_authorities) ?? (Environment.GetEnvironmentVariable(AuthoritiesVariable) is { Length: > 0 } file ? file : null);
+
+    /// <summary>How TLS is done with a coordinator whose address is https.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="own">What this side shows of itself, if anything.</param>
+    /// <param name="report">Is told when files were read again.</param>
+    /// <exception cref="CertificateException">The authorities cannot be read.</exception>
+    public ClientTls Tls(ParseResult parsed, CertificateFile? own = null, Action<string>? report = null) =>
+        new(AuthoritiesFile(parsed) is { } file ? new TrustFile(file, report) : null, own);
+
+    /// <summary>The token that a command line, or else the environment, gives; null for none.</summary>
+    /// <exception cref="CommandException">The file cannot be read, or has none.</exception>
+    public string? Token(ParseResult parsed) => parsed.GetValue(_tokenFile) is { } file
+        ? TokenFile.Read(file)
+        : Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token ? token.Trim() : null;
+
+    private CoordinatorAddresses Named(ParseResult parsed)
     {
         if (parsed.GetValue(_coordinator) is { } given)
             return given;
         if (Environment.GetEnvironmentVariable(CoordinatorVariable) is not { Length: > 0 } text)
             return CoordinatorAddresses.Of(new CoordinatorAddress("localhost", CoordinatorAddress.DefaultPort));
         return CoordinatorAddresses.Parse(text)
-            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; it must be HOST:PORT, such as localhost:{CoordinatorAddress.DefaultPort}, or several of these after commas.");
+            ?? throw new CommandException($"{CoordinatorVariable} is '{text}'; {CoordinatorAddress.Allowed}");
     }
 
     /// <summary>An argument that names a job; the shell completes it from the coordinator's jobs.</summary>
@@ -88,27 +136,23 @@ internal sealed class ClientOptions
     private ClientSession Open(ParseResult parsed) => new(
         parsed,
         CommandContext.Of(parsed),
-        new CoordinatorClient(Addresses(parsed), Token(parsed)),
-        $"{Again(parsed, _coordinator)}{Again(parsed, _tokenFile)}");
+        new CoordinatorClient(Addresses(parsed), Token(parsed), Tls(parsed)),
+        $"{Again(parsed, _coordinator)}{Again(parsed, _authorities)}{Again(parsed, _tokenFile)}");
 
     // What was given on the command line is needed again; what the environment says is not.
     private static string Again<T>(ParseResult parsed, Option<T> option) =>
         parsed.GetResult(option) is { Implicit: false } ? $" {option.Name} {Shell.Quote($"{parsed.GetValue(option)}")}" : "";
-
-    private string? Token(ParseResult parsed) => parsed.GetValue(_tokenFile) is { } file
-        ? TokenFile.Read(file)
-        : Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token ? token.Trim() : null;
 
     // A shell waits for this, so whatever goes wrong means: no suggestions.
     private IEnumerable<CompletionItem> CompleteJobs(CompletionContext context)
     {
         try
         {
-            using var client = new CoordinatorClient(Addresses(context.ParseResult), Token(context.ParseResult));
+            using var client = new CoordinatorClient(Addresses(context.ParseResult), Token(context.ParseResult), Tls(context.ParseResult));
             var jobs = client.Jobs.List(new ListJobsRequest { PageSize = 100 }, client.Call(CompletionTimeout, CancellationToken.None)).Jobs;
             return [.. jobs.SelectMany(job => new[] { job.Id, job.Name }).Distinct().Select(name => new CompletionItem(name))];
         }
-        catch (Exception error) when (error is RpcException or CommandException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is RpcException or CommandException or CertificateException or IOException or UnauthorizedAccessException)
         {
             return [];
         }

@@ -14,7 +14,10 @@ public sealed class CoordinatorAddresses
     /// <summary>One address.</summary>
     public static CoordinatorAddresses Of(CoordinatorAddress address) => new([address]);
 
-    /// <summary>Reads <c>HOST:PORT</c>, or several of these between commas.</summary>
+    /// <summary>The same addresses, with TLS wherever the user did not write a scheme.</summary>
+    public CoordinatorAddresses WithTls() => new([.. All.Select(address => address with { Scheme = address.Scheme ?? Uri.UriSchemeHttps })]);
+
+    /// <summary>Reads <c>HOST:PORT</c> or <c>https://HOST:PORT</c>, or several of these between commas.</summary>
     /// <param name="text">What the user wrote.</param>
     /// <returns>The addresses, or null if one of them is none.</returns>
     public static CoordinatorAddresses? Parse(string text)

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Grpc.Net.Client;
+using Linformer.Protocol.Security;
 using Linformer.Protocol.V1;
 using Linformer.Protocol.Wire;
 using Polly;
@@ -18,10 +19,11 @@ internal sealed class CoordinatorClient : IDisposable
     /// <summary>Prepares the connection.</summary>
     /// <param name="addresses">Where the coordinators answer.</param>
     /// <param name="token">The user token, if one is asked for.</param>
-    public CoordinatorClient(CoordinatorAddresses addresses, string? token)
+    /// <param name="tls">Whom to trust, where an address is https; null for the authorities of the system.</param>
+    public CoordinatorClient(CoordinatorAddresses addresses, string? token, ClientTls? tls = null)
     {
         Addresses = addresses;
-        _channels = [.. addresses.All.Select(address => Channel(address, alone: addresses.All.Count == 1))];
+        _channels = [.. addresses.All.Select(address => Channel(address, tls ?? new ClientTls(), alone: addresses.All.Count == 1))];
         _headers = new Metadata { { MetadataNames.ProtocolVersion, $"{ProtocolVersion.Current}" } };
         if (token is not null)
             _headers.Add(MetadataNames.Authorization, MetadataNames.BearerPrefix + token);
@@ -29,6 +31,7 @@ internal sealed class CoordinatorClient : IDisposable
         Jobs = new Jobs.JobsClient(invoker);
         Workers = new Workers.WorkersClient(invoker);
         Corpora = new Corpora.CorporaClient(invoker);
+        Tokens = new Tokens.TokensClient(invoker);
     }
 
     /// <summary>Where the coordinators answer.</summary>
@@ -42,6 +45,9 @@ internal sealed class CoordinatorClient : IDisposable
 
     /// <summary>Its corpora.</summary>
     public Corpora.CorporaClient Corpora { get; }
+
+    /// <summary>Its tokens, and its audit log.</summary>
+    public Tokens.TokensClient Tokens { get; }
 
     /// <summary>The options of a call that answers once, soon.</summary>
     public CallOptions Call(CancellationToken cancellation) => Call(Deadline, cancellation);
@@ -63,7 +69,8 @@ internal sealed class CoordinatorClient : IDisposable
     {
         var retry = new RetryStrategyOptions<SubmitResponse>
         {
-            ShouldHandle = new PredicateBuilder<SubmitResponse>().Handle<RpcException>(error => error.StatusCode == StatusCode.Unavailable),
+            ShouldHandle = new PredicateBuilder<SubmitResponse>().Handle<RpcException>(
+                error => error.StatusCode == StatusCode.Unavailable && TlsFailures.Explain(error.Status.DebugException) is null),
             // A standby may take some seconds until it serves.
             MaxRetryAttempts = _channels.Count == 1 ? 4 : 6,
             Delay = TimeSpan.FromMilliseconds(200),
@@ -92,7 +99,7 @@ internal sealed class CoordinatorClient : IDisposable
 
     // A stream may be silent for hours: pings tell a quiet coordinator from one that is gone or stands still. Where there is
     // another to turn to, that is found out sooner.
-    private static GrpcChannel Channel(CoordinatorAddress address, bool alone) => GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions
+    private static GrpcChannel Channel(CoordinatorAddress address, ClientTls tls, bool alone) => GrpcChannel.ForAddress(address.Uri, new GrpcChannelOptions
     {
         HttpHandler = new SocketsHttpHandler
         {
@@ -101,6 +108,7 @@ internal sealed class CoordinatorClient : IDisposable
             KeepAlivePingTimeout = TimeSpan.FromSeconds(alone ? 10 : 3),
             UseProxy = false, // proxies do not speak HTTP/2 without TLS
             EnableMultipleHttp2Connections = true,
+            SslOptions = TlsFailures.Telling(tls),
         },
         DisposeHttpClient = true,
         // By default a channel fails calls for ever longer after a connection that could not be made.

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Grpc.Core;
+using Linformer.Protocol.Security;
 
 namespace Linformer.Cli.Cluster;
 
@@ -105,8 +106,8 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
         TurnFrom(tried);
         failures.Add(failure);
         var round = failures.Count % coordinators.Count == 0;
-        // With one coordinator there is no other that could take over.
-        if (round && (coordinators.Count == 1 || failures.Elapsed >= Patience))
+        // With one coordinator there is no other that could take over, and one that does not stand by but is not trusted stays so.
+        if (round && (coordinators.Count == 1 || failures.IsTls || failures.Elapsed >= Patience))
             throw failures.Telling;
         return round;
     }
@@ -126,11 +127,17 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
         /// <summary>What a coordinator says of itself tells more than that another does not answer.</summary>
         public RpcException Telling => _telling!;
 
+        /// <summary>Whether TLS is the reason.</summary>
+        public bool IsTls { get; private set; }
+
         public void Add(RpcException failure)
         {
             Count++;
-            if (_telling is null || failure.Status is { DebugException: null, Detail.Length: > 0 })
-                _telling = failure;
+            var spoke = failure.Status is { DebugException: null, Detail.Length: > 0 };
+            var tls = TlsFailures.Explain(failure.Status.DebugException) is not null;
+            if (_telling is not null && !spoke && (!tls || _telling.Status.DebugException is null))
+                return;
+            (_telling, IsTls) = (failure, tls);
         }
     }
 

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Linformer.Protocol.Security;
 
 namespace Linformer.Cli.Cluster;
 
@@ -12,6 +13,8 @@ internal static class RpcErrors
     {
         var address = addresses.Words;
         var detail = error.Status.Detail.TrimEnd();
+        if (TlsFailures.Explain(error.Status.DebugException) is { } tls)
+            return $"No connection with the coordinator at {address}: {tls.Why}.\n{tls.Advice}";
         return error.StatusCode switch
         {
             // An exception behind the status means that it was made on this side of the wire.
@@ -20,7 +23,7 @@ internal static class RpcErrors
                     ? $"No coordinator answers at {address}: none is active at the moment, as when all are down or their database is away.\nTheir logs say why; name others with --coordinator HOST:PORT,HOST:PORT (or LINFORMER_COORDINATOR)."
                     : $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
             StatusCode.Unauthenticated =>
-                $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive the user token with --token-file FILE, or in LINFORMER_TOKEN; the coordinator keeps it in the file coordinator/user-token below its --data folder.",
+                $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive your token with --token-file FILE, or in LINFORMER_TOKEN; an admin makes one with ./linformer tokens create, and the coordinator keeps that of the first admin in the file coordinator/user-token below its --data folder.",
             StatusCode.DeadlineExceeded => $"The coordinator at {address} did not answer in time; try again.",
             StatusCode.Unimplemented =>
                 $"What answers at {address} does not know this call: it is no coordinator, or one of another version.",

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Hosting;
 using Linformer.Coordinator;
 using Linformer.Coordinator.Storage;
@@ -10,45 +11,49 @@ namespace Linformer.Cli.Commands;
 /// <summary><c>coordinator</c>: the coordinator of a cluster.</summary>
 internal static class CoordinatorCommand
 {
-    private static readonly CoordinatorOptions Defaults = new() { DataFolder = "" };
-
     /// <summary>The command.</summary>
     public static Command Create()
     {
         var data = StorageOption.Create();
         var listen = ListenOption.Create();
-        var lease = LeaseOption();
+        var lease = LeaseOption.Create();
         var folder = new Option<string?>("--coordinator-folder")
         {
             Description = "Where the tokens and an SQLite database are kept (default: coordinator below --data)",
             HelpName = "DIR",
         };
-        var database = new DatabaseOptions();
+        var (database, access, scale) = (new DatabaseOptions(), new AccessOptions(), new ScaleOptions());
+        var health = HealthOption.Create("200 only while it serves");
         var format = HostLog.Option();
-        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, folder, format };
+        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, folder };
         database.AddTo(command);
+        access.AddTo(command, listen);
+        scale.AddTo(command);
+        command.Add(health);
+        command.Add(format);
         command.WithExamples(
             "coordinator --data /data/linformer                          # for this machine alone",
-            "coordinator --data /data/linformer --listen 0.0.0.0:7070 --log-format json",
+            "coordinator --data /data/linformer --listen 0.0.0.0:7070 --tls-certificate server.pem --tls-key server.key",
             "coordinator --data /data/linformer --listen 0.0.0.0:7070 --database postgresql://linformer@db/linformer   # stands by while another is active");
         command.SetAction(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
-            var seconds = TimeSpan.FromSeconds(parsed.GetValue(lease));
-            var options = Defaults with
+            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            var options = new CoordinatorOptions
             {
                 DataFolder = Path.GetFullPath(parsed.GetValue(data)!),
                 CoordinatorFolder = Path.GetFullPath(parsed.GetValue(folder) ?? Path.Combine(parsed.GetValue(data)!, "coordinator")),
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),
                 Listen = [.. parsed.GetValue(listen)!],
-                Lease = seconds,
-                HeartbeatInterval = seconds / 5,
+                Scaling = scale.Value(parsed),
             };
-            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            options = access.Apply(options.WithLease(parsed.GetValue(lease)), parsed, what => log.Information("{What:l}", what));
+            await using var state = new CoordinatorHealth();
+            await using var server = parsed.GetValue(health) is { } address ? await HealthServer.StartAsync(address, state, cancellation) : null;
             try
             {
-                await RunAsync(context, options, log, cancellation);
+                await RunAsync(context, options, state, log, cancellation);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
@@ -60,11 +65,14 @@ internal static class CoordinatorCommand
         return command;
     }
 
-    private static async Task RunAsync(CommandContext context, CoordinatorOptions options, ILogger log, CancellationToken cancellation)
+    private static async Task RunAsync(
+        CommandContext context, CoordinatorOptions options, CoordinatorHealth health, ILogger log, CancellationToken cancellation)
     {
         while (true)
         {
+            health.StandsBy();
             await using var host = await CoordinatorStart.StartAsync(options, log, cancellation);
+            health.Serves(host.AnswerAsync);
             context.WriteResult(new { addresses = host.Addresses.Select(address => address.Authority), options.DataFolder }, output => Write(output, host, options));
             try
             {
@@ -77,23 +85,11 @@ internal static class CoordinatorCommand
                 log.Warning("The database was away for too long: this coordinator serves no more, and stands by until the database is back");
                 options = options with { WaitForDatabase = true };
             }
+            finally
+            {
+                health.Ends();
+            }
         }
-    }
-
-    private static Option<double> LeaseOption()
-    {
-        var option = new Option<double>("--lease")
-        {
-            Description = "A worker that says nothing for so long is lost, 1 to 3600",
-            HelpName = "SECONDS",
-            DefaultValueFactory = _ => Defaults.Lease.TotalSeconds,
-        };
-        option.Validators.Add(result =>
-        {
-            if (result.TryGet<double>(out var value) && value is not (>= 1 and <= 3600))
-                result.AddError("--lease must be from 1 to 3600.");
-        });
-        return option;
     }
 
     // An address that listens everywhere leads nowhere from elsewhere.
@@ -105,11 +101,14 @@ internal static class CoordinatorCommand
     private static void Write(TextWriter output, CoordinatorHost host, CoordinatorOptions options)
     {
         var folder = Shell.Quote(options.DataFolder);
-        output.WriteLine($"The coordinator listens at {string.Join(", ", host.Addresses.Select(address => address.Authority))}.");
+        var tls = options.Certificate is not null;
+        output.WriteLine($"The coordinator listens at {string.Join(", ", host.Addresses.Select(address => address.Authority))}{(tls ? ", by TLS" : "")}.");
         output.WriteLine($"Storage: {options.DataFolder}, which every worker mounts");
         if (options.Database is { } database)
             output.WriteLine($"Database: {database}, as coordinator of epoch {host.Epoch}");
-        output.WriteLine($"Start workers: ./linformer worker --coordinator {Reachable(host.Addresses[0])} --data {folder} --join-token-file {Shell.Quote(Path.Combine(options.CoordinatorFolder, "join-token"))}");
+        var joinToken = options.JoinTokenFile ?? Path.Combine(options.CoordinatorFolder, "join-token");
+        output.WriteLine(
+            $"Start workers: ./linformer worker --coordinator {(tls ? "https://" : "")}{Reachable(host.Addresses[0])}{(tls ? " --ca FILE" : "")} --data {folder} --join-token-file {Shell.Quote(joinToken)}");
         output.Flush();
     }
 }

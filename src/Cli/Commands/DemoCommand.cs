@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Demo;
 using Linformer.Cli.Progress;
 using Linformer.Cli.Views;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Progress;
 using Linformer.Data;
 using Linformer.Model;

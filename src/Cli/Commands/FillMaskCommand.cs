@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Linformer.Cli.Commands.Options;
 
 namespace Linformer.Cli.Commands;
 

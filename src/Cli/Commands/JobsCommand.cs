@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Linformer.Cli.Cluster;
+using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Views;
 using Linformer.Protocol.V1;
 

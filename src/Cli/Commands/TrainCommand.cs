@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Linformer.Cli.Commands.Options;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Worker.Local;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Linformer.Cli.Cluster;
+using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Hosting;
 
 namespace Linformer.Cli.Commands;
@@ -17,8 +18,11 @@ internal static class UpCommand
         var slots = CountOption.Create("--slots", "Slots of each worker: ranks that run at the same time", 1, MostSlots);
         var data = StorageOption.Create();
         var listen = ListenOption.Create();
+        var (lease, hangTimeout) = (LeaseOption.Create(), HangTimeoutOption.Create());
+        var database = new DatabaseOptions();
         var format = HostLog.Option();
-        var command = new Command("up", "Run a coordinator and workers on this machine, until Ctrl-C") { workers, slots, data, listen, format };
+        var command = new Command("up", "Run a coordinator and workers on this machine, until Ctrl-C") { workers, slots, data, listen, lease, hangTimeout, format };
+        database.AddTo(command);
         command.WithExamples(
             "up                                  # two workers with a slot each",
             "up --workers 1 --slots 4 --data /data/linformer");
@@ -31,6 +35,10 @@ internal static class UpCommand
                 Listen = parsed.GetValue(listen)!,
                 Workers = parsed.GetValue(workers),
                 Slots = parsed.GetValue(slots),
+                Lease = parsed.GetValue(lease),
+                HangTimeout = parsed.GetValue(hangTimeout),
+                Database = database.Address(parsed),
+                DatabaseLease = database.Lease(parsed),
             };
             await using var log = HostLog.Create(context, parsed.GetValue(format));
             await using var cluster = await LocalCluster.StartAsync(options, log, cancellation);

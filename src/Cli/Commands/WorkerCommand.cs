@@ -2,8 +2,11 @@ using System.CommandLine;
 using System.Net;
 using System.Net.Sockets;
 using Linformer.Cli.Cluster;
+using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Hosting;
+using Linformer.Coordinator.Hosting;
 using Linformer.Worker.Agents;
+using Serilog;
 
 namespace Linformer.Cli.Commands;
 
@@ -12,9 +15,6 @@ internal static class WorkerCommand
 {
     private const string TokenVariable = "LINFORMER_JOIN_TOKEN";
     private const int MostSlots = 1024;
-
-    private static readonly TimeSpan LeastHangTimeout = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan MostHangTimeout = TimeSpan.FromHours(1);
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -30,30 +30,37 @@ internal static class WorkerCommand
         };
         var tokenFile = new Option<string?>("--join-token-file")
         {
-            Description = $"A file with the join token; the coordinator keeps it in coordinator/join-token below its --data (default: the token in {TokenVariable})",
+            Description = $"A file with the join token, read again at each connection; the coordinator keeps it in coordinator/join-token below its --data (default: the token in {TokenVariable}; none with a client certificate)",
             HelpName = "FILE",
         };
-        var hangTimeout = SecondsOption.Create(
-            "--hang-timeout",
-            "A rank that gives no sign of life for so long is killed",
-            new WatchdogOptions().Silence,
-            LeastHangTimeout,
-            MostHangTimeout);
+        var certificate = new CertificateOptions("as client certificate, for a coordinator that trusts its authority (--worker-ca)");
+        var hangTimeout = HangTimeoutOption.Create();
+        var health = HealthOption.Create("200 only while it is connected with a coordinator");
         var format = HostLog.Option();
-        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile, hangTimeout, format };
+        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile };
         client.AddCoordinatorTo(command);
+        certificate.AddTo(command);
+        foreach (var option in (Option[])[hangTimeout, health, format])
+            command.Add(option);
         command.WithExamples(
             "worker --coordinator head:7070 --data /data/linformer --join-token-file join-token",
+            "worker --coordinator https://head:7070 --ca ca.pem --tls-certificate worker.pem --tls-key worker.key --data /data/linformer",
             "worker --coordinator head:7070 --data /data/linformer --name gpu-3 --slots 4");
         command.SetAction(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
             var coordinators = client.Addresses(parsed);
+            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            var tls = client.Tls(parsed, certificate.Load(parsed, Report), Report);
+            if (tls.Certificate is not null && coordinators.All.FirstOrDefault(one => !one.IsSecure) is { } plain)
+                throw new CommandException($"--tls-certificate is for TLS, and the coordinator is '{plain}'; write https://{plain.Authority}, or give --ca FILE.");
             var options = new WorkerAgentOptions
             {
                 Coordinator = coordinators.All[0].Uri,
                 OtherCoordinators = [.. coordinators.All.Skip(1).Select(address => address.Uri)],
-                JoinToken = JoinToken(parsed.GetValue(tokenFile)),
+                JoinToken = JoinToken(parsed.GetValue(tokenFile), isOptional: tls.Certificate is not null),
+                JoinTokenFile = parsed.GetValue(tokenFile),
+                Tls = tls,
                 Name = parsed.GetValue(name) ?? MachineName(),
                 Slots = parsed.GetValue(slots),
                 Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
@@ -61,15 +68,18 @@ internal static class WorkerCommand
                 RankProgram = RankProcessCommand.Self(),
                 Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout) },
             };
-            return await RunAsync(context, options, coordinators, parsed.GetValue(format), cancellation);
+            return await RunAsync(context, options, coordinators, parsed.GetValue(health), log, cancellation);
+
+            void Report(string what) => log.Information("{What:l}", what);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        CommandContext context, WorkerAgentOptions options, CoordinatorAddresses coordinators, LogFormat? format, CancellationToken cancellation)
+        CommandContext context, WorkerAgentOptions options, CoordinatorAddresses coordinators, ListenAddress? health, ILogger log, CancellationToken cancellation)
     {
-        await using var log = HostLog.Create(context, format);
+        var agent = new WorkerAgent(options, log.ForContext("Worker", options.Name));
+        await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), cancellation);
         context.WriteResult(
             new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Address, options.StorageRoot },
             output => output.WriteLine($"Worker {options.Name} with {options.Slots} slots, reached at {options.Address}; coordinator {coordinators.Words}, storage {options.StorageRoot}"));
@@ -77,7 +87,7 @@ internal static class WorkerCommand
         using var told = cancellation.Register(() => context.Note("Leaving: ranks hand over at the next step, or write a checkpoint and stop. A second Ctrl-C ends at once."));
         try
         {
-            await new WorkerAgent(options, log.ForContext("Worker", options.Name)).RunAsync(cancellation);
+            await agent.RunAsync(cancellation);
             return ExitCodes.Success;
         }
         catch (AgentRefusedException refused)
@@ -90,13 +100,14 @@ internal static class WorkerCommand
         }
     }
 
-    private static string JoinToken(string? file)
+    // A file that cannot be read is told now, though it is read again later.
+    private static string JoinToken(string? file, bool isOptional)
     {
         if (file is not null)
             return TokenFile.Read(file);
         return Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token
             ? token.Trim()
-            : throw new CommandException($"A worker needs the join token: give --join-token-file FILE, or {TokenVariable}. The coordinator keeps it in the file coordinator/join-token below its --data folder.");
+            : isOptional ? "" : throw new CommandException($"A worker needs the join token: give --join-token-file FILE, or {TokenVariable}. The coordinator keeps it in the file coordinator/join-token below its --data folder. Or give a client certificate with --tls-certificate.");
     }
 
     // "Box_7.example.org" becomes box-7: the agent's name is a DNS label.

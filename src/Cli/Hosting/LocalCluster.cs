@@ -1,7 +1,9 @@
 using System.Net;
 using Linformer.Cli.Cluster;
 using Linformer.Cli.Commands;
+using Linformer.Cli.Commands.Options;
 using Linformer.Coordinator;
+using Linformer.Coordinator.Storage.Postgres;
 using Linformer.Worker.Agents;
 using Serilog;
 
@@ -21,6 +23,18 @@ internal sealed record LocalClusterOptions
 
     /// <summary>Slots of each worker.</summary>
     public int Slots { get; init; } = 1;
+
+    /// <summary>A worker that says nothing for so long is lost.</summary>
+    public TimeSpan Lease { get; init; } = new CoordinatorOptions { DataFolder = "" }.Lease;
+
+    /// <summary>A rank that gives no sign of life for so long is killed.</summary>
+    public TimeSpan HangTimeout { get; init; } = new WatchdogOptions().Silence;
+
+    /// <summary>The database's server; null for SQLite.</summary>
+    public PostgresAddress? Database { get; init; }
+
+    /// <summary>For how long the lease of a server's database is taken.</summary>
+    public TimeSpan DatabaseLease { get; init; } = new CoordinatorOptions { DataFolder = "" }.DatabaseLease;
 }
 
 /// <summary>A coordinator and workers in this process. Only the ranks are processes of their own.</summary>
@@ -46,9 +60,15 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <param name="cancellation">Ends the start.</param>
     public static async Task<LocalCluster> StartAsync(LocalClusterOptions options, ILogger logger, CancellationToken cancellation)
     {
-        var coordinator = await CoordinatorStart.StartAsync(
-            new CoordinatorOptions { DataFolder = options.DataFolder, Listen = [.. options.Listen] }, logger, cancellation);
-        return new LocalCluster(coordinator, options, logger);
+        var coordinator = new CoordinatorOptions
+        {
+            DataFolder = options.DataFolder,
+            Listen = [.. options.Listen],
+            Database = options.Database,
+            DatabaseLease = options.DatabaseLease,
+        };
+        var host = await CoordinatorStart.StartAsync(coordinator.WithLease(options.Lease), logger, cancellation);
+        return new LocalCluster(host, options, logger);
     }
 
     /// <summary>Waits until the coordinator or a worker ends by itself, which is an error, or until it is cancelled.</summary>
@@ -84,6 +104,7 @@ internal sealed class LocalCluster : IAsyncDisposable
                 Name = name,
                 Slots = options.Slots,
                 StorageRoot = options.DataFolder,
+                Watchdog = new WatchdogOptions { Silence = options.HangTimeout },
                 RankProgram = RankProcessCommand.Self(),
             },
             logger.ForContext("Worker", name));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Linformer.Chaos;
 using Linformer.Chaos.Faults;
+using Linformer.Cli.Commands.Options;
 
 namespace Linformer.Cli.Commands.Bench;
 

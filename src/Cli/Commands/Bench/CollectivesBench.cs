@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Linformer.Bench;
+using Linformer.Cli.Commands.Options;
 
 namespace Linformer.Cli.Commands.Bench;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Linformer.Chaos.Recovery;
+using Linformer.Cli.Commands.Options;
 
 namespace Linformer.Cli.Commands.Bench;
 

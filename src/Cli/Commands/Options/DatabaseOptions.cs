@@ -2,7 +2,7 @@ using System.CommandLine;
 using Linformer.Coordinator;
 using Linformer.Coordinator.Storage.Postgres;
 
-namespace Linformer.Cli.Commands;
+namespace Linformer.Cli.Commands.Options;
 
 /// <summary>The options that name a coordinator's database.</summary>
 internal sealed class DatabaseOptions

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Linformer.Cli.Cluster;
 using Linformer.Coordinator.Hosting;
 
-namespace Linformer.Cli.Commands;
+namespace Linformer.Cli.Commands.Options;
 
 /// <summary>The option <c>--listen</c>: where a coordinator listens.</summary>
 internal static class ListenOption

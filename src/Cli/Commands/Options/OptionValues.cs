@@ -1,6 +1,6 @@
 using System.CommandLine.Parsing;
 
-namespace Linformer.Cli.Commands;
+namespace Linformer.Cli.Commands.Options;
 
 /// <summary>Values of options for those that check them.</summary>
 internal static class OptionValues

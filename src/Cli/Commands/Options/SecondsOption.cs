@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 
-namespace Linformer.Cli.Commands;
+namespace Linformer.Cli.Commands.Options;
 
 /// <summary>Options that are a time in seconds.</summary>
 internal static class SecondsOption

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Linformer.Cli.Commands;
+namespace Linformer.Cli.Commands.Options;
 
 /// <summary>The option <c>--data</c>: the storage root.</summary>
 internal static class StorageOption
