@@ -32,7 +32,12 @@ public abstract class ClusterTest : IAsyncLifetime, IDisposable
         _ctrlC.Dispose();
         Output.Dispose();
         Error.Dispose();
+        Clean();
         GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Clean()
+    {
     }
 
     protected Task<int> Run(params string[] args) => CommandLineApp.RunAsync(

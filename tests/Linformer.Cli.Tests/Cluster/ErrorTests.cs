@@ -75,7 +75,7 @@ public sealed class ErrorTests : ClusterTest
     [InlineData(StatusCode.NotFound, "There is no job 'tiny'.", "error: There is no job 'tiny'.\n")]
     [InlineData(StatusCode.FailedPrecondition, "tiny-abcde has ended", "error: tiny-abcde has ended\n")]
     [InlineData(StatusCode.Unavailable, "The coordinator is starting.", "error: The coordinator is starting.\n")]
-    [InlineData(StatusCode.Unauthenticated, "A token is needed.", "error: A token is needed.\nerror: Give the user token with --token-file FILE, or in LINFORMER_TOKEN; the coordinator keeps it in the file coordinator/user-token below its --data folder.\n")]
+    [InlineData(StatusCode.Unauthenticated, "A token is needed.", "error: A token is needed.\nerror: Give your token with --token-file FILE, or in LINFORMER_TOKEN; an admin makes one with ./linformer tokens create, and the coordinator keeps that of the first admin in the file coordinator/user-token below its --data folder.\n")]
     public async Task The_coordinators_words_are_shown(StatusCode code, string detail, string expected)
     {
         Coordinator.Jobs.OnShow = _ => throw JobsScript.Refusal(code, detail);
@@ -154,6 +154,9 @@ public sealed class ErrorTests : ClusterTest
     [InlineData("host")]
     [InlineData("host:7070")]
     [InlineData("[::1]:7070")]
+    [InlineData("http://host:1")]
+    [InlineData("https://host:7070")]
+    [InlineData("HTTPS://[::1]/")]
     public async Task Addresses_are_understood(string address)
     {
         // That it is no address of a coordinator is found later, by calling it; here nothing is called.
@@ -167,12 +170,14 @@ public sealed class ErrorTests : ClusterTest
     [InlineData("host:0")]
     [InlineData("host:65536")]
     [InlineData("a b:1")]
-    [InlineData("http://host:1")]
+    [InlineData("ftp://host:1")]
+    [InlineData("https://")]
+    [InlineData("https://host:1/path")]
     [InlineData("")]
     public async Task What_is_no_address_is_refused(string address)
     {
         (await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), ["jobs", "--coordinator", address], Output, Error, default)).ShouldBe(1);
 
-        Error.ToString().ShouldStartWith($"error: --coordinator is '{address}'; it must be HOST:PORT, such as localhost:7070, or several of these after commas.\n");
+        Error.ToString().ShouldStartWith($"error: --coordinator is '{address}'; it must be HOST:PORT, such as localhost:7070, or https://HOST:PORT, or several of these after commas.\n");
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Linformer.Protocol.V1;
 using Microsoft.AspNetCore.Builder;
@@ -7,6 +8,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -29,21 +31,45 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
 
     public ListCorporaResponse Corpora { get; } = new();
 
+    public TokensScript Tokens { get; } = new();
+
+    public AgentsScript Agents { get; } = new();
+
     public string Address => $"127.0.0.1:{Port}";
 
-    public async Task StartAsync()
+    /// <summary>Starts to serve, on the port that it had before if it had one.</summary>
+    /// <param name="certificate">What it serves TLS with; null for none.</param>
+    /// <param name="clients">Which client certificates it takes; null for asking for none.</param>
+    public async Task StartAsync(X509Certificate2? certificate = null, Func<X509Certificate2, bool>? clients = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, Port, listen => listen.Protocols = HttpProtocols.Http2));
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, Port, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http2;
+            if (certificate is not null)
+            {
+                listen.UseHttps(https =>
+                {
+                    https.ServerCertificate = certificate;
+                    https.ClientCertificateMode = clients is null ? ClientCertificateMode.NoCertificate : ClientCertificateMode.RequireCertificate;
+                    https.ClientCertificateValidation = (shown, _, _) => clients!(shown);
+                });
+            }
+        }));
         builder.Services.AddGrpc();
         builder.Services.AddSingleton(Jobs);
         builder.Services.AddSingleton(WorkersService);
         builder.Services.AddSingleton(new CorporaScript(Corpora));
+        builder.Services.AddSingleton(Tokens);
+        builder.Services.AddSingleton(Agents);
         _app = builder.Build();
         _app.MapGrpcService<JobsScript>();
         _app.MapGrpcService<WorkersScript>();
         _app.MapGrpcService<CorporaScript>();
+        _app.MapGrpcService<TokensScript>();
+        _app.MapGrpcService<AgentsScript>();
         await _app.StartAsync();
         Port = new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
     }
@@ -73,6 +99,54 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
         public override Task<ListWorkersResponse> List(ListWorkersRequest request, ServerCallContext context) => Task.FromResult(OnList());
 
         public override Task<Protocol.V1.Worker> Drain(DrainWorkerRequest request, ServerCallContext context) => Task.FromResult(OnDrain(request));
+    }
+
+    public sealed class AgentsScript : Protocol.V1.Agents.AgentsBase
+    {
+        public ConcurrentQueue<(string? Authorization, string? ClientCertificate)> Shown { get; } = [];
+
+        /// <summary>Answers a connection of so many before it.</summary>
+        public Func<int, IServerStreamWriter<CoordinatorMessage>, CancellationToken, Task> OnConnect { get; set; } =
+            (_, stream, cancellation) => stream.WriteAsync(new CoordinatorMessage { Goodbye = new Goodbye { Final = true, Reason = "not wanted here" } }, cancellation);
+
+        public override Task Connect(IAsyncStreamReader<AgentMessage> requestStream, IServerStreamWriter<CoordinatorMessage> responseStream, ServerCallContext context)
+        {
+            var before = Shown.Count;
+            Shown.Enqueue((context.RequestHeaders.GetValue("authorization"), context.GetHttpContext().Connection.ClientCertificate?.Subject));
+            return OnConnect(before, responseStream, context.CancellationToken);
+        }
+    }
+
+    public sealed class TokensScript : Protocol.V1.Tokens.TokensBase
+    {
+        public ConcurrentQueue<object> Requests { get; } = [];
+
+        public Func<ServerCallContext, WhoAmIResponse> OnWhoAmI { get; set; } = _ => throw JobsScript.Refusal(StatusCode.Unimplemented, "not scripted");
+
+        public Func<CreateTokenRequest, CreateTokenResponse> OnCreate { get; set; } = _ => throw JobsScript.Refusal(StatusCode.Unimplemented, "not scripted");
+
+        public Func<ListTokensRequest, ListTokensResponse> OnList { get; set; } = _ => throw JobsScript.Refusal(StatusCode.Unimplemented, "not scripted");
+
+        public Func<RevokeTokenRequest, Token> OnRevoke { get; set; } = _ => throw JobsScript.Refusal(StatusCode.Unimplemented, "not scripted");
+
+        public Func<AuditRequest, AuditResponse> OnAudit { get; set; } = _ => throw JobsScript.Refusal(StatusCode.Unimplemented, "not scripted");
+
+        public override Task<WhoAmIResponse> WhoAmI(WhoAmIRequest request, ServerCallContext context) => Task.FromResult(OnWhoAmI(context));
+
+        public override Task<CreateTokenResponse> Create(CreateTokenRequest request, ServerCallContext context) => Task.FromResult(OnCreate(Noted(request)));
+
+        public override Task<ListTokensResponse> List(ListTokensRequest request, ServerCallContext context) => Task.FromResult(OnList(Noted(request)));
+
+        public override Task<Token> Revoke(RevokeTokenRequest request, ServerCallContext context) => Task.FromResult(OnRevoke(Noted(request)));
+
+        public override Task<AuditResponse> Audit(AuditRequest request, ServerCallContext context) => Task.FromResult(OnAudit(Noted(request)));
+
+        private T Noted<T>(T request)
+            where T : class
+        {
+            Requests.Enqueue(request);
+            return request;
+        }
     }
 
     public sealed class CorporaScript(ListCorporaResponse response) : Protocol.V1.Corpora.CorporaBase
