@@ -21,6 +21,9 @@ public sealed record ScalingOptions
     /// <summary>A worker that has had nothing to do for so long is given up.</summary>
     public TimeSpan IdleTime { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>How often it is looked whether another number of workers is needed.</summary>
+    public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Where the API server is; null for the address that Kubernetes gives to pods.</summary>
     public Uri? Server { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Linformer.Coordinator.Scaling;
 using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Services;
 using Linformer.Coordinator.Services.Agents;
@@ -42,6 +43,8 @@ internal static class CoordinatorApp
         AddServices(builder.Services, options, tokens, logger);
         AddSilo(builder, options);
         builder.Services.AddHostedService<SchedulerPulse>();
+        if (options.Scaling is not null)
+            builder.Services.AddHostedService<WorkerScaler>();
         var app = builder.Build();
         app.UseRouting();
         app.MapGrpcService<JobsService>();
