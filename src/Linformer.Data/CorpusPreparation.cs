@@ -139,7 +139,7 @@ public static class CorpusPreparation
         {
             try
             {
-                using var handle = File.OpenHandle(file.FullPath, options: FileOptions.SequentialScan);
+                using var handle = file.Open(FileOptions.SequentialScan);
                 var position = 0L;
                 while (RandomAccess.Read(handle, buffer, position) is var read and > 0)
                 {

@@ -96,9 +96,16 @@ public static class ModelFolder
     /// <param name="model">The model; all its parameters are overwritten.</param>
     /// <exception cref="ModelFormatException">The file has other tensors or shapes than the model.</exception>
     /// <exception cref="SafeTensorsException">The file is damaged or lacks a tensor.</exception>
-    public static void LoadWeights(string folder, MaskedLanguageModel model)
+    public static void LoadWeights(string folder, MaskedLanguageModel model) => LoadWeightsFile(Path.Combine(folder, WeightsName), model);
+
+    /// <summary>Reads the parameters of a file into a model of the same shape.</summary>
+    /// <param name="path">The file, wherever the folder's <see cref="WeightsName"/> leads.</param>
+    /// <param name="model">The model; all its parameters are overwritten.</param>
+    /// <exception cref="ModelFormatException">The file has other tensors or shapes than the model.</exception>
+    /// <exception cref="SafeTensorsException">The file is damaged or lacks a tensor.</exception>
+    public static void LoadWeightsFile(string path, MaskedLanguageModel model)
     {
-        using var file = SafeTensorsFile.Open(Path.Combine(folder, WeightsName));
+        using var file = SafeTensorsFile.Open(path);
         var parameters = model.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
         var strange = file.Tensors.FirstOrDefault(t => !parameters.ContainsKey(t.Name));
         if (strange is not null)

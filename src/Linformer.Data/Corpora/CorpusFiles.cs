@@ -1,4 +1,6 @@
 using System.IO.Enumeration;
+using Linformer.Model.Files;
+using Microsoft.Win32.SafeHandles;
 
 namespace Linformer.Data.Corpora;
 
@@ -18,7 +20,25 @@ public enum CorpusFormat
 /// <param name="Bytes">Its size on disk, in bytes.</param>
 /// <param name="Format">How it holds its documents.</param>
 /// <param name="IsCompressed">Whether it is gzip.</param>
-public sealed record CorpusFile(string Path, string FullPath, long Bytes, CorpusFormat Format, bool IsCompressed);
+/// <param name="Root">The storage root, out of which no link may lead when the file is opened; null not to look.</param>
+public sealed record CorpusFile(string Path, string FullPath, long Bytes, CorpusFormat Format, bool IsCompressed, string? Root = null)
+{
+    /// <summary>Opens the file for reading.</summary>
+    /// <exception cref="BadDataException">A link leads out of the storage root.</exception>
+    /// <exception cref="IOException">It is missing or cannot be opened.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    internal SafeFileHandle Open(FileOptions options = FileOptions.None)
+    {
+        try
+        {
+            return Root is null ? File.OpenHandle(FullPath, options: options) : ConfinedPath.OpenRead(Root, FullPath, Path, options);
+        }
+        catch (PathEscapeException e)
+        {
+            throw new BadDataException(e.Message, e);
+        }
+    }
+}
 
 /// <summary>Finds the files of a corpus under a storage root.</summary>
 public static class CorpusFiles
@@ -49,7 +69,6 @@ public static class CorpusFiles
         }
 
         var fullRoot = Path.GetFullPath(root);
-        var realRoot = RealPath(fullRoot);
         var files = new SortedDictionary<string, CorpusFile>(StringComparer.Ordinal);
         foreach (var pattern in patterns)
         {
@@ -62,7 +81,7 @@ public static class CorpusFiles
             foreach (var file in found)
             {
                 var relative = Path.GetRelativePath(fullRoot, file).Replace(Path.DirectorySeparatorChar, '/');
-                files.TryAdd(relative, Open(relative, file, realRoot));
+                files.TryAdd(relative, Open(relative, fullRoot));
             }
         }
 
@@ -75,7 +94,7 @@ public static class CorpusFiles
     /// <param name="root">The storage root.</param>
     /// <param name="path">The file's path relative to the root.</param>
     /// <param name="setting">The setting that names it, for messages.</param>
-    /// <returns>Where the file lies.</returns>
+    /// <returns>Where the file lies, links below the root resolved.</returns>
     /// <exception cref="BadDataException">There is no such file, it is no regular one, or it lies outside the root.</exception>
     public static string ResolveOne(string root, string path, string setting)
     {
@@ -87,9 +106,9 @@ public static class CorpusFiles
             throw new BadDataException($"{setting}: there is no file \"{path}\" under {root}.");
         }
 
-        RequireNoWayOut(path, full, RealPath(Path.GetFullPath(root)));
-        RequireRegular($"{setting}: \"{path}\"", full);
-        return full;
+        var real = Confined(root, path);
+        RequireRegular($"{setting}: \"{path}\"", real);
+        return real;
     }
 
     /// <summary>Describes a file by its name and size.</summary>
@@ -170,14 +189,15 @@ public static class CorpusFiles
 
     private static bool IsVisible(string name, string pattern) => name[0] != '.' || pattern[0] == '.';
 
-    private static CorpusFile Open(string relative, string path, string realRoot)
+    private static CorpusFile Open(string relative, string root)
     {
         try
         {
-            RequireNoWayOut(relative, path, realRoot);
-            RequireRegular(relative, path);
-            using var handle = File.OpenHandle(path);
-            return Describe(relative, path, RandomAccess.GetLength(handle));
+            var real = Confined(root, relative);
+            RequireRegular(relative, real);
+            var described = Describe(relative, real, 0) with { Root = root };
+            using var handle = described.Open();
+            return described with { Bytes = RandomAccess.GetLength(handle) };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
@@ -193,12 +213,15 @@ public static class CorpusFiles
         }
     }
 
-    private static void RequireNoWayOut(string relative, string path, string realRoot)
+    private static string Confined(string root, string relative)
     {
-        var inside = Path.EndsInDirectorySeparator(realRoot) ? realRoot : realRoot + Path.DirectorySeparatorChar;
-        if (!RealPath(path).StartsWith(inside, StringComparison.Ordinal))
+        try
         {
-            throw new BadDataException($"{relative}: a symbolic link leads out of the storage root.");
+            return ConfinedPath.Resolve(root, relative);
+        }
+        catch (PathEscapeException e)
+        {
+            throw new BadDataException(e.Message, e);
         }
     }
 
@@ -209,19 +232,5 @@ public static class CorpusFiles
         {
             throw new BadDataException($"{name}: this is a {kind}; a regular file is needed.");
         }
-    }
-
-    // The path with every symbolic link on the way resolved.
-    private static string RealPath(string path)
-    {
-        var parent = Path.GetDirectoryName(path);
-        if (parent is null)
-        {
-            return path;
-        }
-
-        var here = Path.Combine(RealPath(parent), Path.GetFileName(path));
-        var target = File.ResolveLinkTarget(here, returnFinalTarget: true);
-        return target is null ? here : RealPath(target.FullName);
     }
 }

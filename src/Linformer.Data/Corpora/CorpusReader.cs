@@ -209,7 +209,7 @@ public static class CorpusReader
     // Counted only when something is wrong, by reading the file again from its beginning.
     private static long LineNumber(CorpusFile file, long offset)
     {
-        using var source = File.OpenRead(file.FullPath);
+        using var source = new FileStream(file.Open(), FileAccess.Read);
         using Stream text = file.IsCompressed ? Gzip.Open(source) : source;
         var line = 1L;
         var bytes = new byte[1 << 16];

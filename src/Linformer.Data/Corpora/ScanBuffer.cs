@@ -38,7 +38,7 @@ internal sealed class ScanBuffer : IDisposable
     {
         _file = file;
         _consumed = consumed;
-        _source = new FileStream(file.FullPath, FileMode.Open, FileAccess.Read, FileShare.Read, file.IsCompressed ? 1 << 16 : 0);
+        _source = new FileStream(file.Open(), FileAccess.Read, file.IsCompressed ? 1 << 16 : 0);
         _source.Position = start;
         _reported = start;
         _text = file.IsCompressed ? Gzip.Open(_source) : _source;

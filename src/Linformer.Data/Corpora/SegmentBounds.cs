@@ -19,7 +19,7 @@ internal static class SegmentBounds
     {
         try
         {
-            using var handle = File.OpenHandle(file.FullPath);
+            using var handle = file.Open();
             var size = RandomAccess.GetLength(handle);
             if (size != file.Bytes)
             {

@@ -45,7 +45,7 @@ public static class ShardMaker
             foreach (var segment in plan.Shards[index])
             {
                 var file = plan.Files[segment.File];
-                var described = CorpusFiles.Describe(file.Path, Path.Combine(root, file.Path), file.Bytes);
+                var described = CorpusFiles.Describe(file.Path, CorpusFiles.ResolveOne(root, file.Path, "The plan of the corpus"), file.Bytes) with { Root = root };
                 foreach (var chunk in CorpusReader.Read(described, plan.Separator, segment.Start, segment.End, consumed))
                 {
                     cancellationToken.ThrowIfCancellationRequested();

@@ -34,6 +34,7 @@ public static class JobFileReference
         AppendSection(page, JobFileSchema.Root, summaries);
         AppendPresets(page);
         AppendRules(page, "Rules between fields", JobFileRules.BetweenFields);
+        AppendPaths(page);
         AppendRules(page, "Not available yet", JobFileRules.NotYet);
         return page.ToString();
     }
@@ -64,6 +65,26 @@ public static class JobFileReference
         foreach (var preset in ModelPresets.All)
             page.Append($"| `{preset.Preset}` | {string.Join(" | ", fields.Select(field => field.Property.GetValue(preset)))} |\n");
     }
+
+    private static void AppendPaths(StringBuilder page) => page.Append(
+        """
+
+        ## Paths
+
+        `corpus.files`, `corpus.tokenizer.file` and `initializeFrom` are relative to the storage root: the folder that the
+        coordinator and all workers share (`--data`), and for `./linformer train` its own `--data`. An absolute path, a `~`,
+        a backslash and `..` are errors as soon as the file is read, also at submission.
+
+        What is read must lie under the storage root with every symbolic link followed. A link inside the root may lead anywhere
+        inside it; one that leads out is an error that names the path, where it leads and the root. The root itself may be a link,
+        and so may a folder above it. `**` does not go into linked folders. To use a corpus that lies elsewhere, copy it, mount it
+        or bind-mount it under the root, or take the folder that holds it as `--data`.
+
+        These rules are the same for `./linformer train` and for a cluster, so that a job that runs on a laptop runs on the
+        cluster. On a cluster the workers also refuse a job whose folders of runs, checkpoints, logs, shards or models lead out of
+        the root; `train` takes these as they are, so there `jobs` or `models` may be a link to another disk.
+
+        """);
 
     private static void AppendRules(StringBuilder page, string title, IReadOnlyList<JobFileRule> rules)
     {

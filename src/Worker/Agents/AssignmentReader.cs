@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Linformer.Data;
+using Linformer.Model.Files;
 using Linformer.Protocol;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
@@ -29,6 +30,8 @@ internal static class AssignmentReader
         CheckJson(group.JobFile, "The job file");
         var root = Path.GetFullPath(options.StorageRoot);
         var runFolder = Inside(root, group.RunFolder, "run folder");
+        _ = Inside(root, $"{group.RunFolder}/{StorageLayout.CheckpointsName}", "folder of checkpoints");
+        var log = Inside(root, $"{group.RunFolder}/{StorageLayout.LogsName}/{StorageLayout.MemberLogName(member)}", "log");
         var start = new StartMessage(
             Threads: group.Threads,
             JobJson: group.JobFile,
@@ -40,7 +43,6 @@ internal static class AssignmentReader
             AdvertisedAddress: options.Address,
             Member: member,
             CheckpointPatience: options.StopTimeout.TotalSeconds);
-        var log = Path.Combine(runFolder, StorageLayout.LogsName, StorageLayout.MemberLogName(member));
         return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start);
     }
 
@@ -70,17 +72,20 @@ internal static class AssignmentReader
     }
 
     /// <summary>A path of the coordinator's as one of this machine.</summary>
-    /// <exception cref="BadDataException">It is not relative, or leads out of the storage root.</exception>
+    /// <returns>The path, symbolic links below the storage root resolved.</returns>
+    /// <exception cref="BadDataException">It is not relative, or leads out of the storage root, links included.</exception>
+    /// <exception cref="IOException">Links lead in a circle.</exception>
     public static string Inside(string root, string relative, string what)
     {
-        var valid = !string.IsNullOrWhiteSpace(relative)
-            && !Path.IsPathRooted(relative)
-            && !relative.Contains('\0', StringComparison.Ordinal)
-            && !relative.Split('/').Contains("..", StringComparer.Ordinal);
-        Require(valid, $"The {what} '{relative}' is not a path inside the storage root.");
-        var full = Path.GetFullPath(relative, root);
-        Require(full != Path.TrimEndingDirectorySeparator(root), $"The {what} is the storage root itself.");
-        return full;
+        Require(!string.IsNullOrWhiteSpace(relative), $"The {what} '{relative}' is not a path inside the storage root.");
+        try
+        {
+            return ConfinedPath.Resolve(root, relative);
+        }
+        catch (PathEscapeException e)
+        {
+            throw new BadDataException($"The {what} '{relative}' is not a path inside the storage root. {e.Message}", e);
+        }
     }
 
     /// <summary>The corpus section of a job file, by the rules of job files.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Linformer.Data;
+using Linformer.Data.Corpora;
 using Linformer.Data.Tokenizers;
 using Linformer.Model;
 using Linformer.Protocol;
@@ -118,7 +119,9 @@ internal sealed class LoadedJob : IDisposable
         Initialization.Apply(_model, Options.Seed);
         if (_job.InitializeFrom is { } folder)
         {
-            ModelFolder.LoadWeights(Path.Combine(_start.StorageRoot, folder), _model);
+            // The same rules as for the corpus: inside the storage root, links included.
+            var weights = CorpusFiles.ResolveOne(_start.StorageRoot, $"{folder}/{ModelFolder.WeightsName}", "initializeFrom");
+            ModelFolder.LoadWeightsFile(weights, _model);
         }
     }
 }

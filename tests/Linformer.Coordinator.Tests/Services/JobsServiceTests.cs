@@ -188,6 +188,14 @@ public sealed class JobsServiceTests : IAsyncLifetime
         Encoding.UTF8.GetString(files["sub/config.json"]).ShouldBe("{}");
         await Refused.With(StatusCode.NotFound, () => ExportAsync(coordinator, "gone-aaaaa"));
         (await Refused.With(StatusCode.FailedPrecondition, () => ExportAsync(coordinator, "bad-aaaaa"))).Status.Detail.ShouldContain("failed");
+
+        // Nothing is sent from behind a link on the way, either.
+        using var outside = new TemporaryFolder();
+        Directory.Move(folder.File("models"), outside.File("models"));
+        Directory.CreateSymbolicLink(folder.File("models"), outside.File("models"));
+        var refusal = (await Refused.With(StatusCode.FailedPrecondition, () => ExportAsync(coordinator, "done-aaaaa"))).Status.Detail;
+        refusal.ShouldContain("symbolic link that leads out of the storage root");
+        refusal.ShouldNotContain(outside.Path);
     }
 
     private static async Task<Dictionary<string, byte[]>> ExportAsync(TestCoordinator coordinator, string job)

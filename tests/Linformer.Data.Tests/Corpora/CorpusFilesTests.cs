@@ -37,7 +37,7 @@ public sealed class CorpusFilesTests : IDisposable
     {
         _root.Write(name, "1234");
         CorpusFiles.Resolve(_root.Path, [name]).ShouldHaveSingleItem()
-            .ShouldBe(new CorpusFile(name, _root.At(name), 4, format, compressed));
+            .ShouldBe(new CorpusFile(name, _root.At(name), 4, format, compressed, _root.Path));
     }
 
     [Theory]
@@ -84,6 +84,19 @@ public sealed class CorpusFilesTests : IDisposable
 
         Should.Throw<BadDataException>(() => CorpusFiles.ResolveOne(_root.Path, "out.txt", "corpus.tokenizer.file")).Message.ShouldContain("leads out");
         Should.Throw<BadDataException>(() => CorpusFiles.ResolveOne(_root.Path, "../a.txt", "corpus.tokenizer.file")).Message.ShouldContain("corpus.tokenizer.file");
+    }
+
+    [Fact]
+    public void A_corpus_that_moves_behind_a_link_out_after_the_check_is_not_read()
+    {
+        using var outside = new TestFolder();
+        outside.Write("a.txt", "text");
+        _root.Write("texts/a.txt", "text");
+        var file = CorpusFiles.Resolve(_root.Path, ["texts/*.txt"]).ShouldHaveSingleItem();
+        Directory.Delete(_root.At("texts"), recursive: true);
+        Directory.CreateSymbolicLink(_root.At("texts"), outside.Path);
+        Should.Throw<BadDataException>(() => CorpusReader.Read(file, separator: null).Count())
+            .Message.ShouldBe($"texts/a.txt: a symbolic link leads out of the storage root {_root.Path}, to {outside.At("a.txt")}.");
     }
 
     [Fact]

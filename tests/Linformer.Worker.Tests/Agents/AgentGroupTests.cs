@@ -216,6 +216,38 @@ public sealed class AgentGroupTests : AgentFixture
     }
 
     [Theory]
+    [InlineData("jobs", ".")]
+    [InlineData("jobs/brown-abcde", ".")]
+    [InlineData("jobs/brown-abcde/logs", ".")]
+    [InlineData("jobs/brown-abcde/logs/m0001.log", "secret")]
+    [InlineData("jobs/brown-abcde/checkpoints", ".")]
+    [InlineData("models", ".")]
+    [InlineData("cache/corpora", ".")]
+    public async Task ALinkOutOfTheStorageRootIsNotFollowed(string link, string target)
+    {
+        var outside = Directory.CreateTempSubdirectory("linformer-outside-");
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(outside.FullName, "secret"), "secret");
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(Folder, link))!);
+            File.CreateSymbolicLink(Path.Combine(Folder, link), Path.Combine(outside.FullName, target));
+            Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(1)));
+            Start(Options("train"));
+
+            var member = (await Coordinator.WaitForMembersAsync(Name, 1, member => member.Phase == V1.MemberPhase.Ended))[0];
+
+            member.Failure.Permanent.ShouldBeTrue();
+            member.Failure.Reason.ShouldContain($"a symbolic link leads out of the storage root {Folder}, to {outside.FullName}");
+            Directory.GetFileSystemEntries(outside.FullName).ShouldHaveSingleItem();
+            (await File.ReadAllTextAsync(Path.Combine(outside.FullName, "secret"))).ShouldBe("secret");
+        }
+        finally
+        {
+            outside.Delete(recursive: true);
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(ImpossibleGenerations))]
     public async Task AGenerationThatIsNotPossibleEndsItsMembers(string field, string value, string reason)
     {

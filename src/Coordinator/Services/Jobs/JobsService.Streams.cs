@@ -69,7 +69,7 @@ internal sealed partial class JobsService
         var view = await reader.ViewAsync(jobId, stop.Token);
         if (view.Phase != JobPhase.Succeeded)
             throw Refusal.Precondition($"Job {jobId} is {view.Phase.ToString().ToLowerInvariant()}; only a job that has succeeded has a model to export.");
-        await ModelExport.SendAsync(jobId, Path.Combine(options.DataFolder, JobFolders.Model(jobId)), responseStream, stop.Token);
+        await ModelExport.SendAsync(jobId, options.DataFolder, JobFolders.Model(jobId), responseStream, stop.Token);
     }
 
     private async Task FollowLogsAsync(

@@ -1,11 +1,15 @@
 using Google.Protobuf;
 using Grpc.Core;
 using Linformer.Coordinator.Services.Guard;
+using Linformer.Model.Files;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Services.Jobs;
 
-/// <summary>Sends the files of a folder. Links are not followed: nothing outside the folder is ever read.</summary>
+/// <summary>
+/// Sends the files of a folder. Links in it are not followed, and those on the way to it must stay inside the storage root: nothing
+/// outside is ever read, also when a link takes a file's place meanwhile.
+/// </summary>
 internal static class ModelExport
 {
     private const int ChunkBytes = 256 << 10;
@@ -20,24 +24,33 @@ internal static class ModelExport
 
     /// <summary>Sends every file, in the order of their paths.</summary>
     /// <param name="jobId">For messages.</param>
-    /// <param name="folder">The folder.</param>
+    /// <param name="root">The storage root.</param>
+    /// <param name="relative">The folder, relative to the root.</param>
     /// <param name="stream">Where to.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="RpcException">The folder is gone, or a file cannot be read as it was.</exception>
     public static async Task SendAsync(
-        string jobId, string folder, IServerStreamWriter<Proto.FileChunk> stream, CancellationToken cancellationToken)
+        string jobId, string root, string relative, IServerStreamWriter<Proto.FileChunk> stream, CancellationToken cancellationToken)
     {
-        var info = new DirectoryInfo(folder);
+        var info = new DirectoryInfo(Path.Combine(root, relative));
         if (!info.Exists || info.LinkTarget is not null)
             throw Refusal.NotFound($"The model of job {jobId} is not on the storage any more.");
+        var folder = info.FullName;
         try
         {
+            folder = ConfinedPath.Resolve(root, relative);
+            info = new DirectoryInfo(folder);
             var files = info.EnumerateFiles("*", AllFiles).Take(MaxFiles + 1)
                 .Select(file => Path.GetRelativePath(folder, file.FullName)).Order(StringComparer.Ordinal).ToList();
             if (files.Count > MaxFiles)
                 throw Refusal.Precondition($"The model's folder of job {jobId} has more than {MaxFiles:#,0} files.");
             foreach (var file in files)
                 await SendFileAsync(jobId, folder, file, stream, cancellationToken);
+        }
+        catch (PathEscapeException)
+        {
+            // Where the link leads is none of the caller's business.
+            throw Refusal.Precondition($"The model of job {jobId} lies behind a symbolic link that leads out of the storage root, so it is not sent.");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -49,7 +62,7 @@ internal static class ModelExport
         string jobId, string folder, string file, IServerStreamWriter<Proto.FileChunk> stream, CancellationToken cancellationToken)
     {
         await using var source = new FileStream(
-            Path.Combine(folder, file), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0, useAsync: true);
+            ConfinedPath.OpenRead(folder, Path.Combine(folder, file), file, FileOptions.Asynchronous), FileAccess.Read, bufferSize: 0, isAsync: true);
         var size = source.Length;
         var buffer = new byte[(int)Math.Min(size, ChunkBytes)];
         var sent = 0L;
