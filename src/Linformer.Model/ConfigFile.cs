@@ -87,8 +87,9 @@ public static class ConfigFile
             config.Validate();
             return config;
         }
-        catch (Exception e) when (e is JsonException or ArgumentException)
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
+            // InvalidOperationException: an escape such as \ud800 that is no character.
             throw new ModelFormatException($"{path}: {e.Message}", e);
         }
     }
