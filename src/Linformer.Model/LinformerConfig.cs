@@ -78,6 +78,24 @@ public sealed record LinformerConfig
     /// <summary>Width of one head, d = hidden / heads.</summary>
     public int HeadSize => Hidden / Heads;
 
+    /// <summary>The elements of the encoder's matrices: nearly all parameters of a model, and never more than they are.</summary>
+    public Int128 MatrixElements
+    {
+        get
+        {
+            Int128 projection = (Int128)ProjectedLength * SequenceLength;
+            var projections = Attention == AttentionKind.Full ? 0 : Sharing switch
+            {
+                ProjectionSharing.Layerwise => projection,
+                ProjectionSharing.KeyValue => projection * Layers,
+                ProjectionSharing.Headwise => projection * Layers * 2,
+                _ => projection * Layers * 2 * Heads,
+            };
+            var layer = (4 * (Int128)Hidden * Hidden) + (2 * (Int128)Hidden * FeedForward);
+            return (((Int128)VocabularySize + SequenceLength) * Hidden) + (layer * Layers) + projections;
+        }
+    }
+
     /// <summary>The preset of that name, for a vocabulary of the given size.</summary>
     /// <param name="name">linformer-tiny, linformer-small, linformer-base (RoBERTa-base's size) or linformer-large.</param>
     /// <param name="vocabularySize">Tokens in the vocabulary.</param>

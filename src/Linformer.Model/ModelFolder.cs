@@ -76,6 +76,7 @@ public static class ModelFolder
     public static MaskedLanguageModel Load(string folder, Placement? placement = null)
     {
         var config = LoadConfig(folder);
+        CheckSize(folder, config);
         var model = new MaskedLanguageModel(config, placement);
         try
         {
@@ -116,6 +117,17 @@ public static class ModelFolder
         foreach (var (name, parameter) in parameters)
         {
             Weights.ReadInto(file, name, parameter);
+        }
+    }
+
+    // Before memory is taken for a model that the file cannot fill.
+    private static void CheckSize(string folder, LinformerConfig config)
+    {
+        using var file = SafeTensorsFile.Open(Path.Combine(folder, WeightsName));
+        var elements = file.Tensors.Sum(tensor => tensor.ByteLength / tensor.Type.Size());
+        if (config.MatrixElements > elements)
+        {
+            throw new ModelFormatException($"{file.Path}: holds {elements} numbers, and the model that {ConfigFile.Name} describes has at least {config.MatrixElements}.");
         }
     }
 

@@ -51,6 +51,8 @@ public sealed class ModelFolderTests : IDisposable
     [InlineData("\"hidden_size\": 24,", "", "hidden_size is missing")]
     [InlineData("\"sharing\": \"layerwise\"", "\"sharing\": \"all\"", "allowed are none, headwise, key-value, layerwise")]
     [InlineData("\"model_type\": \"linformer\"", "\"model_type\": \"bert\"", "model_type is 'bert'")]
+    [InlineData("\"model_type\": \"linformer\"", "\"model_type\": \"\\ud800\"", "config.json")]
+    [InlineData("\"hidden_size\": 24", "\"hidden_siz\\ud800\": 24", "config.json")]
     [InlineData("{", "[", "config.json")]
     [InlineData("\"num_attention_heads\": 3", "\"num_attention_heads\": 3, \"num_attention_heads\": 3", "config.json")]
     public void A_bad_config_names_file_field_and_value(string text, string replacement, string expected)
@@ -64,6 +66,34 @@ public sealed class ModelFolderTests : IDisposable
 
         message.ShouldContain(expected);
         message.ShouldContain("config.json");
+    }
+
+    [Theory]
+    [InlineData("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 2147483647")]
+    [InlineData("\"intermediate_size\": 40", "\"intermediate_size\": 2147483647")]
+    [InlineData("\"max_position_embeddings\": 16", "\"max_position_embeddings\": 2147483647")]
+    [InlineData("\"vocab_size\": 37", "\"vocab_size\": 2147483647")]
+    public void A_model_that_its_weights_cannot_fill_takes_no_memory(string text, string replacement)
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config());
+        ModelFolder.Save(_folder.File("model"), model);
+        var path = _folder.File("model/config.json");
+        File.WriteAllText(path, File.ReadAllText(path).Replace(text, replacement, StringComparison.Ordinal));
+
+        Should.Throw<ModelFormatException>(() => ModelFolder.Load(_folder.File("model"))).Message.ShouldContain("and the model that config.json describes has at least");
+    }
+
+    [Theory]
+    [InlineData(ProjectionSharing.None, AttentionKind.Linear)]
+    [InlineData(ProjectionSharing.Headwise, AttentionKind.Linear)]
+    [InlineData(ProjectionSharing.KeyValue, AttentionKind.Linear)]
+    [InlineData(ProjectionSharing.Layerwise, AttentionKind.Linear)]
+    [InlineData(ProjectionSharing.Layerwise, AttentionKind.Full)]
+    public void The_elements_of_matrices_are_those_of_the_encoder(ProjectionSharing sharing, AttentionKind attention)
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config(sharing, attention: attention));
+        var matrices = model.Encoder.named_parameters().Where(p => p.parameter.dim() >= 2).Sum(p => p.parameter.numel());
+        ((long)model.Config.MatrixElements).ShouldBe(matrices);
     }
 
     [Fact]
