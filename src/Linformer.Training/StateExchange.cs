@@ -47,9 +47,9 @@ public static class StateExchange
     public static IReadOnlyList<long[]> GatherNumbers(IProcessGroup group, params long[] mine)
     {
         using var scope = NewDisposeScope();
-        var all = zeros([group.WorldSize * mine.Length], dtype: ScalarType.Int64);
-        group.AllGather(tensor(mine), all).Wait();
-        return [.. all.data<long>().ToArray().Chunk(mine.Length)];
+        var all = zeros([group.WorldSize * mine.Length], dtype: ScalarType.Int64, device: group.Device);
+        group.AllGather(tensor(mine, device: group.Device), all).Wait();
+        return [.. all.cpu().data<long>().ToArray().Chunk(mine.Length)];
     }
 
     /// <summary>
@@ -150,7 +150,7 @@ public static class StateExchange
         Finish(before, passes ? null : hash);
         return hash.GetHashAndReset();
 
-        Tensor NewChunk() => empty([chunkLength], dtype: buffers[0].dtype);
+        Tensor NewChunk() => empty([chunkLength], dtype: buffers[0].dtype, device: buffers[0].device);
     }
 
     private static void Finish((Tensor Chunk, IWork Work)? sent, IncrementalHash? hash)
@@ -163,7 +163,8 @@ public static class StateExchange
         work.Wait();
         using (chunk)
         {
-            using var held = TensorBuffer.Of(chunk, nameof(chunk));
+            using var onCpu = chunk.cpu();
+            using var held = TensorBuffer.OnCpu(onCpu, nameof(chunk));
             hash?.AppendData(held.AsBytes());
         }
     }
@@ -171,9 +172,9 @@ public static class StateExchange
     private static void CheckAllRight(IProcessGroup group, int root, byte[] hash, bool mustMatch)
     {
         var roots = BroadcastBytes(group, root, hash);
-        using var right = tensor(new[] { !mustMatch || hash.AsSpan().SequenceEqual(roots) ? 1 : 0 });
+        using var right = tensor(new[] { !mustMatch || hash.AsSpan().SequenceEqual(roots) ? 1 : 0 }, device: group.Device);
         group.AllReduce(right, ReduceOperation.Min).Wait();
-        if (right.data<int>()[0] == 0)
+        if (right.item<int>() == 0)
         {
             throw new StateExchangeException($"found that the state which arrived is not the one that rank {root} sent");
         }
@@ -181,9 +182,9 @@ public static class StateExchange
 
     private static byte[] BroadcastBytes(IProcessGroup group, int root, byte[] mine)
     {
-        using var length = tensor(new[] { (long)mine.Length });
+        using var length = tensor(new[] { (long)mine.Length }, device: group.Device);
         group.Broadcast(length, root).Wait();
-        var bytes = length.data<long>()[0];
+        var bytes = length.item<long>();
         if (bytes is < 0 or > MaximumHeaderBytes)
         {
             throw new StateExchangeException($"was told by rank {root} that {bytes} bytes would come; allowed are {MaximumHeaderBytes}");
@@ -192,10 +193,11 @@ public static class StateExchange
         // Collectives have no bytes: eight travel as one number.
         var numbers = new long[(bytes + 7) / 8];
         Buffer.BlockCopy(mine, 0, numbers, 0, group.Rank == root ? mine.Length : 0);
-        using var content = tensor(numbers);
+        using var content = tensor(numbers, device: group.Device);
         group.Broadcast(content, root).Wait();
         var result = new byte[bytes];
-        Buffer.BlockCopy(content.data<long>().ToArray(), 0, result, 0, result.Length);
+        using var onCpu = content.cpu();
+        Buffer.BlockCopy(onCpu.data<long>().ToArray(), 0, result, 0, result.Length);
         return result;
     }
 

@@ -1,6 +1,7 @@
 using Linformer.Data;
 using Linformer.Training.Optimizers;
 using Linformer.Training.ProcessGroups;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Linformer.Training;
@@ -153,7 +154,7 @@ public sealed class Trainer : IDisposable
         Tensor sums;
         try
         {
-            sums = tensor(HeldOutSums(group));
+            sums = tensor(HeldOutSums(group), device: group.Device);
         }
         finally
         {
@@ -239,7 +240,13 @@ public sealed class Trainer : IDisposable
     private void SeedDropout(int microBatch)
     {
         var random = Model.CounterRandom.For(_options.Seed, "dropout").Derive((ulong)Step);
-        using var generator = manual_seed((long)(random.UInt64At((ulong)microBatch) >> 1));
+        var seed = (long)(random.UInt64At((ulong)microBatch) >> 1);
+        using var generator = manual_seed(seed);
+        if (Parameters.Values.device_type == DeviceType.CUDA)
+        {
+            // The generator of the CPU is another one.
+            cuda.manual_seed(seed);
+        }
     }
 
     private void SetTrailer(params ReadOnlySpan<float> sums)

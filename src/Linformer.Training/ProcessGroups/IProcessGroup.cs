@@ -8,10 +8,10 @@ public enum ReduceOperation
     /// <summary>Their sum.</summary>
     Sum = 0,
 
-    /// <summary>The smallest; NaN if any is NaN.</summary>
+    /// <summary>The smallest; NaN if any is NaN, but over NCCL then either of the two.</summary>
     Min = 1,
 
-    /// <summary>The largest; NaN if any is NaN.</summary>
+    /// <summary>The largest; NaN if any is NaN, but over NCCL then either of the two.</summary>
     Max = 2,
 }
 
@@ -23,10 +23,10 @@ public enum ReduceOperation
 /// ranks, and run beside the caller until <see cref="IWork.Wait"/>. Call them from one thread. A
 /// tensor that is in a collective must not be read or written before its work is completed; it is
 /// kept alive until then.</para>
-/// <para>Tensors are contiguous, on the CPU, of type float32, float64, int32 or int64; others are an
-/// <see cref="ArgumentException"/>.</para>
-/// <para>For one world size the result of a reduction has the same bits on all ranks and in every
-/// run.</para>
+/// <para>Tensors are contiguous, on <see cref="Device"/>, of type float32, float64, int32 or int64, over NCCL also
+/// bfloat16; others are an <see cref="ArgumentException"/>.</para>
+/// <para>For one world size the result of a reduction has the same bits on all ranks. Over Gloo it has the same in every
+/// run; NCCL promises that only as long as it chooses the same algorithm.</para>
 /// <para>After a failure or <see cref="Abort"/> the group is of no more use: every later call throws
 /// at once. Dispose it and make the next generation's.</para>
 /// </remarks>
@@ -41,8 +41,11 @@ public interface IProcessGroup : IDisposable
     /// <summary>The number of ranks.</summary>
     int WorldSize { get; }
 
-    /// <summary>The name of what moves the bytes: <c>gloo</c>, <c>single</c>.</summary>
+    /// <summary>The name of what moves the bytes: <c>gloo</c>, <c>nccl</c>, <c>single</c>.</summary>
     string Backend { get; }
+
+    /// <summary>Where the tensors of its collectives live.</summary>
+    torch.Device Device => torch.CPU;
 
     /// <summary>Combines the buffers of all ranks, in place: each gets the result.</summary>
     /// <param name="buffer">Of the same size and type on all ranks.</param>

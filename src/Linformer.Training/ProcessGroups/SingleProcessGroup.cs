@@ -4,7 +4,8 @@ namespace Linformer.Training.ProcessGroups;
 
 /// <summary>A process group of one rank: nothing is sent, every operation is an identity.</summary>
 /// <param name="generation">The generation that it belongs to.</param>
-public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
+/// <param name="device">Where its tensors live; null for the CPU.</param>
+public sealed class SingleProcessGroup(long generation = 0, torch.Device? device = null) : IProcessGroup
 {
     private Exception? _reason;
     private volatile bool _aborted;
@@ -23,6 +24,9 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
     public string Backend => "single";
 
     /// <inheritdoc/>
+    public torch.Device Device { get; } = device ?? torch.CPU;
+
+    /// <inheritdoc/>
     public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum)
     {
         using var checkedBuffer = TensorBuffer.Of(buffer, nameof(buffer));
@@ -37,7 +41,7 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
         using var part = TensorBuffer.Of(output, nameof(output));
         TensorBuffer.CheckParts(whole, part, parts: 1, nameof(input), nameof(output));
         var work = Done("reduce-scatter", whole);
-        whole.CopyTo(part);
+        Copy(input, output);
         return work;
     }
 
@@ -48,7 +52,7 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
         using var whole = TensorBuffer.Of(output, nameof(output));
         TensorBuffer.CheckParts(whole, part, parts: 1, nameof(output), nameof(input));
         var work = Done("all-gather", whole);
-        part.CopyTo(whole);
+        Copy(input, output);
         return work;
     }
 
@@ -76,6 +80,14 @@ public sealed class SingleProcessGroup(long generation = 0) : IProcessGroup
 
     /// <inheritdoc/>
     public void Dispose() => _disposed = true;
+
+    private static void Copy(torch.Tensor from, torch.Tensor to)
+    {
+        using var noGrad = torch.no_grad();
+        using var source = from.view(-1);
+        using var destination = to.view(-1);
+        destination.copy_(source);
+    }
 
     private CompletedWork Done(string name, TensorBuffer? buffer)
     {

@@ -2,13 +2,14 @@ using TorchSharp;
 
 namespace Linformer.Training.ProcessGroups;
 
-/// <summary>The element types of a collective; the values are those of the native library.</summary>
+/// <summary>The element types of a collective; the values are those of native/linformer_native.h, which lacks the last.</summary>
 internal enum ElementType
 {
     Float32 = 0,
     Float64 = 1,
     Int32 = 2,
     Int64 = 3,
+    BFloat16 = 4,
 }
 
 /// <summary>The memory of a tensor, kept alive until it is disposed, whatever becomes of the tensor.</summary>
@@ -32,13 +33,13 @@ internal sealed class TensorBuffer : IDisposable
     /// <summary>The number of elements.</summary>
     public long Count { get; }
 
-    public int ElementSize => Type is ElementType.Float32 or ElementType.Int32 ? 4 : 8;
+    public int ElementSize => SizeOf(Type);
 
     public long Bytes => Count * ElementSize;
 
-    /// <summary>Takes hold of a tensor's memory.</summary>
+    /// <summary>Takes hold of the memory of a tensor on the CPU, of a type that Gloo knows.</summary>
     /// <exception cref="ArgumentException">Its layout, device or type is not supported.</exception>
-    public static TensorBuffer Of(torch.Tensor tensor, string name)
+    public static TensorBuffer OnCpu(torch.Tensor tensor, string name)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.device_type != DeviceType.CPU)
@@ -46,21 +47,35 @@ internal sealed class TensorBuffer : IDisposable
             throw new ArgumentException($"{name} is on {tensor.device_type}; only the CPU is supported", name);
         }
 
+        return tensor.dtype == torch.ScalarType.BFloat16
+            ? throw new ArgumentException($"{name} is of type {tensor.dtype}; allowed are Float32, Float64, Int32 and Int64", name)
+            : Of(tensor, name);
+    }
+
+    /// <summary>Takes hold of the memory of a tensor, wherever it is.</summary>
+    /// <exception cref="ArgumentException">Its layout or type is not supported.</exception>
+    public static TensorBuffer Of(torch.Tensor tensor, string name)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (!tensor.is_contiguous())
         {
             throw new ArgumentException(
                 $"{name} of shape [{string.Join(", ", tensor.shape)}] is not contiguous; make it so first", name);
         }
 
-        return tensor.dtype switch
+        ElementType? type = tensor.dtype switch
         {
-            torch.ScalarType.Float32 => Of<float>(tensor, ElementType.Float32),
-            torch.ScalarType.Float64 => Of<double>(tensor, ElementType.Float64),
-            torch.ScalarType.Int32 => Of<int>(tensor, ElementType.Int32),
-            torch.ScalarType.Int64 => Of<long>(tensor, ElementType.Int64),
-            _ => throw new ArgumentException(
-                $"{name} is of type {tensor.dtype}; allowed are Float32, Float64, Int32 and Int64", name),
+            torch.ScalarType.Float32 => ElementType.Float32,
+            torch.ScalarType.Float64 => ElementType.Float64,
+            torch.ScalarType.Int32 => ElementType.Int32,
+            torch.ScalarType.Int64 => ElementType.Int64,
+            torch.ScalarType.BFloat16 => ElementType.BFloat16,
+            _ => null,
         };
+        return type is { } known
+            ? Of(tensor, known)
+            : throw new ArgumentException(
+                $"{name} is of type {tensor.dtype}; allowed are Float32, Float64, Int32 and Int64", name);
     }
 
     /// <summary>Checks that one tensor has the same type as the other and so many times its elements.</summary>
@@ -80,22 +95,28 @@ internal sealed class TensorBuffer : IDisposable
         }
     }
 
-    /// <summary>Copies all elements to a buffer of the same size, which may be this one.</summary>
-    public unsafe void CopyTo(TensorBuffer other)
-        => Buffer.MemoryCopy((void*)Pointer, (void*)other.Pointer, other.Bytes, Bytes);
-
-    /// <summary>All bytes, as long as this is not disposed.</summary>
+    /// <summary>All bytes of a buffer on the CPU, as long as this is not disposed.</summary>
     public unsafe ReadOnlySpan<byte> AsBytes() => new((void*)Pointer, checked((int)Bytes));
 
     public void Dispose() => _alias.Dispose();
 
-    private static unsafe TensorBuffer Of<T>(torch.Tensor tensor, ElementType type)
-        where T : unmanaged
+    private static TensorBuffer Of(torch.Tensor tensor, ElementType type)
     {
-        // Reading the storage makes another tensor object, which would else live until the finalizer runs.
+        // A storage is only given for a few types, bfloat16 not among them; bytes over the same memory are one of them.
+        // Reading it makes another tensor object, which would else live until the finalizer runs.
         using var scope = torch.NewDisposeScope();
-        var storage = tensor.storage<T>();
-        var pointer = storage.data_ptr() + ((nint)tensor.storage_offset() * sizeof(T));
+        using var noGrad = torch.no_grad();
+        var bytes = torch.empty([0], dtype: torch.ScalarType.Byte, device: tensor.device);
+        bytes.set_(tensor);
+        var first = bytes.storage<byte>().data_ptr();
+        var pointer = first + ((nint)tensor.storage_offset() * SizeOf(type));
         return new TensorBuffer(tensor.alias().DetachFromDisposeScope(), pointer, type, tensor.numel());
     }
+
+    private static int SizeOf(ElementType type) => type switch
+    {
+        ElementType.BFloat16 => 2,
+        ElementType.Float32 or ElementType.Int32 => 4,
+        _ => 8,
+    };
 }

@@ -108,10 +108,11 @@ public sealed class MaskedLanguageTask : ITrainingTask
             return new MicroBatchLoss(null, 0, seen);
         }
 
-        var inputIds = tensor(ids, [count, n]);                                         // [batch, n]
-        var attentionMask = seen < ids.Length ? tensor(keep, [count, n]) : null;        // [batch, n]
-        var logits = _model.LogitsAt(inputIds, attentionMask, tensor(positions.ToArray())); // [predicted, vocabulary]
-        var loss = nn.functional.cross_entropy(logits, tensor(targets.ToArray()), reduction: nn.Reduction.Sum);
+        var device = _model.Encoder.TokenEmbeddings.device;
+        var inputIds = tensor(ids, [count, n], device: device);                                         // [batch, n]
+        var attentionMask = seen < ids.Length ? tensor(keep, [count, n], device: device) : null;        // [batch, n]
+        var logits = _model.LogitsAt(inputIds, attentionMask, tensor(positions.ToArray(), device: device)); // [predicted, vocabulary]
+        var loss = nn.functional.cross_entropy(logits, tensor(targets.ToArray(), device: device), reduction: nn.Reduction.Sum);
         return new MicroBatchLoss(loss, positions.Count, seen);
     }
 }
