@@ -14,7 +14,12 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
     /// <inheritdoc/>
     public Task<RecordedSubmission> RecordSubmissionAsync(
         string idempotencyKey, string fileSha256, JobSubmission submission, CancellationToken cancellationToken) =>
-        database.WriteAsync(session => Record(session, idempotencyKey, fileSha256, submission), cancellationToken);
+        RecordSubmissionAsync(idempotencyKey, fileSha256, submission, int.MaxValue, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<RecordedSubmission> RecordSubmissionAsync(
+        string idempotencyKey, string fileSha256, JobSubmission submission, int unfinishedJobs, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => Record(session, idempotencyKey, fileSha256, submission, unfinishedJobs), cancellationToken);
 
     /// <inheritdoc/>
     public Task SaveAsync(JobView view, CancellationToken cancellationToken)
@@ -63,7 +68,7 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
         database.ReadAsync<IReadOnlyList<JobSubmission>>(
             session => session.All(Columns + "WHERE ended = 0 ORDER BY ordinal", Submission), cancellationToken);
 
-    private static RecordedSubmission Record(Session session, string key, string sha256, JobSubmission submission)
+    private static RecordedSubmission Record(Session session, string key, string sha256, JobSubmission submission, int unfinishedJobs)
     {
         var before = session.First(
             "SELECT ordinal, job_id, name, job_json, submitter, submitted_at, file_sha256 FROM jobs WHERE idempotency_key = $1",
@@ -74,10 +79,11 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
             return before.Sha256 == sha256
                 ? new RecordedSubmission(recorded, Existed: true)
                 : throw new IdempotencyConflictException(
-                    $"The idempotency key '{key}' was used for another job file, which became job {recorded.JobId}. A new submission needs a new key.");
+                    $"The idempotency key '{key[(key.IndexOf('/') + 1)..]}' was used for another job file, which became job {recorded.JobId}. A new submission needs a new key.");
         }
         if (session.First("SELECT 1 FROM jobs WHERE job_id = $1", _ => true, submission.JobId))
             throw new JobIdTakenException($"There is a job '{submission.JobId}' already.");
+        CheckCount(session, submission.Submitter, unfinishedJobs);
         session.Execute(
             """
             INSERT INTO jobs (job_id, name, idempotency_key, file_sha256, job_json, submitter, submitted_at, phase, ended, revision)
@@ -86,6 +92,16 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
             submission.JobId, submission.Name, key, sha256, submission.JobJson, submission.Submitter,
             submission.SubmittedAt.ToColumn(), (int)JobPhase.Queued);
         return new RecordedSubmission(submission, Existed: false);
+    }
+
+    // The one thread that writes counts and adds, so submissions at the same time cannot exceed it together.
+    private static void CheckCount(Session session, string submitter, int allowed)
+    {
+        if (allowed == int.MaxValue)
+            return;
+        var unfinished = session.First("SELECT count(*) FROM jobs WHERE submitter = $1 AND ended = 0", row => row.GetInt64(0), submitter);
+        if (unfinished >= allowed)
+            throw new TooManyJobsException($"{submitter} has {unfinished:#,0} jobs that have not ended; one user may have {allowed:#,0}. Wait for one to end, or cancel one.");
     }
 
     private static JobSubmission Submission(DbDataReader row) =>

@@ -32,7 +32,19 @@ public interface IJobStore
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="IdempotencyConflictException">The key was used for another job file.</exception>
     Task<RecordedSubmission> RecordSubmissionAsync(
-        string idempotencyKey, string fileSha256, JobSubmission submission, CancellationToken cancellationToken);
+        string idempotencyKey, string fileSha256, JobSubmission submission, CancellationToken cancellationToken) =>
+        RecordSubmissionAsync(idempotencyKey, fileSha256, submission, int.MaxValue, cancellationToken);
+
+    /// <summary>Records a submission under its idempotency key, unless its submitter has too many jobs, or finds the one recorded before.</summary>
+    /// <param name="idempotencyKey">The client's key; what comes before a <c>/</c> in it keeps apart the keys of users.</param>
+    /// <param name="fileSha256">SHA-256 of the job file as it was sent.</param>
+    /// <param name="submission">The job.</param>
+    /// <param name="unfinishedJobs">The most jobs of its submitter that have not ended, this one included.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="IdempotencyConflictException">The key was used for another job file.</exception>
+    /// <exception cref="TooManyJobsException">The submitter has so many already.</exception>
+    Task<RecordedSubmission> RecordSubmissionAsync(
+        string idempotencyKey, string fileSha256, JobSubmission submission, int unfinishedJobs, CancellationToken cancellationToken);
 
     /// <summary>Brings a job's row up to its grain's state; a row of a higher revision stays.</summary>
     Task SaveAsync(JobView view, CancellationToken cancellationToken);
@@ -53,6 +65,17 @@ public sealed class IdempotencyConflictException : Exception
     /// <summary>Makes the exception.</summary>
     /// <param name="message">For the client.</param>
     public IdempotencyConflictException(string message)
+        : base(message)
+    {
+    }
+}
+
+/// <summary>A submitter who has as many unfinished jobs as one may have.</summary>
+public sealed class TooManyJobsException : Exception
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="message">For the client.</param>
+    public TooManyJobsException(string message)
         : base(message)
     {
     }

@@ -105,6 +105,37 @@ internal static class PostgresSchema
             ordinal BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             corpus_id TEXT COLLATE "C" NOT NULL UNIQUE);
         """,
+        """
+        CREATE TABLE tokens (
+            token_id TEXT COLLATE "C" PRIMARY KEY,
+            hash TEXT NOT NULL,
+            user_name TEXT COLLATE "C" NOT NULL,
+            role INTEGER NOT NULL,
+            note TEXT NOT NULL,
+            created_by TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            expires_at BIGINT NOT NULL,
+            revoked_at BIGINT);
+
+        CREATE TABLE audit (
+            sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            at BIGINT NOT NULL,
+            user_name TEXT COLLATE "C" NOT NULL,
+            role TEXT NOT NULL,
+            token_id TEXT NOT NULL,
+            peer TEXT NOT NULL,
+            method TEXT NOT NULL,
+            target TEXT NOT NULL,
+            outcome TEXT NOT NULL);
+        CREATE INDEX audit_by_user ON audit (user_name, sequence);
+        CREATE FUNCTION audit_is_not_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'the audit log is neither changed nor deleted';
+        END $$;
+        CREATE TRIGGER audit_is_not_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_is_not_changed();
+
+        CREATE INDEX jobs_unfinished_by_submitter ON jobs (submitter) WHERE ended = 0;
+        """,
     ];
 
     /// <summary>

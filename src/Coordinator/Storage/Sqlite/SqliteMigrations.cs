@@ -129,6 +129,34 @@ internal static class SqliteMigrations
         CREATE INDEX logs_by_job ON logs (job_id);
         CREATE INDEX logs_by_rank ON logs (job_id, rank);
         """,
+        """
+        CREATE TABLE tokens (
+            token_id TEXT PRIMARY KEY,
+            hash TEXT NOT NULL,
+            user_name TEXT NOT NULL,
+            role INTEGER NOT NULL,
+            note TEXT NOT NULL,
+            created_by TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            revoked_at INTEGER) WITHOUT ROWID;
+
+        CREATE TABLE audit (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            user_name TEXT NOT NULL,
+            role TEXT NOT NULL,
+            token_id TEXT NOT NULL,
+            peer TEXT NOT NULL,
+            method TEXT NOT NULL,
+            target TEXT NOT NULL,
+            outcome TEXT NOT NULL);
+        CREATE INDEX audit_by_user ON audit (user_name, sequence);
+        CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is not changed'); END;
+        CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is not deleted'); END;
+
+        CREATE INDEX jobs_unfinished_by_submitter ON jobs (submitter) WHERE ended = 0;
+        """,
     ];
 
     /// <summary>The version that this program writes.</summary>
