@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.ExceptionServices;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Storage;
@@ -22,13 +23,13 @@ public sealed class CoordinatorHost : IAsyncDisposable
     private readonly ILogger _logger;
     private int _disposed;
 
-    private CoordinatorHost(WebApplication app, CoordinatorDatabase database, CoordinatorTokens tokens, ILogger logger)
+    private CoordinatorHost(WebApplication app, CoordinatorDatabase database, BootstrapTokens bootstrap, ILogger logger)
     {
         _app = app;
         _database = database;
         _logger = logger;
-        JoinToken = tokens.Join;
-        UserToken = tokens.User;
+        JoinToken = bootstrap.Join.First;
+        UserToken = bootstrap.Admin.First;
         Addresses = [.. app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(address => new Uri(address))];
         _ = StopWhenLostAsync();
     }
@@ -36,10 +37,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <summary>Where gRPC is served, such as <c>https://127.0.0.1:7070</c>, with the real ports; <c>http</c> without a certificate.</summary>
     public IReadOnlyList<Uri> Addresses { get; }
 
-    /// <summary>The token with which workers join.</summary>
+    /// <summary>A token with which workers join: the first of the file.</summary>
     public string JoinToken { get; }
 
-    /// <summary>The token of people who come from other machines.</summary>
+    /// <summary>A token of the user <c>admin</c>, for those who come from other machines: the first of the file.</summary>
     public string UserToken { get; }
 
     /// <summary>This coordinator's epoch.</summary>
@@ -58,6 +59,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
     {
         Check(options);
         var listen = options.Listen.Select(ListenAddress.Parse).ToList();
+        Exposure.Check(options, listen);
         // Before the lease is taken, which would make agents obey a coordinator that cannot serve them.
         ListenAddress.CheckFree(listen);
         logger = CalmLog.Over(logger, TimeProvider.System);
@@ -67,13 +69,16 @@ public sealed class CoordinatorHost : IAsyncDisposable
         try
         {
             Directory.CreateDirectory(options.CoordinatorFolder);
-            var tokens = CoordinatorTokens.LoadOrCreate(options.CoordinatorFolder);
-            app = CoordinatorApp.Build(options, listen, database, tokens, StorageId.LoadOrCreate(options.DataFolder), logger);
+            var bootstrap = BootstrapTokens.Load(options, what => logger.Warning("{What:l}", what));
+            var book = await TokenBook.LoadAsync(new DatabaseTokenStore(database), TimeProvider.System, cancellationToken);
+            app = CoordinatorApp.Build(options, listen, database, bootstrap, book, StorageId.LoadOrCreate(options.DataFolder), logger);
             await app.StartAsync(cancellationToken);
-            var host = new CoordinatorHost(app, database, tokens, logger);
+            var host = new CoordinatorHost(app, database, bootstrap, logger);
             logger.Information(
                 "Coordinator of epoch {Epoch} serves {DataFolder:l} at {Addresses:l}, with the database {Database:l}",
                 database.Epoch, options.DataFolder, string.Join(", ", host.Addresses), database.Name);
+            foreach (var warning in Exposure.Warnings(options, listen))
+                logger.Warning("{Warning:l}", warning);
             return host;
         }
         catch
@@ -150,6 +155,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
             throw new ArgumentException($"Lease is {options.Lease}; twice the heartbeat interval ({2 * options.HeartbeatInterval}) to 1 h are allowed.", nameof(options));
         if (options.DatabaseLease < TimeSpan.FromSeconds(1) || options.DatabaseLease > TimeSpan.FromMinutes(1))
             throw new ArgumentException($"DatabaseLease is {options.DatabaseLease}; 1 s to 1 min are allowed.", nameof(options));
+        if (options.Limits is not { UnfinishedJobs: >= 0, CallsPerSecond: >= 0, CallBurst: >= 0, WrongTokensPerMinute: > 0 })
+            throw new ArgumentException($"{options.Limits}: WrongTokensPerMinute has to be 1 or more, the others 0 or more.", nameof(options));
         foreach (var port in new[] { options.SiloPort, options.GatewayPort })
         {
             if (port is < 0 or > IPEndPoint.MaxPort)

@@ -12,6 +12,9 @@ public sealed record UserLimits
     /// <summary>Calls at once above that, after a quiet time.</summary>
     public int CallBurst { get; init; } = 200;
 
-    /// <summary>Wrong tokens per minute from one address; further calls from there are refused unread until the minute is over.</summary>
+    /// <summary>
+    /// Wrong tokens per minute from one address; further calls from there without a good one are RESOURCE_EXHAUSTED until the minute is
+    /// over. Calls with a good one are served: an address may be that of a gateway, which many share.
+    /// </summary>
     public int WrongTokensPerMinute { get; init; } = 30;
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Scaling;
 using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Services;
@@ -25,7 +26,7 @@ internal static class CoordinatorApp
 {
     /// <summary>The application, not started.</summary>
     public static WebApplication Build(
-        CoordinatorOptions options, IReadOnlyList<ListenAddress> listen, CoordinatorDatabase database, CoordinatorTokens tokens, StorageId storage, ILogger logger)
+        CoordinatorOptions options, IReadOnlyList<ListenAddress> listen, CoordinatorDatabase database, BootstrapTokens bootstrap, TokenBook book, StorageId storage, ILogger logger)
     {
         // Empty: neither files of the current folder nor environment variables of ASP.NET change what is served.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Linformer.Coordinator" });
@@ -40,17 +41,20 @@ internal static class CoordinatorApp
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.StopPatience);
         builder.Services.AddSingleton<IHostLifetime, OwnersLifetime>();
         AddStorage(builder.Services, database, storage);
-        AddServices(builder.Services, options, tokens, logger);
+        AddServices(builder.Services, options, logger);
+        AddAccess(builder.Services, bootstrap, book);
         AddSilo(builder, options);
         builder.Services.AddHostedService<SchedulerPulse>();
         if (options.Scaling is not null)
             builder.Services.AddHostedService<WorkerScaler>();
         var app = builder.Build();
         app.UseRouting();
+        app.Use((http, next) => app.Services.GetRequiredService<AccessGate>().InvokeAsync(http, () => next(http)));
         app.MapGrpcService<JobsService>();
         app.MapGrpcService<CorporaService>();
         app.MapGrpcService<WorkersService>();
         app.MapGrpcService<AgentsService>();
+        app.MapGrpcService<TokensService>();
         return app;
     }
 
@@ -62,13 +66,14 @@ internal static class CoordinatorApp
         services.AddSingleton<IHistoryStore, DatabaseHistoryStore>();
         services.AddSingleton<ITelemetryStore, DatabaseTelemetryStore>();
         services.AddSingleton<IRosterStore, DatabaseRosterStore>();
+        services.AddSingleton<ITokenStore, DatabaseTokenStore>();
+        services.AddSingleton<IAuditStore, DatabaseAuditStore>();
         services.AddGrainStorage(DatabaseGrainStorage.Name, (_, _) => new DatabaseGrainStorage(database));
     }
 
-    private static void AddServices(IServiceCollection services, CoordinatorOptions options, CoordinatorTokens tokens, ILogger logger)
+    private static void AddServices(IServiceCollection services, CoordinatorOptions options, ILogger logger)
     {
         services.AddSingleton(options);
-        services.AddSingleton(tokens);
         services.AddSingleton(logger);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(new ClusterTiming
@@ -89,6 +94,17 @@ internal static class CoordinatorApp
             grpc.MaxReceiveMessageSize = WireLimits.MaxRequestBytes;
             grpc.Interceptors.Add<CallGuard>();
         });
+    }
+
+    private static void AddAccess(IServiceCollection services, BootstrapTokens bootstrap, TokenBook book)
+    {
+        services.AddSingleton(bootstrap);
+        services.AddSingleton(book);
+        services.AddSingleton<Authenticator>();
+        services.AddSingleton<CallRates>();
+        services.AddSingleton<AuditLog>();
+        services.AddHostedService(provider => provider.GetRequiredService<AuditLog>());
+        services.AddSingleton<AccessGate>();
     }
 
     private static void AddSilo(WebApplicationBuilder builder, CoordinatorOptions options)

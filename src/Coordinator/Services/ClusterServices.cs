@@ -1,6 +1,6 @@
 using Grpc.Core;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Services.Guard;
-using Linformer.Coordinator.Services.Jobs;
 using Linformer.Coordinator.Services.Mapping;
 using Linformer.Coordinator.Workers;
 using Proto = Linformer.Protocol.V1;
@@ -26,7 +26,7 @@ internal sealed class WorkersService(ClusterReader cluster, IGrainFactory grains
         var known = await cluster.WorkersAsync(context.CancellationToken);
         if (known.All(worker => worker.Identity.Name != request.Worker))
             throw Unknown(request.Worker, known);
-        var who = People.Name(request.Who);
+        var who = Principal.Of(context).PersonName(request.Who);
         var drained = request.Undo ? "" : request.Why.Length > 0 ? $"{who}: {request.Why}" : who;
         var worker = await grains.GetGrain<IWorkerGrain>(request.Worker).Drain(drained, CancellationToken.None) ?? throw Unknown(request.Worker, known);
         await scheduler.PokeAsync(CancellationToken.None);

@@ -7,7 +7,7 @@ namespace Linformer.Protocol.Security;
 /// <summary>A certificate with its key, from PEM files that are read again when they have changed. For any number of threads.</summary>
 public sealed class CertificateFile
 {
-    private readonly PemFile<SslStreamCertificateContext> _file;
+    private readonly ReloadedFiles<SslStreamCertificateContext> _file;
 
     /// <summary>Reads the files.</summary>
     /// <param name="certificatePath">The certificate in PEM, followed by those of the authorities in between, if any.</param>
@@ -16,7 +16,7 @@ public sealed class CertificateFile
     /// <param name="time">The clock; null for the system's.</param>
     /// <exception cref="CertificateException">They cannot be read, or do not belong together.</exception>
     public CertificateFile(string certificatePath, string keyPath, Action<string>? report = null, TimeProvider? time = null) =>
-        _file = new PemFile<SslStreamCertificateContext>([certificatePath, keyPath], () => Load(certificatePath, keyPath), report, time);
+        _file = new ReloadedFiles<SslStreamCertificateContext>([certificatePath, keyPath], () => Load(certificatePath, keyPath), report, time);
 
     /// <summary>The certificate with the rest of its chain, as TLS shows it.</summary>
     public SslStreamCertificateContext Context => _file.Current;

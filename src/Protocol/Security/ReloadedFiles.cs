@@ -1,8 +1,8 @@
 namespace Linformer.Protocol.Security;
 
-/// <summary>Something read from PEM files, and read again when they have changed: whoever renews a certificate only replaces the files.</summary>
+/// <summary>Something read from files, and read again when they have changed: whoever renews a certificate or a token only replaces the files. For any number of threads.</summary>
 /// <typeparam name="T">What is read.</typeparam>
-internal sealed class PemFile<T>
+public sealed class ReloadedFiles<T>
     where T : class
 {
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
@@ -18,11 +18,10 @@ internal sealed class PemFile<T>
 
     /// <summary>Reads the files.</summary>
     /// <param name="paths">The files.</param>
-    /// <param name="load">Reads them.</param>
+    /// <param name="load">Reads them; what it throws at the first time is thrown on, and later told as the reason why the files are not taken.</param>
     /// <param name="report">Is told when they were read again, and when they could not be; what was read before stays then.</param>
     /// <param name="time">The clock; null for the system's.</param>
-    /// <exception cref="CertificateException">They cannot be read.</exception>
-    public PemFile(IReadOnlyList<string> paths, Func<T> load, Action<string>? report, TimeProvider? time = null)
+    public ReloadedFiles(IReadOnlyList<string> paths, Func<T> load, Action<string>? report, TimeProvider? time = null)
     {
         (_paths, _load, _report, _time) = (paths, load, report ?? (_ => { }), time ?? TimeProvider.System);
         _seen = Stamp();
@@ -55,7 +54,7 @@ internal sealed class PemFile<T>
             _current = _load();
             _report($"{string.Join(" and ", _paths)} changed and was read again");
         }
-        catch (CertificateException exception)
+        catch (Exception exception)
         {
             // Half of a renewal may be there: the files will change once more.
             _report($"{exception.Message} What was read before is used until then.");

@@ -12,7 +12,7 @@ public sealed class TrustFile
     /// <summary>The purpose of a client's certificate.</summary>
     public const string ClientPurpose = "1.3.6.1.5.5.7.3.2";
 
-    private readonly PemFile<X509Certificate2Collection> _file;
+    private readonly ReloadedFiles<X509Certificate2Collection> _file;
 
     /// <summary>Reads the file.</summary>
     /// <param name="path">Certificates of authorities in PEM, one or more.</param>
@@ -20,7 +20,7 @@ public sealed class TrustFile
     /// <param name="time">The clock; null for the system's.</param>
     /// <exception cref="CertificateException">It cannot be read, or holds no certificate.</exception>
     public TrustFile(string path, Action<string>? report = null, TimeProvider? time = null) =>
-        _file = new PemFile<X509Certificate2Collection>([path], () => Load(path), report, time);
+        _file = new ReloadedFiles<X509Certificate2Collection>([path], () => Load(path), report, time);
 
     /// <summary>The authorities.</summary>
     public X509Certificate2Collection Authorities => _file.Current;

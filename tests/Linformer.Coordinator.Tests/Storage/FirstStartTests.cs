@@ -1,4 +1,4 @@
-using Linformer.Coordinator.Hosting;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Storage;
 
 namespace Linformer.Coordinator.Tests.Storage;
@@ -14,8 +14,8 @@ public sealed class FirstStartTests
             using var root = new TemporaryFolder();
             var made = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() =>
             {
-                var tokens = CoordinatorTokens.LoadOrCreate(root.Path);
-                return (tokens.Join, tokens.User, StorageId.LoadOrCreate(root.Path));
+                var tokens = BootstrapTokens.Load(new CoordinatorOptions { DataFolder = root.Path, CoordinatorFolder = root.Path }, _ => { });
+                return (tokens.Join.First, tokens.Admin.First, StorageId.LoadOrCreate(root.Path));
             })));
             made.Distinct().ShouldHaveSingleItem();
             Directory.GetFiles(root.Path).Select(Path.GetFileName).Order().ShouldBe(["join-token", "storage-id", "user-token"]);

@@ -1,8 +1,8 @@
 using Grpc.Core;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Workers;
-using Linformer.Protocol.Wire;
 using Microsoft.Extensions.Hosting;
 using Serilog;
 using Proto = Linformer.Protocol.V1;
@@ -30,11 +30,13 @@ internal sealed class AgentsService(
             throw Refusal.Unavailable("The coordinator is stopping; it may come back.");
         var hello = await ReadHelloAsync(requestStream, context.CancellationToken);
         var identity = HelloCheck.Check(hello, database.Epoch);
+        if (Principal.Of(context).WorkerName is { } only && only != identity.Name)
+            throw Refusal.Denied($"The certificate is for the worker {Refusal.Show(only)}; this one's name is '{identity.Name}'.");
         var grain = grains.GetGrain<IWorkerGrain>(identity.Name);
         var session = await grain.Connect(identity, context.CancellationToken);
         try
         {
-            await responseStream.WriteAsync(Welcome());
+            await responseStream.WriteAsync(Welcome(hello.ProtocolVersion));
             await scheduler.PokeAsync(context.CancellationToken);
             var coordinator = new AgentContext(grains, jobs, telemetry, scheduler, database.Epoch, logger);
             await new AgentSession(coordinator, identity.Name, session)
@@ -64,11 +66,12 @@ internal sealed class AgentsService(
             : throw Refusal.Invalid($"The first message is {requests.Current.KindCase}; it has to be Hello.");
     }
 
-    private Proto.CoordinatorMessage Welcome() => new()
+    // In the version that the agent speaks, which may be older than this program's.
+    private Proto.CoordinatorMessage Welcome(int version) => new()
     {
         Welcome = new Proto.Welcome
         {
-            ProtocolVersion = ProtocolVersion.Current,
+            ProtocolVersion = version,
             Epoch = database.Epoch,
             HeartbeatMilliseconds = (int)options.HeartbeatInterval.TotalMilliseconds,
             LeaseMilliseconds = (int)options.Lease.TotalMilliseconds,

@@ -17,10 +17,10 @@ internal static partial class HelloCheck
     /// <exception cref="Grpc.Core.RpcException">It is refused; the message says why, and what is allowed.</exception>
     public static WorkerIdentity Check(Proto.Hello hello, long epoch)
     {
-        if (hello.ProtocolVersion != ProtocolVersion.Current)
+        if (!ProtocolVersion.IsSpoken(hello.ProtocolVersion))
         {
             throw Refusal.Precondition(
-                $"The agent speaks protocol version {hello.ProtocolVersion}; this coordinator speaks version {ProtocolVersion.Current}. Use the same release on both sides.");
+                $"The agent speaks protocol version {hello.ProtocolVersion}; this coordinator speaks {ProtocolVersion.Spoken}. Use the same release on both sides, or one that is next to it.");
         }
         if (!LabelPattern().IsMatch(hello.Name))
         {

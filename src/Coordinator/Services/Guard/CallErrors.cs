@@ -23,6 +23,7 @@ internal static class CallErrors
             JobFileException file => (Refusal.Invalid(file.Message), false),
             JobChangeException change => (Refusal.Precondition(change.Message), false),
             IdempotencyConflictException conflict => (new RpcException(new Status(StatusCode.AlreadyExists, conflict.Message)), false),
+            TooManyJobsException many => (Refusal.Exhausted(many.Message), false),
             WorkerRefusedException refused => (new RpcException(new Status(StatusCode.AlreadyExists, refused.Message)), false),
             StorageException storage => (Refusal.Unavailable(storage.Message), true),
             _ when stopping => (Refusal.Unavailable("The coordinator is stopping."), false),

@@ -1,60 +1,93 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using Linformer.Coordinator.Hosting;
+using Linformer.Coordinator.Access;
+using Linformer.Coordinator.Storage;
 using Linformer.Protocol.Wire;
 using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator.Services.Guard;
 
-/// <summary>Stands before every call: checks the protocol's version and the token, and makes statuses of exceptions.</summary>
-internal sealed class CallGuard(CoordinatorTokens tokens, IHostApplicationLifetime lifetime, ILogger logger) : Interceptor
+/// <summary>
+/// Stands before every call that the gate has let in: checks the protocol's version and the role, records changes in the audit
+/// log, ends streams whose caller is not known any more, and makes statuses of exceptions.
+/// </summary>
+internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicationLifetime lifetime, ILogger logger) : Interceptor
 {
-    private const string AgentsPrefix = "/linformer.v1.Agents/";
-
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
-        RunAsync(context, () => continuation(request, context));
+        RunAsync(request, context, () => continuation(request, context));
 
     public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
-        RunAsync(context, () => continuation(requestStream, context));
+        RunAsync(null, context, () => WatchAsync(context, watched => continuation(requestStream, watched)));
 
     public override Task ServerStreamingServerHandler<TRequest, TResponse>(
         TRequest request,
         IServerStreamWriter<TResponse> responseStream,
         ServerCallContext context,
         ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
-        RunAsync(context, () => continuation(request, responseStream, context));
+        RunAsync(request, context, () => WatchAsync(context, watched => Done(continuation(request, responseStream, watched))));
 
     public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream,
         IServerStreamWriter<TResponse> responseStream,
         ServerCallContext context,
         DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
-        RunAsync(context, () => continuation(requestStream, responseStream, context));
+        RunAsync(null, context, () => WatchAsync(context, watched => Done(continuation(requestStream, responseStream, watched))));
 
-    private async Task<TResult> RunAsync<TResult>(ServerCallContext context, Func<Task<TResult>> call)
+    private static async Task<object?> Done(Task call)
     {
+        await call;
+        return null;
+    }
+
+    private async Task<TResult> RunAsync<TResult>(object? request, ServerCallContext context, Func<Task<TResult>> call)
+    {
+        var rule = AccessRules.Of(context.Method);
+        TResult result;
         try
         {
-            Check(context);
-            return await call();
+            Check(context, rule);
+            result = await call();
         }
         catch (Exception exception)
         {
-            throw Fail(context, exception);
+            var error = Fail(context, exception);
+            await AuditAsync(rule, context, request, null, error.Status);
+            throw error;
         }
+        await AuditAsync(rule, context, request, result, Status.DefaultSuccess);
+        return result;
     }
 
-    private async Task RunAsync(ServerCallContext context, Func<Task> call) =>
-        await RunAsync(
-            context,
-            async () =>
-            {
-                await call();
-                return true;
-            });
+    private static void Check(ServerCallContext context, Protocol.V1.Access? rule)
+    {
+        var caller = Principal.Of(context);
+        if (rule is null)
+            throw Refusal.Denied($"Nobody may call {Refusal.Show(context.Method)}.");
+        var version = context.RequestHeaders.GetValue(MetadataNames.ProtocolVersion);
+        if (version is not null && !ProtocolVersion.IsSpoken(version))
+        {
+            throw Refusal.Precondition(
+                $"The caller speaks protocol version {Refusal.Show(version)}; this coordinator speaks {ProtocolVersion.Spoken}. Use the same release on both sides, or one that is next to it.");
+        }
+        if (AccessGate.WhyNot(caller, rule, context.Method) is { } refused)
+            throw refused;
+    }
+
+    private async Task<TResult> WatchAsync<TResult>(ServerCallContext context, Func<ServerCallContext, Task<TResult>> call)
+    {
+        await using var watched = new WatchedCall(context, Principal.Of(context), time);
+        try
+        {
+            return await call(watched.Context);
+        }
+        catch (Exception) when (watched.Ended is not null)
+        {
+            throw watched.Ended;
+        }
+    }
 
     private RpcException Fail(ServerCallContext context, Exception exception)
     {
@@ -67,28 +100,21 @@ internal sealed class CallGuard(CoordinatorTokens tokens, IHostApplicationLifeti
         return error;
     }
 
-    private void Check(ServerCallContext context)
+    // Before the answer goes out: what is not in the log has not been answered with success.
+    private async Task AuditAsync(Protocol.V1.Access? rule, ServerCallContext context, object? request, object? response, Status status)
     {
-        var version = context.RequestHeaders.GetValue(MetadataNames.ProtocolVersion);
-        if (version is not null && version != ProtocolVersion.Current.ToString())
+        if (rule is not { Changes: true })
+            return;
+        try
         {
-            throw Refusal.Precondition(
-                $"The caller speaks protocol version {Refusal.Show(version)}; this coordinator speaks version {ProtocolVersion.Current}. Use the same release on both sides.");
+            var (target, given) = AuditTarget.Of(request, response);
+            await audit.WriteAsync(Principal.Of(context), given, AccessGate.Peer(context.GetHttpContext()), context.Method, target, status);
         }
-        if (context.Method.StartsWith(AgentsPrefix, StringComparison.Ordinal))
-            CheckToken(context, tokens.IsJoinToken, "join token", CoordinatorTokens.JoinTokenFile);
-        else if (!Listeners.IsLoopback(context.GetHttpContext()))
-            CheckToken(context, tokens.IsUserToken, "user token", CoordinatorTokens.UserTokenFile);
-    }
-
-    private static void CheckToken(ServerCallContext context, Func<string, bool> isToken, string name, string file)
-    {
-        var header = context.RequestHeaders.GetValue(MetadataNames.Authorization);
-        var where = $"It is in the file coordinator/{file} of the coordinator's data folder.";
-        if (header is null)
-            throw Refusal.Unauthenticated($"The {name} is missing: '{MetadataNames.Authorization}: {MetadataNames.BearerPrefix}TOKEN' is required. {where}");
-        var given = header.StartsWith(MetadataNames.BearerPrefix, StringComparison.OrdinalIgnoreCase) ? header[MetadataNames.BearerPrefix.Length..].Trim() : "";
-        if (!isToken(given))
-            throw Refusal.Unauthenticated($"The {name} is wrong. {where}");
+        catch (StorageException exception)
+        {
+            logger.Error("{Method:l} from {Peer:l} is not in the audit log: {Reason:l}", context.Method, context.Peer, exception.Message);
+            if (status.StatusCode == StatusCode.OK)
+                throw Refusal.Unavailable($"It was done, but could not be recorded in the audit log: {exception.Message}");
+        }
     }
 }

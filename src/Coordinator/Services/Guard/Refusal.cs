@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Linformer.Coordinator.Access;
 
 namespace Linformer.Coordinator.Services.Guard;
 
@@ -20,17 +21,24 @@ internal static class Refusal
     /// <summary>Who calls is not known.</summary>
     public static RpcException Unauthenticated(string message) => new(new Status(StatusCode.Unauthenticated, message));
 
+    /// <summary>Who calls is known, and may not do it.</summary>
+    public static RpcException Denied(string message) => new(new Status(StatusCode.PermissionDenied, message));
+
     /// <summary>Too much at once.</summary>
     public static RpcException Exhausted(string message) => new(new Status(StatusCode.ResourceExhausted, message));
 
     /// <summary>Not now; another try may succeed.</summary>
     public static RpcException Unavailable(string message) => new(new Status(StatusCode.Unavailable, message));
 
-    /// <summary>A value as messages show it: quoted, short, nothing that moves a terminal's cursor.</summary>
-    public static string Show(string value)
+    /// <summary>A value as messages show it: quoted, short, nothing that moves a terminal's cursor, and no token's secret.</summary>
+    public static string Show(string value) => $"'{Plain(value)}'";
+
+    /// <summary>The same without quotes.</summary>
+    public static string Plain(string value)
     {
+        value = TokenText.Mask(value);
         var shown = value.Length > ShownLength ? value[..ShownLength] + "…" : value;
-        return "'" + string.Concat(shown.Select(character => char.IsControl(character) ? '?' : character)) + "'";
+        return string.Concat(shown.Select(character => char.IsControl(character) ? '?' : character));
     }
 
     /// <summary>Checks a text's length and that it has no control characters.</summary>

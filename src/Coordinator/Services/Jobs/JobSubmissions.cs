@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
@@ -16,14 +17,14 @@ namespace Linformer.Coordinator.Services.Jobs;
 /// second try with the key finds the same job, and so does the coordinator's next start.
 /// </summary>
 internal sealed partial class JobSubmissions(
-    IGrainFactory grains, IJobStore jobs, ClusterReader cluster, SchedulerPoker scheduler, TimeProvider time, ILogger logger)
+    IGrainFactory grains, IJobStore jobs, ClusterReader cluster, SchedulerPoker scheduler, CoordinatorOptions options, TimeProvider time, ILogger logger)
 {
     private const int IdTries = 10;
     private const int MaxName = 128;
     private const int MaxSource = 256;
 
     /// <summary>Submits a job, or only checks it.</summary>
-    public async Task<Proto.SubmitResponse> SubmitAsync(Proto.SubmitRequest request, CancellationToken cancellationToken)
+    public async Task<Proto.SubmitResponse> SubmitAsync(Proto.SubmitRequest request, Principal caller, CancellationToken cancellationToken)
     {
         Check(request);
         var source = request.Source.Length == 0 ? "job.yaml" : Source(request.Source);
@@ -38,7 +39,7 @@ internal sealed partial class JobSubmissions(
             response.Job = Draft(file);
             return response;
         }
-        var recorded = await RecordAsync(request, file, json, cancellationToken);
+        var recorded = await RecordAsync(request, caller, file, json, cancellationToken);
         // The job is recorded: a client that goes away now must not leave it without a grain until the next start.
         var view = await grains.GetGrain<IJobGrain>(recorded.Submission.JobId).Create(recorded.Submission, CancellationToken.None);
         await scheduler.PokeAsync(CancellationToken.None);
@@ -64,15 +65,19 @@ internal sealed partial class JobSubmissions(
     }
 
     private async Task<RecordedSubmission> RecordAsync(
-        Proto.SubmitRequest request, JobFile file, string json, CancellationToken cancellationToken)
+        Proto.SubmitRequest request, Principal caller, JobFile file, string json, CancellationToken cancellationToken)
     {
+        // A user's keys are the user's own: with another's nobody learns of a job, or keeps one from being made.
+        var open = caller.Kind == PrincipalKind.Open;
+        var key = open ? request.IdempotencyKey : $"{caller.User}/{request.IdempotencyKey}";
+        var allowed = open || options.Limits.UnfinishedJobs == 0 ? int.MaxValue : options.Limits.UnfinishedJobs;
         var sha256 = Convert.ToHexStringLower(SHA256.HashData(request.JobFile.Span));
         for (var attempt = 1; ; attempt++)
         {
-            var submission = new JobSubmission(JobIds.Make(file.Name), file.Name, json, People.Name(request.Submitter), time.GetUtcNow());
+            var submission = new JobSubmission(JobIds.Make(file.Name), file.Name, json, caller.PersonName(request.Submitter), time.GetUtcNow());
             try
             {
-                return await jobs.RecordSubmissionAsync(request.IdempotencyKey, sha256, submission, cancellationToken);
+                return await jobs.RecordSubmissionAsync(key, sha256, submission, allowed, cancellationToken);
             }
             catch (JobIdTakenException) when (attempt < IdTries)
             {
@@ -120,11 +125,4 @@ internal sealed partial class JobSubmissions(
 
     [GeneratedRegex("^[A-Za-z0-9_.-]{8,128}\\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex KeyPattern();
-}
-
-/// <summary>How people are named in histories.</summary>
-internal static class People
-{
-    /// <summary><c>person:NAME</c>.</summary>
-    public static string Name(string name) => $"person:{(name.Length == 0 ? "unknown" : name)}";
 }

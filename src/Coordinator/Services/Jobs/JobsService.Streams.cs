@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
@@ -20,7 +21,7 @@ internal sealed partial class JobsService
     {
         if (request.AfterHistory < 0)
             throw Refusal.Invalid($"after_history is {request.AfterHistory}; 0 or more are allowed.");
-        using var place = streams.Enter();
+        using var place = streams.Enter(Principal.Of(context));
         using var stop = Stopping(context);
         var jobId = await reader.ResolveAsync(request.Job, stop.Token);
         using var subscription = feeds.Subscribe(jobId);
@@ -31,7 +32,7 @@ internal sealed partial class JobsService
     {
         if (request.After < 0 || request.Tail < 0 || request is { HasRank: true, Rank: < 0 })
             throw Refusal.Invalid($"after is {request.After}, tail {request.Tail}, rank {request.Rank}; 0 or more are allowed.");
-        using var place = streams.Enter();
+        using var place = streams.Enter(Principal.Of(context));
         using var stop = Stopping(context);
         var jobId = await reader.ResolveAsync(request.Job, stop.Token);
         int? rank = request.HasRank ? request.Rank : null;
@@ -47,7 +48,7 @@ internal sealed partial class JobsService
     {
         if (request.AfterStep < 0)
             throw Refusal.Invalid($"after_step is {request.AfterStep}; 0 or more are allowed.");
-        using var place = streams.Enter();
+        using var place = streams.Enter(Principal.Of(context));
         using var stop = Stopping(context);
         var jobId = await reader.ResolveAsync(request.Job, stop.Token);
         for (var step = request.AfterStep; ;)
@@ -63,7 +64,7 @@ internal sealed partial class JobsService
 
     public override async Task Export(Proto.ExportRequest request, IServerStreamWriter<Proto.FileChunk> responseStream, ServerCallContext context)
     {
-        using var place = streams.Enter();
+        using var place = streams.Enter(Principal.Of(context));
         using var stop = Stopping(context);
         var jobId = await reader.ResolveAsync(request.Job, stop.Token);
         var view = await reader.ViewAsync(jobId, stop.Token);

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
@@ -30,7 +31,7 @@ internal sealed partial class JobsService(
     private const int MaxName = 128;
 
     public override Task<Proto.SubmitResponse> Submit(Proto.SubmitRequest request, ServerCallContext context) =>
-        submissions.SubmitAsync(request, context.CancellationToken);
+        submissions.SubmitAsync(request, Principal.Of(context), context.CancellationToken);
 
     public override async Task<Proto.ListJobsResponse> List(Proto.ListJobsRequest request, ServerCallContext context)
     {
@@ -77,13 +78,13 @@ internal sealed partial class JobsService(
     }
 
     public override Task<Proto.Job> Cancel(Proto.ChangeRequest request, ServerCallContext context) =>
-        ChangeAsync(request, (grain, change) => grain.Cancel(change, CancellationToken.None), context.CancellationToken);
+        ChangeAsync(request, context, (grain, change) => grain.Cancel(change, CancellationToken.None));
 
     public override Task<Proto.Job> Pause(Proto.ChangeRequest request, ServerCallContext context) =>
-        ChangeAsync(request, (grain, change) => grain.Pause(change, CancellationToken.None), context.CancellationToken);
+        ChangeAsync(request, context, (grain, change) => grain.Pause(change, CancellationToken.None));
 
     public override Task<Proto.Job> Resume(Proto.ChangeRequest request, ServerCallContext context) =>
-        ChangeAsync(request, (grain, change) => grain.Resume(change, CancellationToken.None), context.CancellationToken);
+        ChangeAsync(request, context, (grain, change) => grain.Resume(change, CancellationToken.None));
 
     public override async Task<Proto.CheckpointsResponse> Checkpoints(Proto.CheckpointsRequest request, ServerCallContext context)
     {
@@ -93,27 +94,26 @@ internal sealed partial class JobsService(
     }
 
     private async Task<Proto.Job> ChangeAsync(
-        Proto.ChangeRequest request, Func<IJobGrain, JobChange, Task<JobView>> change, CancellationToken cancellationToken)
+        Proto.ChangeRequest request, ServerCallContext context, Func<IJobGrain, JobChange, Task<JobView>> change)
     {
+        var caller = Principal.Of(context);
+        var cancellationToken = context.CancellationToken;
         Refusal.CheckText("why", request.Why, MaxText);
         Refusal.CheckText("who", request.Who, MaxName);
         var jobId = await reader.ResolveAsync(request.Job, cancellationToken);
         var grain = grains.GetGrain<IJobGrain>(jobId);
         // A submission that the coordinator was killed right after has no grain yet.
-        if (await grain.Get(cancellationToken) is null)
-            await CreateAsync(grain, jobId, cancellationToken);
-        var view = await change(grain, new JobChange(People.Name(request.Who), request.Why));
+        var before = await grain.Get(cancellationToken) ?? await CreateAsync(grain, jobId, cancellationToken);
+        caller.RequireOwner($"Job {jobId}", before.Submitter);
+        var view = await change(grain, new JobChange(caller.PersonName(request.Who), request.Why));
         await scheduler.PokeAsync(CancellationToken.None);
         return view.ToProto(await telemetry.ProgressAsync(jobId, cancellationToken), appliedStep: 0);
     }
 
-    private async Task CreateAsync(IJobGrain grain, string jobId, CancellationToken cancellationToken)
+    private async Task<JobView> CreateAsync(IJobGrain grain, string jobId, CancellationToken cancellationToken)
     {
-        var row = await jobs.FindAsync(jobId, cancellationToken);
-        if (row is null)
-            return;
-        var view = row.View;
-        await grain.Create(new JobSubmission(view.JobId, view.Name, view.JobJson, view.Submitter, view.SubmittedAt), CancellationToken.None);
+        var view = await reader.ViewAsync(jobId, cancellationToken);
+        return await grain.Create(new JobSubmission(view.JobId, view.Name, view.JobJson, view.Submitter, view.SubmittedAt), CancellationToken.None);
     }
 
     private async Task<IReadOnlyList<JobHistoryEntry>> NewestHistoryAsync(string jobId, CancellationToken cancellationToken)

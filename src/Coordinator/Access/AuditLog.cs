@@ -1,0 +1,131 @@
+using Grpc.Core;
+using Linformer.Coordinator.Storage;
+using Microsoft.Extensions.Hosting;
+using Serilog;
+
+namespace Linformer.Coordinator.Access;
+
+/// <summary>
+/// Writes the audit log. Calls that were let in get a row each. Of those that were refused at the gate (nobody was recognised, or
+/// a user called too often), which anybody can make without end, some a minute get one; the rest is counted in one more.
+/// </summary>
+internal sealed class AuditLog(IAuditStore store, TimeProvider time, ILogger logger) : BackgroundService
+{
+    private const int RowsPerWindow = 20;
+    private const int MostPeers = 1000;
+    private const int LongestText = 300;
+
+    private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Crowd> _crowds = new(StringComparer.Ordinal);
+
+    /// <summary>Writes a row.</summary>
+    /// <exception cref="StorageException">It could not be written.</exception>
+    public Task WriteAsync(Principal caller, string given, string peer, string method, string target, Status status) => store.AppendAsync(
+        new AuditRow(0, time.GetUtcNow(), Text(caller.AuditName(given)), caller.RoleName, caller.TokenId, peer, method, Text(target), Outcome(status)),
+        CancellationToken.None);
+
+    /// <summary>Writes or counts a call that was refused at the gate.</summary>
+    /// <exception cref="StorageException">It could not be written.</exception>
+    public Task WriteRefusedAsync(Principal? caller, string peer, string method, Status status)
+    {
+        var crowd = caller is null ? "" : caller.User;
+        lock (_lock)
+        {
+            if (!_crowds.TryGetValue(crowd, out var known))
+                _crowds.Add(crowd, known = new Crowd(time.GetTimestamp(), caller));
+            if (known.Rows >= RowsPerWindow)
+            {
+                known.Count(peer, status);
+                return Task.CompletedTask;
+            }
+            known.Rows++;
+        }
+        return store.AppendAsync(
+            new AuditRow(0, time.GetUtcNow(), crowd, caller?.RoleName ?? "", caller?.TokenId ?? "", peer, method, "", Outcome(status)), CancellationToken.None);
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(LookInterval, time, stoppingToken);
+                await WriteCountsAsync(crowd => time.GetElapsedTime(crowd.Began) >= Window);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            await WriteCountsAsync(_ => true);
+        }
+    }
+
+    private async Task WriteCountsAsync(Func<Crowd, bool> isOver)
+    {
+        List<KeyValuePair<string, Crowd>> over;
+        lock (_lock)
+        {
+            over = [.. _crowds.Where(one => isOver(one.Value))];
+            over.ForEach(one => _crowds.Remove(one.Key));
+        }
+        foreach (var (user, crowd) in over.Where(one => one.Value.Counted > 0))
+        {
+            try
+            {
+                await store.AppendAsync(
+                    new AuditRow(0, time.GetUtcNow(), user, crowd.Caller?.RoleName ?? "", crowd.Caller?.TokenId ?? "", crowd.PeersText, "", "", crowd.Text), CancellationToken.None);
+            }
+            catch (StorageException exception)
+            {
+                logger.Warning("{Calls} refused calls could not be recorded in the audit log: {Reason:l}", crowd.Counted, exception.Message);
+            }
+        }
+    }
+
+    private static string Outcome(Status status) =>
+        status.StatusCode == StatusCode.OK ? "ok" : Text($"{StatusName.Of(status.StatusCode)}: {status.Detail}");
+
+    private static string Text(string text)
+    {
+        var masked = TokenText.Mask(text);
+        var shown = masked.Length > LongestText ? masked[..LongestText] + "…" : masked;
+        return string.Concat(shown.Select(character => char.IsControl(character) ? ' ' : character));
+    }
+
+    private sealed class Crowd(long began, Principal? caller)
+    {
+        private readonly HashSet<string> _peers = new(StringComparer.Ordinal);
+        private StatusCode _last;
+
+        public long Began { get; } = began;
+
+        public Principal? Caller { get; } = caller;
+
+        public int Rows { get; set; }
+
+        public long Counted { get; private set; }
+
+        public string PeersText => _peers.Count == 1 ? _peers.First() : $"{(_peers.Count == MostPeers ? "at least " : "")}{_peers.Count} addresses";
+
+        public string Text => $"{StatusName.Of(_last)}: {Counted} more calls were refused within a minute";
+
+        public void Count(string peer, Status status)
+        {
+            Counted++;
+            _last = status.StatusCode;
+            if (_peers.Count < MostPeers)
+                _peers.Add(peer);
+        }
+    }
+}
+
+/// <summary>Statuses as gRPC writes them.</summary>
+internal static class StatusName
+{
+    /// <summary>Such as PERMISSION_DENIED.</summary>
+    public static string Of(StatusCode code) => string.Concat(code.ToString().Select((letter, i) => i > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
+}
