@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Serilog;
 
@@ -42,6 +43,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
 
     /// <summary>A token of the user <c>admin</c>, for those who come from other machines: the first of the file.</summary>
     public string UserToken { get; }
+
+    /// <summary>All that is served, and who may call it.</summary>
+    public IReadOnlyList<CoordinatorRoute> Routes =>
+        [.. _app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>().Select(CoordinatorRoute.Of)];
 
     /// <summary>This coordinator's epoch.</summary>
     public long Epoch => _database.Epoch;

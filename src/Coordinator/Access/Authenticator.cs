@@ -31,25 +31,28 @@ internal sealed class Authenticator
     public (Principal? Caller, RpcException? Refused) Recognise(HttpContext http, bool worker)
     {
         var shown = Token(http);
-        var (caller, why) = worker ? Worker(http, shown) : Person(http, shown);
+        var hash = TokenText.Hash(shown ?? "");
+        var (caller, why) = worker ? Worker(http, shown, hash) : Person(http, shown, hash);
         if (caller is not null)
             return (caller, null);
         var address = http.Connection.RemoteIpAddress;
         // Who shows a good token is served all the same: others may come from the same address.
         if (_wrong.TooMany(address))
             return (null, Refusal.Exhausted($"{_options.Limits.WrongTokensPerMinute:#,0} wrong tokens came from this address within a minute, the most that are looked at. Try again in a minute."));
-        if (shown is not null)
+        if (shown is not null && !IsKnown(shown, hash))
             _wrong.Add(address);
         return (null, Refusal.Unauthenticated(why!));
     }
 
-    private (Principal? Caller, string? Why) Person(HttpContext http, string? shown)
+    // One who takes a person's token for a worker's guesses nothing.
+    private bool IsKnown(string shown, byte[] hash) => _book.Recognise(shown) is not null || _bootstrap.Admin.Has(hash) || _bootstrap.Join.Has(hash);
+
+    private (Principal? Caller, string? Why) Person(HttpContext http, string? shown, byte[] hash)
     {
         if (shown is null)
             return IsOpen(http) ? (Principal.Open, null) : (null, Missing("user token", $"An admin makes one with 'linformer tokens create'; the first one {Where(_options.AdminTokenFile, "user-token")}"));
         if (_book.Recognise(shown) is { } person)
             return (person, null);
-        var hash = TokenText.Hash(shown);
         if (_bootstrap.Admin.Has(hash))
             return (FromFile(_bootstrap.Admin, hash, PrincipalKind.Person, Principal.Admin, Role.Admin), null);
         return (null, _bootstrap.Join.Has(hash)
@@ -57,9 +60,9 @@ internal sealed class Authenticator
             : $"The user token is wrong, or has expired or was revoked. An admin makes one with 'linformer tokens create'; the first one {Where(_options.AdminTokenFile, "user-token")}");
     }
 
-    private (Principal? Caller, string? Why) Worker(HttpContext http, string? shown)
+    private (Principal? Caller, string? Why) Worker(HttpContext http, string? shown, byte[] hash)
     {
-        if (shown is not null && TokenText.Hash(shown) is var hash && _bootstrap.Join.Has(hash))
+        if (shown is not null && _bootstrap.Join.Has(hash))
             return (FromFile(_bootstrap.Join, hash, PrincipalKind.Worker, "", Role.Unspecified), null);
         var (worker, why) = _certificates?.Recognise(http) ?? (null, null);
         if (worker is not null)
