@@ -65,6 +65,36 @@ internal static class Lists
         return table;
     }
 
+    /// <summary>Tokens, a row each.</summary>
+    public static TextTable Tokens(IEnumerable<Token> tokens, DateTime now)
+    {
+        var table = new TextTable("TOKEN", "USER", "ROLE", "STATE", "UNTIL", ">AGE", "BY", "NOTE");
+        foreach (var token in tokens)
+        {
+            var state = token.RevokedAt is not null ? "revoked" : token.ExpiresAt?.ToDateTime() < now ? "expired" : "holds";
+            table.Add(
+                token.Id, token.User, Words.Role(token.Role), state, Words.Time(token.RevokedAt ?? token.ExpiresAt), Words.Age(token.CreatedAt, now), token.CreatedBy, token.Note);
+        }
+
+        return table;
+    }
+
+    /// <summary>Entries of the audit log, a row each.</summary>
+    public static TextTable Audit(IEnumerable<AuditEntry> entries)
+    {
+        var table = new TextTable(">N", "TIME", "USER", "ROLE", "TOKEN", "FROM", "CALL", "TARGET", "OUTCOME");
+        foreach (var entry in entries)
+        {
+            table.Add(
+                $"{entry.Sequence}", Words.Time(entry.At), Or(entry.User), Or(entry.Role), Or(entry.TokenId), entry.Peer,
+                entry.Method[(entry.Method.LastIndexOf('.') + 1)..], Or(entry.Target), entry.Outcome);
+        }
+
+        return table;
+    }
+
+    private static string Or(string text) => text.Length > 0 ? text : "-";
+
     // What was dropped while the coordinator was away is shown where there is any.
     private static string Runs(Protocol.V1.Worker worker, IEnumerable<Slot> busy)
     {

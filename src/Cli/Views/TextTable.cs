@@ -18,7 +18,7 @@ internal sealed class TextTable(params string[] headings)
 
     /// <summary>Adds a row.</summary>
     /// <param name="cells">A text for each column.</param>
-    public void Add(params string[] cells) => _rows.Add(cells);
+    public void Add(params string[] cells) => _rows.Add([.. cells.Select(Printable)]);
 
     /// <summary>Writes the table.</summary>
     /// <param name="output">Where to.</param>
@@ -42,6 +42,9 @@ internal sealed class TextTable(params string[] headings)
             table.AddRow(row.Select(cell => (IRenderable)new Text(cell)));
         WriteTrimmed(table, output, Fits(width) ? width : null);
     }
+
+    // What others wrote, such as the target of a refused call, must not steer the terminal of the one who reads it.
+    private static string Printable(string cell) => cell.Any(char.IsControl) ? string.Concat(cell.Select(c => char.IsControl(c) ? (char.IsWhiteSpace(c) ? ' ' : '?') : c)) : cell;
 
     // All columns but the last one keep their widths.
     private bool Fits(int? width)

@@ -16,6 +16,9 @@ internal static class Words
     /// <summary>"sharding".</summary>
     public static string State(CorpusState state) => ProtoJson.Word(CorporaReflection.Descriptor.EnumTypes[0], (int)state);
 
+    /// <summary>"submitter".</summary>
+    public static string Role(Role role) => ProtoJson.Word(AccessReflection.Descriptor.EnumTypes[0], (int)role);
+
     /// <summary>Whether nothing more will happen to a job.</summary>
     public static bool HasEnded(JobState state) => state is JobState.Succeeded or JobState.Failed or JobState.Cancelled;
 
