@@ -93,10 +93,16 @@ public sealed class CompletionTests : ClusterTest
     [InlineData("export")]
     [InlineData("workers")]
     [InlineData("corpora")]
+    [InlineData("whoami")]
+    [InlineData("tokens")]
+    [InlineData("tokens create")]
+    [InlineData("tokens revoke")]
+    [InlineData("audit")]
+    [InlineData("certificates")]
     [InlineData("completion")]
     public async Task Help_has_examples(string command)
     {
-        (await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), [command, "--help"], Output, Error, default)).ShouldBe(0);
+        (await CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), [.. command.Split(' '), "--help"], Output, Error, default)).ShouldBe(0);
 
         Output.ToString().ShouldContain($"Examples:\n  ./linformer {command}");
     }
