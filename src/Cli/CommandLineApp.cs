@@ -41,6 +41,8 @@ public static class CommandLineApp
             TokensCommand.Create(),
             AuditCommand.Create(),
             CertificatesCommand.Create(),
+            DoctorCommand.Create(),
+            DoctorProbeCommand.Create(),
             CompletionCommand.Create(),
             TrainCommand.Create(),
             EvaluateCommand.Create(),

@@ -44,9 +44,12 @@ internal sealed class DatabaseOptions
     /// <summary>Gives a command the options.</summary>
     public void AddTo(Command command)
     {
-        command.Add(_database);
+        AddAddressTo(command);
         command.Add(_lease);
     }
+
+    /// <summary>Gives a command only the option that names the database.</summary>
+    public void AddAddressTo(Command command) => command.Add(_database);
 
     /// <summary>The server; null for SQLite.</summary>
     /// <exception cref="CommandException">The environment names none.</exception>
