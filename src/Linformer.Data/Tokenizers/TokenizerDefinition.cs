@@ -14,6 +14,10 @@ internal sealed record TokenizerDefinition(
     // An id beyond this is a damaged file, not a vocabulary.
     private const int LargestVocabulary = 1 << 24;
 
+    // Vocabularies have gaps, but a large table of mostly gaps would take memory that the file does not pay for.
+    private const int IdsPerToken = 16;
+    private const int AlwaysAllowed = 1 << 17;
+
     public bool AddPrefixSpace { get; init; }
 
     /// <summary>The file's post-processor as it stands there; encoding does not use it.</summary>
@@ -58,6 +62,12 @@ internal sealed record TokenizerDefinition(
         if (highest >= LargestVocabulary || Vocabulary.Values.Concat(Added.Select(token => token.Id)).Any(id => id < 0))
         {
             throw new BadDataException($"{Source}: token ids must be from 0 to {LargestVocabulary - 1}.");
+        }
+
+        var count = Vocabulary.Count + Added.Count;
+        if (highest > AlwaysAllowed && highest / IdsPerToken > count)
+        {
+            throw new BadDataException($"{Source}: the highest token id is {highest}, and there are {count} tokens; allowed are ids up to {IdsPerToken} times as many.");
         }
 
         var bytes = new byte[]?[highest + 1];

@@ -137,7 +137,7 @@ internal static class TokenizerJson
         {
             var pair = merge.ValueKind == JsonValueKind.String
                 ? SplitMerge(merge.GetString()!)
-                : merge.GetArrayLength() == 2 ? (merge[0].GetString()!, merge[1].GetString()!) : null;
+                : merge.GetArrayLength() == 2 && merge[0].GetString() is { Length: > 0 } left && merge[1].GetString() is { Length: > 0 } right ? (left, right) : null;
             pairs.Add(pair ?? throw new BadDataException($"{source}: merge {pairs.Count} ({merge.GetRawText()}) is not a pair of tokens."));
         }
 
@@ -147,6 +147,7 @@ internal static class TokenizerJson
     private static List<AddedToken> ReadAdded(JsonElement root, string source)
     {
         var added = new List<AddedToken>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
         if (!root.TryGetProperty("added_tokens", out var tokens) || tokens.ValueKind == JsonValueKind.Null)
         {
             return added;
@@ -155,9 +156,10 @@ internal static class TokenizerJson
         foreach (var token in tokens.EnumerateArray())
         {
             Require(token.TryGetProperty("id", out var id) && token.TryGetProperty("content", out _), source, $"the added token {token.GetRawText()} has no \"id\" or no \"content\"");
-            var content = token.GetProperty("content").GetString()!;
-            Require(added.TrueForAll(other => other.Content != content), source, $"the added token \"{content}\" is there twice");
-            added.Add(new AddedToken(id.GetInt32(), content, token.TryGetProperty("special", out var special) && special.GetBoolean()));
+            var content = token.GetProperty("content").GetString();
+            Require(!string.IsNullOrEmpty(content), source, $"the added token {token.GetRawText()} has an empty \"content\"");
+            Require(names.Add(content!), source, $"the added token \"{content}\" is there twice");
+            added.Add(new AddedToken(id.GetInt32(), content!, token.TryGetProperty("special", out var special) && special.GetBoolean()));
         }
 
         return added;

@@ -91,6 +91,43 @@ public sealed class TokenizerJsonTests : IDisposable
     }
 
     [Theory]
+    [InlineData("[null,\"a\"]")]
+    [InlineData("[\"a\",null]")]
+    [InlineData("[\"\",\"a\"]")]
+    [InlineData("[\"a\"]")]
+    [InlineData("1")]
+    public void A_merge_that_is_no_pair_is_an_error(string merge) =>
+        Should.Throw<BadDataException>(() => LoadChanged(json => json["model"]!["merges"]!.AsArray().Insert(0, JsonNode.Parse(merge))));
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("\"\"")]
+    public void An_added_token_without_a_name_is_an_error(string content) =>
+        Should.Throw<BadDataException>(() => LoadChanged(json => json["added_tokens"]![0]!["content"] = JsonNode.Parse(content)));
+
+    [Fact]
+    public void Ids_far_beyond_the_number_of_tokens_take_no_memory()
+    {
+        var error = Should.Throw<BadDataException>(() => LoadChanged(json => json["added_tokens"]!.AsArray().Add(JsonNode.Parse("""{"id":16777215,"content":"far","special":true}"""))));
+        error.Message.ShouldContain("the highest token id is 16777215");
+    }
+
+    [Fact]
+    public void Many_added_tokens_are_read_in_time_that_grows_with_their_number()
+    {
+        // With a search through all for each it was minutes.
+        var loaded = LoadChanged(json =>
+        {
+            var added = json["added_tokens"]!.AsArray();
+            for (var i = 0; i < 120_000; i++)
+            {
+                added.Add(JsonNode.Parse($$"""{"id":{{1000 + i}},"content":"<extra {{i}}>","special":true}"""));
+            }
+        });
+        loaded.VocabularySize.ShouldBe(121_000);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("{\"model\":")]
     [InlineData("[]")]
