@@ -77,12 +77,9 @@ public sealed record CorpusManifest(
                 throw new BadDataException($"The manifest {path} has the format version {manifest.FormatVersion}, expected {ShardFile.FormatVersion}.");
             }
 
-            if (manifest.Shards.Sum(shard => shard.Tokens) != manifest.Tokens || manifest.Shards.Any(shard => Path.GetFileName(shard.File) != shard.File))
-            {
-                throw new BadDataException($"The manifest {path} is damaged: its shards do not fit its totals, or lie outside its folder.");
-            }
-
-            return manifest;
+            return manifest.IsSound()
+                ? manifest
+                : throw new BadDataException($"The manifest {path} is damaged: its shards do not fit its totals, or lie outside its folder.");
         }
         catch (JsonException e)
         {
@@ -107,4 +104,24 @@ public sealed record CorpusManifest(
             reader.Verify(done, cancellationToken);
         }
     }
+
+    private bool IsSound()
+    {
+        // Elements of lists may be null whatever the annotations say.
+        if (Files.Any(file => file is null) || Shards.Any(shard => shard is null || shard.Tokens < 0 || shard.Documents < 0 || !IsPlainName(shard.File)))
+        {
+            return false;
+        }
+
+        Int128 tokens = 0;
+        foreach (var shard in Shards)
+        {
+            tokens += shard.Tokens;
+        }
+
+        return tokens == Tokens && VocabularySize > 0;
+    }
+
+    private static bool IsPlainName(string name) =>
+        name.Length > 0 && name is not ("." or "..") && !name.Contains('\0', StringComparison.Ordinal) && Path.GetFileName(name) == name;
 }

@@ -93,6 +93,15 @@ public sealed record CorpusPlan(
         {
             throw new BadDataException($"The plan {path} is damaged: {e.Message}", e);
         }
+        catch (UnauthorizedAccessException e)
+        {
+            throw Unreadable.As($"The plan {path} cannot be read: {e.Message}", e);
+        }
+
+        if (plan is not null && !plan.IsSound())
+        {
+            throw new BadDataException($"The plan {path} is damaged: it has no files or no vocabulary, or a part of a shard lies outside of its file.");
+        }
 
         if (plan is null || plan.FormatVersion != ShardFile.FormatVersion || FingerprintOf(plan.TokenizerSha256, plan.Separator, plan.Files, plan.Shards) != plan.Fingerprint)
         {
@@ -108,6 +117,14 @@ public sealed record CorpusPlan(
     /// <param name="index">The shard's number.</param>
     /// <returns>For example <c>shard-00000.tokens</c>.</returns>
     public static string ShardName(int index) => $"shard-{index:00000}.tokens";
+
+    // Elements of lists may be null whatever the annotations say.
+    private bool IsSound() =>
+        VocabularySize > 0
+        && Files.All(file => file is { Bytes: >= 0 })
+        && Files.Aggregate((Int128)0, (sum, file) => sum + file.Bytes) <= long.MaxValue
+        && Shards.All(shard => shard is not null && shard.All(part =>
+            part is { Start: >= 0 } && part.End >= part.Start && part.File >= 0 && part.File < Files.Count && part.End <= Files[part.File].Bytes));
 
     private static string FingerprintOf(
         string tokenizerSha256, string? separator, IReadOnlyList<PlannedFile> files, IReadOnlyList<IReadOnlyList<PlannedSegment>> shards)

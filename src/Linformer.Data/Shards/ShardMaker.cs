@@ -29,6 +29,11 @@ public static class ShardMaker
             throw new BadDataException($"The tokenizer has the SHA-256 {tokenizer.Sha256}, but the corpus was planned with {plan.TokenizerSha256}.");
         }
 
+        if (tokenizer.VocabularySize != plan.VocabularySize)
+        {
+            throw new BadDataException($"The tokenizer has {tokenizer.VocabularySize} ids, but the corpus was planned for {plan.VocabularySize}.");
+        }
+
         var name = CorpusPlan.ShardName(index);
         var path = Path.Combine(folder, name);
         if (TryReuse(path, name, plan) is { } made)

@@ -185,6 +185,33 @@ public sealed class ShardTests : IDisposable
         Should.Throw<BadDataException>(() => CorpusManifest.Load(_root.Path)).Message.ShouldContain("manifest.json is damaged");
     }
 
+    [Theory]
+    [InlineData("""{"file":"a","tokens":9223372036854775807,"documents":0,"bytes":0,"sha256":""},{"file":"b","tokens":9223372036854775807,"documents":0,"bytes":0,"sha256":""}""")]
+    [InlineData("""{"file":"a","tokens":-5,"documents":0,"bytes":0,"sha256":""},{"file":"b","tokens":5,"documents":0,"bytes":0,"sha256":""}""")]
+    [InlineData("null")]
+    [InlineData("""{"file":"a\u0000b","tokens":0,"documents":0,"bytes":0,"sha256":""}""")]
+    [InlineData("""{"file":"..","tokens":0,"documents":0,"bytes":0,"sha256":""}""")]
+    [InlineData("""{"file":"","tokens":0,"documents":0,"bytes":0,"sha256":""}""")]
+    public void A_manifest_of_impossible_shards_is_an_error(string shards)
+    {
+        _root.Write(CorpusManifest.FileName, $$"""{"formatVersion":1,"fingerprint":"","tokenizerSha256":"","vocabularySize":300,"separator":null,"documents":0,"tokens":0,"files":[],"shards":[{{shards}}]}""");
+        Should.Throw<BadDataException>(() => CorpusManifest.Load(_root.Path)).Message.ShouldContain("its shards do not fit its totals, or lie outside its folder");
+    }
+
+    [Theory]
+    [InlineData("""[{"file":1,"start":0,"end":1}]""")]
+    [InlineData("""[{"file":-1,"start":0,"end":1}]""")]
+    [InlineData("""[{"file":0,"start":-1,"end":1}]""")]
+    [InlineData("""[{"file":0,"start":2,"end":1}]""")]
+    [InlineData("""[{"file":0,"start":0,"end":9223372036854775807}]""")]
+    [InlineData("[null]")]
+    [InlineData("null")]
+    public void A_plan_of_impossible_parts_is_an_error_whatever_its_fingerprint(string shard)
+    {
+        _root.Write(CorpusPlan.FileName, $$"""{"formatVersion":1,"fingerprint":"0","tokenizerSha256":"","vocabularySize":300,"separator":null,"files":[{"path":"a.txt","bytes":4,"sha256":""}],"shards":[{{shard}}]}""");
+        Should.Throw<BadDataException>(() => CorpusPlan.Load(_root.Path, "0")).Message.ShouldContain("a part of a shard lies outside of its file");
+    }
+
     [Fact]
     public void A_manifest_that_is_missing_altered_or_of_another_version_is_an_error()
     {
