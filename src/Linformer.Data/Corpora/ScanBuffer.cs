@@ -69,7 +69,9 @@ internal sealed class ScanBuffer : IDisposable
         int read;
         try
         {
-            read = _text.Read(_buffer, _end, (int)Math.Min(_buffer.Length - _end, _remaining));
+            // All that there is room for: what a caller looks through again and again grows by half at least, also of gzip.
+            var room = (int)Math.Min(_buffer.Length - _end, _remaining);
+            read = _text.ReadAtLeast(_buffer.AsSpan(_end, room), room, throwOnEndOfStream: false);
         }
         catch (InvalidDataException e)
         {

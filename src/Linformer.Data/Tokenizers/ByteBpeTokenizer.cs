@@ -13,7 +13,7 @@ namespace Linformer.Data.Tokenizers;
 /// <para>Every byte is in the vocabulary, so that decoding gives back exactly the bytes that were encoded, whatever they
 /// were (except that <see cref="AddPrefixSpace"/> leaves its space). A byte that is not part of valid UTF-8 is treated
 /// like U+FFFD when text is split into words: as neither letter, number nor space. Valid text gives the ids that Hugging
-/// Face tokenizers gives.</para>
+/// Face tokenizers gives, except that a single word of more than a megabyte is merged in parts.</para>
 /// <para>The names of special tokens in text are text: <c>"&lt;mask&gt;"</c> in a corpus is seven characters.</para>
 /// </remarks>
 public sealed class ByteBpeTokenizer

@@ -11,10 +11,14 @@ namespace Linformer.Data.Tokenizers;
 /// <remarks>
 /// Written out by hand because .NET's expressions see UTF-16 units and so no letters beyond U+FFFF. A byte that is not
 /// part of valid UTF-8 counts as a character that is neither letter, number nor space, as U+FFFD would.
-/// Concatenated, the words are always the text.
+/// Concatenated, the words are always the text. A run of more than <see cref="LongestWord"/> bytes gives several words, so that
+/// a text of one word does not take many times its size of memory.
 /// </remarks>
 internal static class WordSplitter
 {
+    /// <summary>A word ends with the first character that reaches this many bytes.</summary>
+    public const int LongestWord = 1 << 20;
+
     private enum Kind : byte
     {
         End,
@@ -76,7 +80,7 @@ internal static class WordSplitter
 
     private static int RunLength(ReadOnlySpan<byte> text, Kind kind, int length)
     {
-        while (KindAt(text[length..], out var next) == kind)
+        while (length < LongestWord && KindAt(text[length..], out var next) == kind)
         {
             length += next;
         }
@@ -93,6 +97,10 @@ internal static class WordSplitter
         {
             last = next;
             length += next;
+            if (length >= LongestWord)
+            {
+                return length;
+            }
         }
 
         return kind == Kind.End || length == last ? length : length - last;
