@@ -1,0 +1,62 @@
+using System.Runtime.InteropServices;
+
+namespace Linformer.NcclDouble;
+
+/// <summary>
+/// A library that stands in for libnccl, the CUDA runtime and NVML: the same C ABIs, over host memory that processes share.
+/// </summary>
+public static unsafe partial class Double
+{
+    /// <summary>Its file.</summary>
+    public static string Library { get; } = Path.Combine(AppContext.BaseDirectory, "libnccl_double.so");
+
+    /// <summary>What makes a process that is started take it for the real ones.</summary>
+    public static IReadOnlyDictionary<string, string> Variables { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["LINFORMER_NCCL_LIBRARY"] = Library,
+        ["LINFORMER_CUDART_LIBRARY"] = Library,
+        ["LINFORMER_NVML_LIBRARY"] = Library,
+    };
+
+    /// <summary>Makes this process take it for the real ones. Before anything else loads those.</summary>
+    public static void Use()
+    {
+        foreach (var (name, value) in Variables)
+        {
+            Environment.SetEnvironmentVariable(name, value);
+        }
+    }
+
+    /// <summary>Sets what the library reads from the environment (see settings.h) until the result is disposed.</summary>
+    /// <param name="name">Such as <c>NCCL_DOUBLE_VERSION</c>.</param>
+    /// <param name="value">Its value.</param>
+    public static IDisposable With(string name, string value)
+    {
+        // .NET keeps an environment of its own, which native code does not see.
+        _ = SetVariable(name, value, overwrite: 1);
+        return new Setting(name);
+    }
+
+    /// <summary>Fills floats as a kernel would: on a stream (0 is the default one), a while after the call.</summary>
+    public static void Fill(nint first, long count, float value, int milliseconds, nint stream = 0)
+    {
+        if (FillLater((float*)first, count, value, milliseconds, stream) != 0)
+        {
+            throw new ArgumentException("There is no such stream.", nameof(stream));
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetVariable(string name, string value, int overwrite);
+
+    [LibraryImport("libc", EntryPoint = "unsetenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int ClearVariable(string name);
+
+    [LibraryImport("nccl_double", EntryPoint = "nccl_double_fill")]
+    private static partial int FillLater(float* first, long count, float value, int milliseconds, nint stream);
+
+    private sealed class Setting(string name) : IDisposable
+    {
+        public void Dispose() => _ = ClearVariable(name);
+    }
+}
