@@ -23,8 +23,7 @@ internal static class ExchangeRank
             MicroBatch = 1,
             LearningRate = new LearningRateSchedule(ScheduleShape.Constant, 1, 0, 1),
         });
-        using var group = new GlooProcessGroup(
-            rank, worldSize, generation: 1, new FileRendezvousStore(args[2]), new GlooOptions { Timeout = TimeSpan.FromMinutes(10), RendezvousTimeout = TimeSpan.FromMinutes(2) });
+        using var group = Groups.Make(rank, worldSize, args[2], TimeSpan.FromMinutes(10));
         var roots = Fill(trainer, seed: 0);
         while (true)
         {

@@ -9,12 +9,13 @@ internal sealed class RankProcess : IDisposable
     private readonly TaskCompletionSource _working = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public RankProcess(int rank, int worldSize, string folder, int elements, TimeSpan timeout)
-        : this($"{rank}", $"{worldSize}", folder, $"{elements}", $"{(int)timeout.TotalMilliseconds}")
+    public RankProcess(
+        int rank, int worldSize, string folder, int elements, TimeSpan timeout, IEnumerable<KeyValuePair<string, string>>? environment = null)
+        : this([$"{rank}", $"{worldSize}", folder, $"{elements}", $"{(int)timeout.TotalMilliseconds}"], environment)
     {
     }
 
-    private RankProcess(params string[] arguments)
+    private RankProcess(string[] arguments, IEnumerable<KeyValuePair<string, string>>? environment)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -27,6 +28,11 @@ internal sealed class RankProcess : IDisposable
             start.ArgumentList.Add(argument);
         }
 
+        foreach (var (name, value) in environment ?? [])
+        {
+            start.Environment[name] = value;
+        }
+
         _process = Process.Start(start)!;
         new Thread(Read) { IsBackground = true }.Start();
     }
@@ -35,8 +41,12 @@ internal sealed class RankProcess : IDisposable
     public string LastSum { get; private set; } = "";
 
     /// <summary>One that takes over the state of rank 0 over and over.</summary>
-    public static RankProcess Exchanging(int rank, int worldSize, string folder, int elements) =>
-        new("exchange", $"{rank}", $"{worldSize}", folder, $"{elements}");
+    public static RankProcess Exchanging(
+        int rank, int worldSize, string folder, int elements, IEnumerable<KeyValuePair<string, string>>? environment = null) =>
+        new(["exchange", $"{rank}", $"{worldSize}", folder, $"{elements}"], environment);
+
+    /// <summary>One that tells whether NCCL can be used.</summary>
+    public static RankProcess Available(IEnumerable<KeyValuePair<string, string>> environment) => new(["available"], environment);
 
     /// <summary>Waits until it has done some all-reduces or exchanges.</summary>
     public void WaitUntilItWorks() => _working.Task.Wait(Ranks.Patience).ShouldBeTrue("the rank does not start");
