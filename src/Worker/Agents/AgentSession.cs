@@ -23,6 +23,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     private static readonly TimeSpan TelemetryInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly Queue<long> _unacknowledged = new();
+    private long _gpuReadings;
     private TimeSpan _heartbeat = TimeSpan.FromMilliseconds(DefaultHeartbeatMilliseconds);
 
     /// <summary>Whether a coordinator has welcomed this agent.</summary>
@@ -113,8 +114,20 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             Address = options.Address,
             SeenEpoch = work.Epoch,
         };
-        hello.Slots.AddRange(Enumerable.Range(0, options.Slots).Select(number => new V1.SlotOffer { Number = number, Device = "cpu" }));
+        hello.Slots.AddRange(Enumerable.Range(0, options.Slots).Select(Offer));
         return hello;
+    }
+
+    private V1.SlotOffer Offer(int number)
+    {
+        var offer = new V1.SlotOffer { Number = number, Device = options.SlotDevice };
+        if (options.Gpus.Count > 0)
+        {
+            var gpu = options.Gpus[number];
+            offer.Gpu = new V1.Gpu { Uuid = gpu.Uuid, Name = gpu.Name, MemoryBytes = gpu.MemoryBytes };
+        }
+
+        return offer;
     }
 
     private async Task TakeAsync(V1.Welcome welcome, CancellationToken cancellationToken)
@@ -195,7 +208,9 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             if (statusWait <= TimeSpan.Zero)
             {
                 var leaving = work.Mode != AgentMode.Working && work.IsIdle;
-                await stream.WriteAsync(new V1.AgentMessage { Status = work.Status() }, cancellationToken);
+                var status = work.Status();
+                _gpuReadings = work.Gpus.AddTo(status, _gpuReadings);
+                await stream.WriteAsync(new V1.AgentMessage { Status = status }, cancellationToken);
                 (change, lastStatus, statusWait) = (0, Stopwatch.GetTimestamp(), _heartbeat);
                 work.HasSaidItsEnd |= leaving;
             }

@@ -1,3 +1,4 @@
+using Linformer.Worker.Machines;
 using Serilog;
 using V1 = Linformer.Protocol.V1;
 
@@ -28,6 +29,8 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
         Telemetry = new TelemetryBuffer(options.TelemetryItems, options.TelemetryBytes, Signal.Set);
         _hangWatch = new HangWatch(Look);
         _hangWatch.Start();
+        Gpus = new GpuWatch(options.Gpus, options.GpuInterval, () => Changed(urgent: false), logger);
+        Gpus.Start();
     }
 
     /// <summary>Set when there is something to send.</summary>
@@ -35,6 +38,9 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
 
     /// <summary>What is to be recorded.</summary>
     public TelemetryBuffer Telemetry { get; }
+
+    /// <summary>How the GPUs of the slots are doing.</summary>
+    public GpuWatch Gpus { get; }
 
     /// <summary>The highest epoch of a coordinator that was obeyed.</summary>
     public long Epoch { get; private set; }
@@ -226,6 +232,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await Gpus.DisposeAsync();
         await _hangWatch.DisposeAsync();
         Signal.Dispose();
     }

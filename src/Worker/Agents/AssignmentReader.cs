@@ -4,6 +4,7 @@ using Linformer.Model.Files;
 using Linformer.Protocol;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
+using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 using V1 = Linformer.Protocol.V1;
 
@@ -42,8 +43,13 @@ internal static class AssignmentReader
             ListenAddress: options.ListenAddress ?? options.Address,
             AdvertisedAddress: options.Address,
             Member: member,
-            CheckpointPatience: options.StopTimeout.TotalSeconds);
-        return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start);
+            CheckpointPatience: options.StopTimeout.TotalSeconds,
+            Device: options.SlotDevice);
+        var slot = group.Members.First(place => place.Member == member).Slot;
+        return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start)
+        {
+            Environment = options.Gpus.Count > 0 ? RankDevice.Environment(options.Gpus[slot], start.ListenAddress) : RankDevice.NoEnvironment,
+        };
     }
 
     /// <summary>A member's place in the newest generation.</summary>

@@ -1,6 +1,7 @@
 using Linformer.Data;
 using Linformer.Protocol.Security;
 using Linformer.Protocol.Wire;
+using Linformer.Worker.Machines;
 
 namespace Linformer.Worker.Agents;
 
@@ -29,6 +30,12 @@ public sealed record WorkerAgentOptions
 
     /// <summary>How many ranks it takes, at least 1.</summary>
     public int Slots { get; init; } = 1;
+
+    /// <summary>The GPU of each slot; empty when the slots are shares of the CPU.</summary>
+    public IReadOnlyList<Gpu> Gpus { get; init; } = [];
+
+    /// <summary>How often the GPUs are looked at; what has changed goes to the coordinator.</summary>
+    public TimeSpan GpuInterval { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// The address under which the ranks of other workers reach those of this one: an IP address or a host name. The ranks
@@ -80,6 +87,9 @@ public sealed record WorkerAgentOptions
     /// </summary>
     public long ShardBytes { get; init; } = new CorpusSettings { Files = [] }.ShardBytes;
 
+    /// <summary>What all slots are: <c>cuda</c> or <c>cpu</c>.</summary>
+    internal string SlotDevice => Gpus.Count > 0 ? RankDevice.Cuda : RankDevice.Cpu;
+
     /// <summary>The join token as it is now; empty without one.</summary>
     /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="AgentProtocolException">The file cannot be read, or its first line is no token.</exception>
@@ -126,6 +136,11 @@ public sealed record WorkerAgentOptions
         if (Slots is < 1 or > WireLimits.MaxSlots)
         {
             throw new ArgumentException($"The slots are {Slots}; allowed are 1 to {WireLimits.MaxSlots}.");
+        }
+
+        if (Gpus.Count > 0 && Gpus.Count != Slots)
+        {
+            throw new ArgumentException($"There are {Slots} slots and {Gpus.Count} GPUs; each slot needs one.");
         }
 
         if (Watchdog.Silence < TimeSpan.FromMilliseconds(500))

@@ -23,6 +23,7 @@ public abstract record LauncherMessage;
 /// <param name="CheckpointPatience">
 /// For how many seconds the checkpoint with which the process stops is tried again when it cannot be written; then that is an error.
 /// </param>
+/// <param name="Device">Where it computes: <c>cpu</c>, or <c>cuda</c> for the one GPU that it sees.</param>
 public sealed record StartMessage(
     int Member,
     int Threads,
@@ -33,7 +34,8 @@ public sealed record StartMessage(
     string ModelFolder,
     string ListenAddress = "127.0.0.1",
     string? AdvertisedAddress = null,
-    double CheckpointPatience = 0) : LauncherMessage;
+    double CheckpointPatience = 0,
+    string Device = "cpu") : LauncherMessage;
 
 /// <summary>
 /// Be a rank of a generation. The process keeps its state from generation to generation; the newest message counts. One that is

@@ -3,11 +3,13 @@ using Linformer.Data;
 using Linformer.Data.Corpora;
 using Linformer.Data.Tokenizers;
 using Linformer.Model;
+using Linformer.Model.Layers;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Training.Tasks;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.RankProtocol;
+using static TorchSharp.torch;
 
 namespace Linformer.Worker.Ranks;
 
@@ -25,15 +27,17 @@ internal sealed class LoadedJob : IDisposable
     private readonly MaskedLanguageTask _task;
 
     /// <summary>Loads it.</summary>
+    /// <param name="start">The process's orders.</param>
+    /// <param name="device">Where model and optimizer live.</param>
     /// <exception cref="BadDataException">The corpus is too small or damaged.</exception>
-    public LoadedJob(StartMessage start)
+    public LoadedJob(StartMessage start, Device device)
     {
         _start = start;
-        _job = JobFileParser.Parse(Encoding.UTF8.GetBytes(start.JobJson), "job").OrThrow();
+        _job = JobFileParser.Parse(Encoding.UTF8.GetBytes(start.JobJson), "job", cuda: true).OrThrow();
         Options = JobMapping.TrainingOptions(_job);
         _tokenizer = ByteBpeTokenizer.Load(Path.Combine(start.CorpusFolder, CorpusPreparation.TokenizerFileName));
         _dataset = OpenDataset();
-        _model = new MaskedLanguageModel(JobMapping.ModelConfig(_job, _tokenizer.VocabularySize));
+        _model = new MaskedLanguageModel(JobMapping.ModelConfig(_job, _tokenizer.VocabularySize), new Placement(ScalarType.Float32, device));
         _task = new MaskedLanguageTask(
             _model,
             _dataset.Training,

@@ -1,4 +1,3 @@
-using System.Net.NetworkInformation;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Training.ProcessGroups;
@@ -15,12 +14,6 @@ namespace Linformer.Worker.Ranks;
 /// </summary>
 internal sealed class Member : IDisposable
 {
-    // A collective lasts as long as the slowest rank computes, or as rank 0 reads or writes a checkpoint or a model of any size. That
-    // ranks live, others see to: agents find those that hang, the connections of those that end are cut, and an order to leave at
-    // once ends the wait.
-    private static readonly TimeSpan CollectiveTimeout = TimeSpan.FromHours(2);
-    private static readonly TimeSpan RendezvousTimeout = TimeSpan.FromSeconds(30);
-
     // Those who hold the state should bring it to a checkpoint together; it takes the launcher a moment to say so. A coordinator
     // that is away says nothing: then each writes alone.
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
@@ -28,6 +21,7 @@ internal sealed class Member : IDisposable
     private readonly StartMessage _start;
     private readonly ILogger _log;
     private readonly LogPlace _place;
+    private readonly RankGroups _groups;
     private readonly MemberParts _parts;
     private readonly CancellationTokenRegistration _stop;
     private JoinMessage? _newest;
@@ -36,7 +30,8 @@ internal sealed class Member : IDisposable
     {
         (_start, _log, _place) = (start, log, place);
         set_num_threads(start.Threads);
-        var job = new LoadedJob(start);
+        _groups = new RankGroups(start, control);
+        var job = new LoadedJob(start, _groups.Device);
         job.Trainer.Advanced = pulse.Advance;
         var store = new CheckpointStore(Path.Combine(start.RunFolder, StorageLayout.CheckpointsName));
         var confirmations = new Confirmations(control.ReportProgress);
@@ -56,8 +51,8 @@ internal sealed class Member : IDisposable
     public void Run()
     {
         _log.Information(
-            "Member {Member} is ready: {Parameters} parameters, {Training} training and {HeldOut} held-out sequences",
-            _start.Member, _parts.Job.Parameters, _parts.Job.TrainingSequences, _parts.Job.HeldOutSequences);
+            "Member {Member} is ready on {Device} with {Group}: {Parameters} parameters, {Training} training and {HeldOut} held-out sequences",
+            _start.Member, _groups.Device, _groups.Description, _parts.Job.Parameters, _parts.Job.TrainingSequences, _parts.Job.HeldOutSequences);
         _parts.Control.Send(new ReadyMessage());
         while (true)
         {
@@ -159,15 +154,13 @@ internal sealed class Member : IDisposable
     // The group is gone when this returns or throws, so that the others, who may wait for this rank, fail at once.
     private GenerationEnd TakePartInGroup(JoinMessage join)
     {
-        using IProcessGroup group = join.WorldSize == 1
-            ? new SingleProcessGroup(join.Generation)
-            : Listen(join);
+        using var group = _groups.Make(join);
         try
         {
             _parts.Orders.Enter(join, group, _parts.Job.Trainer.RequestLeave, _parts.Job.Trainer.RequestStop);
-            if (group is GlooProcessGroup gloo)
+            if (group is QueuedProcessGroup queued)
             {
-                _parts.Pulse.Wait(gloo.Connected.Wait);
+                _parts.Pulse.Wait(queued.Connected.Wait);
             }
 
             using var observed = new ObservedGroup(group, _parts.Pulse);
@@ -179,30 +172,6 @@ internal sealed class Member : IDisposable
             _parts.Job.Trainer.Leave();
         }
     }
-
-    // A name that is not resolved now, a port or descriptor that is not free: another generation may have more luck.
-    private GlooProcessGroup Listen(JoinMessage join)
-    {
-        try
-        {
-            return new GlooProcessGroup(
-                join.Rank, join.WorldSize, join.Generation, new ControlPipeRendezvous(_parts.Control, join.Generation), Options());
-        }
-        catch (Exception e) when (e is ArgumentException or NetworkInformationException)
-        {
-            var reason = e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
-            var operation = new ProcessGroupOperation("rendezvous", Bytes: 0, join.Rank, join.WorldSize, join.Generation);
-            throw new ProcessGroupException($"cannot listen for the other ranks: {reason}", operation, peer: null, e);
-        }
-    }
-
-    private GlooOptions Options() => new()
-    {
-        Timeout = CollectiveTimeout,
-        RendezvousTimeout = RendezvousTimeout,
-        BindAddress = _start.ListenAddress,
-        AdvertisedAddress = _start.AdvertisedAddress,
-    };
 
     private void ReportStopped()
     {

@@ -19,6 +19,8 @@ internal sealed class ObservedGroup(IProcessGroup group, Pulse pulse) : IProcess
 
     public string Backend => group.Backend;
 
+    public torch.Device Device => group.Device;
+
     public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum) => Observe(group.AllReduce(buffer, operation));
 
     public IWork ReduceScatter(torch.Tensor input, torch.Tensor output, ReduceOperation operation = ReduceOperation.Sum) =>
