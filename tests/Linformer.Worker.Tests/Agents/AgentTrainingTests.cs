@@ -1,5 +1,3 @@
-using Linformer.Data;
-using Linformer.Protocol;
 using Linformer.Worker.Ranks;
 using V1 = Linformer.Protocol.V1;
 
@@ -8,11 +6,8 @@ namespace Linformer.Worker.Tests.Agents;
 /// <summary>Agents with real ranks.</summary>
 [Trait("Lane", "Processes")]
 [Trait("Speed", "Slow")]
-public sealed class AgentTrainingTests : AgentFixture
+public sealed class AgentTrainingTests : AgentJobFixture
 {
-    private JobFile _job = null!;
-    private string _corpus = "";
-
     [Fact]
     public async Task TwoAgentsTrainOneJobStopAndGoOnFromTheNewestCheckpoint()
     {
@@ -29,7 +24,7 @@ public sealed class AgentTrainingTests : AgentFixture
         checkpoint.Bytes.ShouldBeGreaterThan(1000);
         Directory.Exists(Path.Combine(Folder, "jobs/tiny-abcde/checkpoints", checkpoint.Name)).ShouldBeTrue();
 
-        _job = _job with { Training = _job.Training with { Steps = (int)checkpoint.Step + 2 } };
+        Job = Job with { Training = Job.Training with { Steps = (int)checkpoint.Step + 2 } };
         Coordinator.Assign("worker-2", assignment => assignment.Groups.Clear());
         Assign(Plan(2, 3, 4), 3, 4);
         var first = await EndAsync("worker-1", 3);
@@ -88,65 +83,5 @@ public sealed class AgentTrainingTests : AgentFixture
         ended.Failure.Permanent.ShouldBeTrue();
         ended.Failure.Reason.ShouldContain("steps");
         File.ReadAllText(Path.Combine(Folder, "jobs/tiny-abcde/logs/m0001.log")).ShouldContain(" Training failed: ");
-    }
-
-    private V1.RankGroup Of(V1.GenerationPlan plan, string job, int member)
-    {
-        var group = Group([member], plan, "tiny-abcde");
-        (group.JobFile, group.CorpusFolder) = (job, _corpus);
-        return group;
-    }
-
-    private void Assign(V1.GenerationPlan plan, params int[] members)
-    {
-        for (var worker = 0; worker < members.Length; worker++)
-        {
-            var group = Of(plan, _job.ToJson(), members[worker]);
-            Coordinator.Assign($"worker-{worker + 1}", assignment =>
-            {
-                assignment.Groups.Clear();
-                assignment.Groups.Add(group);
-            });
-        }
-    }
-
-    private void Replan(V1.GenerationPlan plan)
-    {
-        Coordinator.Assign("worker-1", assignment => assignment.Groups[0].Plan = plan);
-        Coordinator.Assign("worker-2", assignment => assignment.Groups[0].Plan = plan);
-    }
-
-    private List<long> Steps()
-    {
-        var steps = new List<long>();
-        foreach (var name in new[] { "worker-1", "worker-2" })
-        {
-            lock (Coordinator.Of(name))
-            {
-                steps.AddRange(Coordinator.Of(name).Metrics.Select(item => item.Metric.Step));
-            }
-        }
-
-        steps.Sort();
-        return steps;
-    }
-
-    private async Task WaitForStepAsync(long step)
-    {
-        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (!Steps().Contains(step))
-        {
-            await Task.Delay(20, giveUp.Token);
-        }
-    }
-
-    private async Task<V1.MemberStatus> EndAsync(string name, int member) =>
-        (await Coordinator.WaitForMembersAsync(name, 1, status => status.Member == member && status.Phase == V1.MemberPhase.Ended))[0];
-
-    private void MakeJob(string training)
-    {
-        _job = SmallJob.Create(Folder, training);
-        var corpus = CorpusPreparation.Prepare(Linformer.Worker.Jobs.JobMapping.CorpusSettings(_job), Folder, Path.Combine(Folder, "cache"));
-        _corpus = Path.GetRelativePath(Folder, corpus.Folder);
     }
 }
