@@ -30,7 +30,7 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
             {
                 return coordinators[tried].BlockingUnaryCall(method, host, options, request);
             }
-            catch (RpcException failure) when (IsAway(failure))
+            catch (RpcException failure) when (IsAway(failure, options.CancellationToken))
             {
                 // Only a shell that completes a word calls so, and it is better off without an answer than with a late one.
                 if (MoveOn(tried, failure, failures))
@@ -58,7 +58,7 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
                     call = coordinators[tried].AsyncUnaryCall(method, host, options, request);
                     return await call.ResponseAsync;
                 }
-                catch (RpcException failure) when (IsAway(failure))
+                catch (RpcException failure) when (IsAway(failure, options.CancellationToken))
                 {
                     if (MoveOn(tried, failure, failures))
                         await Task.Delay(Pause, options.CancellationToken);
@@ -91,10 +91,12 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
     // Nobody reads headers; waiting for those of a call that may move on would only hold up its caller.
     private static Task<Metadata> NoHeadersAsync() => Task.FromResult(new Metadata());
 
-    // A coordinator that stands still is cut off by this side's pings, which has no status of its own.
-    private static bool IsAway(RpcException failure) => failure.StatusCode switch
+    // A coordinator that stands still is cut off by this side's pings, which has no status of its own; one that does not connect
+    // within the connection's time limit shows as a call that was cancelled, though nobody has.
+    private static bool IsAway(RpcException failure, CancellationToken callers) => failure.StatusCode switch
     {
         StatusCode.Unavailable => true,
+        StatusCode.Cancelled => !callers.IsCancellationRequested,
         StatusCode.Internal or StatusCode.Unknown => failure.Status.DebugException is not null,
         _ => false,
     };
@@ -167,7 +169,7 @@ internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) :
                     _answered = true;
                     return more;
                 }
-                catch (RpcException failure) when (IsAway(failure) && !cancellationToken.IsCancellationRequested)
+                catch (RpcException failure) when (IsAway(failure, cancellationToken) && !cancellationToken.IsCancellationRequested)
                 {
                     if (_answered)
                     {

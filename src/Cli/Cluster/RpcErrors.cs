@@ -24,7 +24,7 @@ internal static class RpcErrors
                     : $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
             StatusCode.Unauthenticated =>
                 $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive your token with --token-file FILE, or in LINFORMER_TOKEN; an admin makes one with ./linformer tokens create, and the coordinator keeps that of the first admin in the file coordinator/user-token below its --data folder.",
-            StatusCode.DeadlineExceeded => $"The coordinator at {address} did not answer in time; try again.",
+            StatusCode.DeadlineExceeded or StatusCode.Cancelled => $"The coordinator at {address} did not answer in time; try again.",
             StatusCode.Unimplemented =>
                 $"What answers at {address} does not know this call: it is no coordinator, or one of another version.",
             StatusCode.Unknown or StatusCode.Internal when error.Status.DebugException is HttpRequestException =>

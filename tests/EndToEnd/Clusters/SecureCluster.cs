@@ -36,7 +36,7 @@ internal sealed class SecureCluster : IAsyncDisposable
 
     private string Certificates => Path.Combine(Workspace.Root, "certificates");
 
-    private string Authority => Path.Combine(Certificates, "ca.crt");
+    private string Authority => Path.Combine(Certificates, "ca.pem");
 
     private string CoordinatorFolder => Path.Combine(Workspace.Root, "coordinator");
 
@@ -198,7 +198,7 @@ internal sealed class SecureCluster : IAsyncDisposable
         return process;
     }
 
-    private string Certificate(string name) => Path.Combine(Certificates, $"{name}.crt");
+    private string Certificate(string name) => Path.Combine(Certificates, $"{name}.pem");
 
     private string Key(string name) => Path.Combine(Certificates, $"{name}.key");
 
