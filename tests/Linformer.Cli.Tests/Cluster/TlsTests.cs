@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Linformer.Protocol.V1;
 
@@ -15,6 +17,17 @@ public sealed class TlsTests : ClusterTest
         await Serve(_authority.Server());
 
         (await Jobs($"{scheme}{Coordinator.Address}", "--ca", _authority.WritePem(Folder))).ShouldBe(0, Error.ToString());
+    }
+
+    // A machine that stands still: the system takes the connection, and nobody answers the handshake.
+    [Fact]
+    public async Task Of_several_coordinators_one_that_says_nothing_is_passed_over()
+    {
+        await Serve(_authority.Server());
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+
+        (await Jobs($"{silent.LocalEndpoint},{Coordinator.Address}", "--ca", _authority.WritePem(Folder))).ShouldBe(0, Error.ToString());
     }
 
     [Fact]
