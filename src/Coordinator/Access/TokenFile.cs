@@ -97,7 +97,13 @@ public sealed class TokenFile
 
     private static StorageException Unreadable(string path, Exception exception) => new($"The token {path} cannot be read or made: {exception.Message}", exception);
 
-    private sealed record Contents(string First, byte[][] Hashes);
+    // No record, which would show itself in a log.
+    private sealed class Contents(string first, byte[][] hashes)
+    {
+        public string First { get; } = first;
+
+        public byte[][] Hashes { get; } = hashes;
+    }
 }
 
 /// <summary>The tokens with which a cluster begins: those of workers, and those of the user <c>admin</c>.</summary>

@@ -27,7 +27,7 @@ internal sealed class WorkersService(ClusterReader cluster, IGrainFactory grains
         if (known.All(worker => worker.Identity.Name != request.Worker))
             throw Unknown(request.Worker, known);
         var who = Principal.Of(context).PersonName(request.Who);
-        var drained = request.Undo ? "" : request.Why.Length > 0 ? $"{who}: {request.Why}" : who;
+        var drained = request.Undo ? "" : request.Why.Length > 0 ? $"{who}: {TokenText.Mask(request.Why)}" : who;
         var worker = await grains.GetGrain<IWorkerGrain>(request.Worker).Drain(drained, CancellationToken.None) ?? throw Unknown(request.Worker, known);
         await scheduler.PokeAsync(CancellationToken.None);
         return worker.ToProto();

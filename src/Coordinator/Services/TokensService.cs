@@ -33,15 +33,15 @@ internal sealed partial class TokensService(TokenBook book, ITokenStore tokens, 
 
     public override async Task<Proto.CreateTokenResponse> Create(Proto.CreateTokenRequest request, ServerCallContext context)
     {
-        if (!UserPattern().IsMatch(request.User))
-            throw Refusal.Invalid($"user {Refusal.Show(request.User)} is not 1 to 64 letters, digits and ._@- .");
+        if (!UserPattern().IsMatch(request.User) || TokenText.IdIn(request.User) is not null)
+            throw Refusal.Invalid($"user {Refusal.Show(request.User)} is not a user's name: 1 to 64 letters, digits and ._@- , and no token.");
         if (RoleNames.Of(request.Role).Length == 0)
             throw Refusal.Invalid($"role is {(int)request.Role}; viewer, submitter and admin are allowed.");
         if (request.LifetimeSeconds < 0 || request.LifetimeSeconds > (long)LongestLifetime.TotalSeconds)
             throw Refusal.Invalid($"lifetime_seconds is {request.LifetimeSeconds}; 1 to {(long)LongestLifetime.TotalSeconds} (5 years) are allowed, and 0 for {(int)DefaultLifetime.TotalDays} days.");
         Refusal.CheckText("note", request.Note, MaxNote);
         var lifetime = request.LifetimeSeconds == 0 ? DefaultLifetime : TimeSpan.FromSeconds(request.LifetimeSeconds);
-        var (token, text) = await book.CreateAsync(request.User, request.Role, lifetime, request.Note, Principal.Of(context).User);
+        var (token, text) = await book.CreateAsync(request.User, request.Role, lifetime, TokenText.Mask(request.Note), Principal.Of(context).User);
         return new Proto.CreateTokenResponse { Token = ToProto(token), Secret = text };
     }
 

@@ -105,7 +105,7 @@ internal sealed partial class JobsService(
         // A submission that the coordinator was killed right after has no grain yet.
         var before = await grain.Get(cancellationToken) ?? await CreateAsync(grain, jobId, cancellationToken);
         caller.RequireOwner($"Job {jobId}", before.Submitter);
-        var view = await change(grain, new JobChange(caller.PersonName(request.Who), request.Why));
+        var view = await change(grain, new JobChange(caller.PersonName(request.Who), TokenText.Mask(request.Why)));
         await scheduler.PokeAsync(CancellationToken.None);
         return view.ToProto(await telemetry.ProgressAsync(jobId, cancellationToken), appliedStep: 0);
     }
