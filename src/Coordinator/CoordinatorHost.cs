@@ -21,6 +21,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly CoordinatorDatabase _database;
+    private readonly BootstrapTokens _bootstrap;
     private readonly ILogger _logger;
     private int _disposed;
 
@@ -29,8 +30,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         _app = app;
         _database = database;
         _logger = logger;
-        JoinToken = bootstrap.Join.First;
-        UserToken = bootstrap.Admin.First;
+        _bootstrap = bootstrap;
         Addresses = [.. app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(address => new Uri(address))];
         _ = StopWhenLostAsync();
     }
@@ -39,10 +39,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
     public IReadOnlyList<Uri> Addresses { get; }
 
     /// <summary>A token with which workers join: the first of the file.</summary>
-    public string JoinToken { get; }
+    public string JoinToken => _bootstrap.Join.First;
 
     /// <summary>A token of the user <c>admin</c>, for those who come from other machines: the first of the file.</summary>
-    public string UserToken { get; }
+    public string UserToken => _bootstrap.Admin.First;
 
     /// <summary>All that is served, and who may call it.</summary>
     public IReadOnlyList<CoordinatorRoute> Routes =>

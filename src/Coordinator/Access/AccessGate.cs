@@ -31,7 +31,7 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, A
             await next();
             return;
         }
-        logger.Debug("{Path:l} from {Peer} was refused: {Status}", TokenText.Mask(http.Request.Path.ToString()), http.Connection.RemoteIpAddress, refused.Status);
+        logger.Debug("{Path:l} from {Peer} was refused: {Status}", Refusal.Show(http.Request.Path.ToString()), http.Connection.RemoteIpAddress, refused.Status);
         if (rule is { Changes: true })
             await AuditAsync(http, caller, refused);
         await AnswerAsync(http, refused.Status);
@@ -63,7 +63,7 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, A
     {
         try
         {
-            await audit.WriteRefusedAsync(caller, Peer(http), http.Request.Path, refused.Status);
+            await audit.WriteRefusedAsync(caller, Peer(http), AccessRules.NameOf(http), refused.Status);
         }
         catch (StorageException exception)
         {

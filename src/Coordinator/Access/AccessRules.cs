@@ -21,6 +21,10 @@ internal static class AccessRules
     public static Protocol.V1.Access? Of(string method) =>
         Methods.GetValueOrDefault(method) is { } rule && (rule.Worker || rule.Role != Role.Unspecified) ? rule : null;
 
+    /// <summary>The full name of the gRPC method that a route is; a path may differ from it in upper and lower case.</summary>
+    public static string NameOf(HttpContext http) =>
+        http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.FullName ?? http.Request.Path.ToString();
+
     /// <summary>The rule of a route; null if it has none.</summary>
     public static Protocol.V1.Access? Of(Endpoint? endpoint) =>
         endpoint?.Metadata.GetMetadata<GrpcMethodMetadata>() is { } method ? Of(method.Method.FullName) : endpoint?.Metadata.GetMetadata<Protocol.V1.Access>();

@@ -26,7 +26,8 @@ internal sealed class TokenBook
     public static async Task<TokenBook> LoadAsync(ITokenStore store, TimeProvider time, CancellationToken cancellationToken)
     {
         var book = new TokenBook(store, time);
-        foreach (var (token, hash) in await store.HoldingAsync(time.GetUtcNow(), cancellationToken))
+        // A role of a later release means nothing here, which is not the same as everything.
+        foreach (var (token, hash) in (await store.HoldingAsync(time.GetUtcNow(), cancellationToken)).Where(held => RoleNames.Of(held.Token.Role).Length > 0))
             book._held[token.Id] = new Held(token, Convert.FromHexString(hash));
         return book;
     }

@@ -4,7 +4,9 @@ using System.Net.Sockets;
 namespace Linformer.Coordinator.Access;
 
 /// <summary>Counts the wrong tokens from each address within a minute. An IPv6 network of 64 bits counts as one address.</summary>
-internal sealed class WrongTokens(int perMinute, TimeProvider time)
+/// <param name="perMinute">So many are too many.</param>
+/// <param name="time">The clock.</param>
+public sealed class WrongTokens(int perMinute, TimeProvider time)
 {
     // Those beyond share one count: memory stays bounded whatever addresses come.
     private const int MostAddresses = 10_000;

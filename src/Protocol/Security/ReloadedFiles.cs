@@ -11,10 +11,10 @@ public sealed class ReloadedFiles<T>
     private readonly Func<T> _load;
     private readonly Action<string> _report;
     private readonly TimeProvider _time;
-    private readonly Lock _lock = new();
-    private T _current;
+    private volatile T _current;
     private string _seen;
     private long _lookedAt;
+    private int _looking;
 
     /// <summary>Reads the files.</summary>
     /// <param name="paths">The files.</param>
@@ -34,18 +34,25 @@ public sealed class ReloadedFiles<T>
     {
         get
         {
-            lock (_lock)
+            // One looks, and others go on with what there is: a storage that hangs must not hold up everybody.
+            if (_time.GetElapsedTime(Interlocked.Read(ref _lookedAt)) >= LookInterval && Interlocked.Exchange(ref _looking, 1) == 0)
             {
-                if (_time.GetElapsedTime(_lookedAt) >= LookInterval)
+                try
+                {
                     Look();
-                return _current;
+                }
+                finally
+                {
+                    Volatile.Write(ref _looking, 0);
+                }
             }
+            return _current;
         }
     }
 
     private void Look()
     {
-        _lookedAt = _time.GetTimestamp();
+        Interlocked.Exchange(ref _lookedAt, _time.GetTimestamp());
         var stamp = Stamp();
         if (stamp == _seen)
             return;

@@ -153,6 +153,20 @@ public sealed class EveryMethodTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task A_path_in_other_letters_leads_by_no_rule()
+    {
+        var viewer = await _coordinator.AsAsync("vic", Role.Viewer);
+        foreach (var path in (string[])["LINFORMER.V1.JOBS", "linformer.v1.jobs"])
+        {
+            var method = new Method<byte[], byte[]>(MethodType.Unary, path, "CANCEL", Bytes, Bytes);
+            var invoker = _coordinator.Coordinator.Channel.CreateCallInvoker();
+            await Refused.With(StatusCode.Unauthenticated, () => invoker.AsyncUnaryCall(method, null, Options([]), []).ResponseAsync);
+            await Refused.With(StatusCode.PermissionDenied, () => invoker.AsyncUnaryCall(method, null, Options(viewer), []).ResponseAsync);
+        }
+        (await _coordinator.AuditAsync()).Count(entry => entry.Method == "/linformer.v1.Jobs/Cancel").ShouldBe(4);
+    }
+
     private HttpClient Http() => new(new SocketsHttpHandler { SslOptions = _coordinator.PlainTls().ToSslOptions() }) { BaseAddress = _coordinator.Coordinator.Host.Addresses[0] };
 
     private static HttpRequestMessage Request(HttpMethod verb, string path) =>

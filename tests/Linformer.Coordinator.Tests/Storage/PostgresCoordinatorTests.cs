@@ -45,6 +45,29 @@ public sealed class PostgresCoordinatorTests(PostgresFixture postgres)
     }
 
     [SkippableFact]
+    public async Task Tokens_and_the_audit_log_are_those_of_the_coordinator_before()
+    {
+        await using var home = await PostgresTestDatabase.CreateAsync(postgres);
+        using var folder = new TemporaryFolder();
+        using var own = new TemporaryFolder();
+        CreateTokenResponse kept, revoked;
+        await using (var first = await StartAsync(home, folder, own))
+        {
+            var tokens = new Tokens.TokensClient(first.Channel);
+            kept = await tokens.CreateAsync(new CreateTokenRequest { User = "ada", Role = Role.Viewer });
+            revoked = await tokens.CreateAsync(new CreateTokenRequest { User = "bob", Role = Role.Viewer });
+            await tokens.RevokeAsync(new RevokeTokenRequest { Id = revoked.Token.Id });
+        }
+        await using var second = await StartAsync(home, folder, own);
+        var client = new Tokens.TokensClient(second.Channel);
+        (await client.WhoAmIAsync(new WhoAmIRequest(), Bearer(kept.Secret))).User.ShouldBe("ada");
+        await Refused.With(StatusCode.Unauthenticated, async () => await client.WhoAmIAsync(new WhoAmIRequest(), Bearer(revoked.Secret)));
+        (await client.AuditAsync(new AuditRequest())).Entries.Select(entry => entry.Method.Split('/')[^1]).ShouldBe(["Create", "Create", "Revoke"]);
+
+        static Metadata Bearer(string token) => new() { { "authorization", "Bearer " + token } };
+    }
+
+    [SkippableFact]
     public async Task One_whose_lease_is_taken_serves_no_more_and_says_why()
     {
         await using var home = await PostgresTestDatabase.CreateAsync(postgres);

@@ -3,6 +3,7 @@ using Grpc.Core.Interceptors;
 using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Storage;
 using Linformer.Protocol.Wire;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Serilog;
 
@@ -44,7 +45,7 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
 
     private async Task<TResult> RunAsync<TResult>(object? request, ServerCallContext context, Func<Task<TResult>> call)
     {
-        var rule = AccessRules.Of(context.Method);
+        var rule = AccessRules.Of(context.GetHttpContext().GetEndpoint());
         TResult result;
         try
         {
@@ -108,7 +109,8 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
         try
         {
             var (target, given) = AuditTarget.Of(request, response);
-            await audit.WriteAsync(Principal.Of(context), given, AccessGate.Peer(context.GetHttpContext()), context.Method, target, status);
+            var http = context.GetHttpContext();
+            await audit.WriteAsync(Principal.Of(context), given, AccessGate.Peer(http), AccessRules.NameOf(http), target, status);
         }
         catch (StorageException exception)
         {
