@@ -70,6 +70,9 @@ public sealed record CoordinatorOptions
     /// <summary>What one user may do at most.</summary>
     public UserLimits Limits { get; init; } = new();
 
+    /// <summary>How much of the telemetry of jobs stays in the database.</summary>
+    public RetentionOptions Retention { get; init; } = new();
+
     /// <summary>The workers that the coordinator may scale; null for none.</summary>
     public ScalingOptions? Scaling { get; init; }
 

@@ -47,6 +47,7 @@ internal static class CoordinatorApp
         builder.Services.AddHostedService<SchedulerPulse>();
         if (options.Scaling is not null)
             builder.Services.AddHostedService<WorkerScaler>();
+        builder.Services.AddHostedService<RetentionService>();
         var app = builder.Build();
         app.UseRouting();
         app.Use((http, next) => app.Services.GetRequiredService<AccessGate>().InvokeAsync(http, () => next(http)));
@@ -68,6 +69,7 @@ internal static class CoordinatorApp
         services.AddSingleton<IRosterStore, DatabaseRosterStore>();
         services.AddSingleton<ITokenStore, DatabaseTokenStore>();
         services.AddSingleton<IAuditStore, DatabaseAuditStore>();
+        services.AddSingleton<ITelemetryRetention, DatabaseRetention>();
         services.AddGrainStorage(DatabaseGrainStorage.Name, (_, _) => new DatabaseGrainStorage(database));
     }
 

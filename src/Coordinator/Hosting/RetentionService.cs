@@ -1,0 +1,43 @@
+using Linformer.Coordinator.Storage;
+using Microsoft.Extensions.Hosting;
+using Serilog;
+
+namespace Linformer.Coordinator.Hosting;
+
+/// <summary>
+/// Keeps the database from growing without end. It works in the coordinator that serves; one that stands by has no services, and
+/// one that was replaced is refused every write.
+/// </summary>
+internal sealed class RetentionService(ITelemetryRetention retention, CoordinatorOptions options, TimeProvider time, ILogger logger) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                // First a wait: a coordinator that has just taken over has more urgent things to write.
+                await Task.Delay(options.Retention.Interval, time, stoppingToken);
+                await ApplyAsync(stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The host would log it as a failure.
+        }
+    }
+
+    private async Task ApplyAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var deleted = await retention.ApplyAsync(options.Retention, time.GetUtcNow(), cancellationToken);
+            if (deleted != new RetentionResult(0, 0))
+                logger.Information("{LogLines} old log lines and the metrics of {Steps} steps of old jobs were deleted", deleted.LogLines, deleted.Metrics);
+        }
+        catch (StorageException exception)
+        {
+            logger.Warning(exception, "Old telemetry could not be deleted; tried again in {Interval}", options.Retention.Interval);
+        }
+    }
+}
