@@ -22,11 +22,12 @@ internal static class CoordinatorCommand
             Description = "Where the tokens and an SQLite database are kept (default: coordinator below --data)",
             HelpName = "DIR",
         };
-        var (database, access, scale) = (new DatabaseOptions(), new AccessOptions(), new ScaleOptions());
+        var (database, retention, access, scale) = (new DatabaseOptions(), new RetentionOptionSet(), new AccessOptions(), new ScaleOptions());
         var health = HealthOption.Create("200 only while it serves");
         var format = HostLog.Option();
         var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, folder };
         database.AddTo(command);
+        retention.AddTo(command);
         access.AddTo(command, listen);
         scale.AddTo(command);
         command.Add(health);
@@ -46,6 +47,7 @@ internal static class CoordinatorCommand
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),
                 Listen = [.. parsed.GetValue(listen)!],
+                Retention = retention.Value(parsed),
                 Scaling = scale.Value(parsed),
             };
             options = access.Apply(options.WithLease(parsed.GetValue(lease)), parsed, what => log.Information("{What:l}", what));
