@@ -23,7 +23,7 @@ internal static class RpcErrors
                     ? $"No coordinator answers at {address}: none is active at the moment, as when all are down or their database is away.\nTheir logs say why; name others with --coordinator HOST:PORT,HOST:PORT (or LINFORMER_COORDINATOR)."
                     : $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
             StatusCode.Unauthenticated =>
-                $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive your token with --token-file FILE, or in LINFORMER_TOKEN; an admin makes one with ./linformer tokens create, and the coordinator keeps that of the first admin in the file coordinator/user-token below its --data folder.",
+                $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive your token with --token-file FILE, or in LINFORMER_TOKEN.",
             StatusCode.DeadlineExceeded or StatusCode.Cancelled => $"The coordinator at {address} did not answer in time; try again.",
             StatusCode.Unimplemented =>
                 $"What answers at {address} does not know this call: it is no coordinator, or one of another version.",

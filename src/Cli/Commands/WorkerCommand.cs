@@ -4,8 +4,11 @@ using System.Net.Sockets;
 using Linformer.Cli.Cluster;
 using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Hosting;
+using Linformer.Cli.Views;
 using Linformer.Coordinator.Hosting;
+using Linformer.Protocol;
 using Linformer.Worker.Agents;
+using Linformer.Worker.Machines;
 using Serilog;
 
 namespace Linformer.Cli.Commands;
@@ -22,7 +25,8 @@ internal static class WorkerCommand
         var client = new ClientOptions();
         var data = StorageOption.Create();
         var name = new Option<string?>("--name") { Description = "The worker's name in the cluster, a DNS label (default: the machine's)", HelpName = "N" };
-        var slots = CountOption.Create("--slots", "Ranks that run here at the same time", 1, MostSlots);
+        var slots = SlotsOption();
+        var device = DeviceOption.Create();
         var address = new Option<string?>("--address")
         {
             Description = "The address under which other workers reach this one's ranks (default: the one that leads to the coordinator)",
@@ -37,7 +41,7 @@ internal static class WorkerCommand
         var hangTimeout = HangTimeoutOption.Create();
         var health = HealthOption.Create("200 only while it is connected with a coordinator");
         var format = HostLog.Option();
-        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, address, tokenFile };
+        var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, device, address, tokenFile };
         client.AddCoordinatorTo(command);
         certificate.AddTo(command);
         foreach (var option in (Option[])[hangTimeout, health, format])
@@ -54,6 +58,9 @@ internal static class WorkerCommand
             var tls = client.Tls(parsed, certificate.Load(parsed, Report), Report);
             if (tls.Certificate is not null && coordinators.All.FirstOrDefault(one => !one.IsSecure) is { } plain)
                 throw new CommandException($"--tls-certificate is for TLS, and the coordinator is '{plain}'; write https://{plain.Authority}, or give --ca FILE.");
+            var machine = Slots(parsed.GetValue(device), parsed.GetValue(slots));
+            if (machine.Note.Length > 0)
+                context.Note(machine.Note);
             var options = new WorkerAgentOptions
             {
                 Coordinator = coordinators.All[0].Uri,
@@ -62,7 +69,8 @@ internal static class WorkerCommand
                 JoinTokenFile = parsed.GetValue(tokenFile),
                 Tls = tls,
                 Name = parsed.GetValue(name) ?? MachineName(),
-                Slots = parsed.GetValue(slots),
+                Slots = machine.Count,
+                Gpus = machine.Gpus,
                 Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
                 StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
                 RankProgram = RankProcessCommand.Self(),
@@ -82,7 +90,8 @@ internal static class WorkerCommand
         await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), cancellation);
         context.WriteResult(
             new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Address, options.StorageRoot },
-            output => output.WriteLine($"Worker {options.Name} with {options.Slots} slots, reached at {options.Address}; coordinator {coordinators.Words}, storage {options.StorageRoot}"));
+            output => output.WriteLine(
+                $"Worker {options.Name} with {Words.Count(options.Slots, options.Gpus.Count > 0 ? "GPU slot" : "slot")}, reached at {options.Address}; coordinator {coordinators.Words}, storage {options.StorageRoot}"));
         await context.Output.FlushAsync(CancellationToken.None);
         using var told = cancellation.Register(() => context.Note("Leaving: ranks hand over at the next step, or write a checkpoint and stop. A second Ctrl-C ends at once."));
         try
@@ -97,6 +106,29 @@ internal static class WorkerCommand
         catch (ArgumentException wrong)
         {
             throw new CommandException(wrong.Message);
+        }
+    }
+
+    private static Option<int?> SlotsOption()
+    {
+        var option = new Option<int?>("--slots") { Description = $"Ranks that run here at the same time, 1 to {MostSlots} (default: one per GPU, or 1)", HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.TryGet<int?>(out var value) && value is not (null or (>= 1 and <= MostSlots)))
+                result.AddError($"--slots is {value}; allowed are 1 to {MostSlots}.");
+        });
+        return option;
+    }
+
+    private static MachineSlots Slots(DeviceKind device, int? count)
+    {
+        try
+        {
+            return MachineSlots.Choose(device, count);
+        }
+        catch (GpuException error)
+        {
+            throw new CommandException(error.Message);
         }
     }
 

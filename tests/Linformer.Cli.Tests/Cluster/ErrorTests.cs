@@ -75,7 +75,7 @@ public sealed class ErrorTests : ClusterTest
     [InlineData(StatusCode.NotFound, "There is no job 'tiny'.", "error: There is no job 'tiny'.\n")]
     [InlineData(StatusCode.FailedPrecondition, "tiny-abcde has ended", "error: tiny-abcde has ended\n")]
     [InlineData(StatusCode.Unavailable, "The coordinator is starting.", "error: The coordinator is starting.\n")]
-    [InlineData(StatusCode.Unauthenticated, "A token is needed.", "error: A token is needed.\nerror: Give your token with --token-file FILE, or in LINFORMER_TOKEN; an admin makes one with ./linformer tokens create, and the coordinator keeps that of the first admin in the file coordinator/user-token below its --data folder.\n")]
+    [InlineData(StatusCode.Unauthenticated, "A token is needed.", "error: A token is needed.\nerror: Give your token with --token-file FILE, or in LINFORMER_TOKEN.\n")]
     public async Task The_coordinators_words_are_shown(StatusCode code, string detail, string expected)
     {
         Coordinator.Jobs.OnShow = _ => throw JobsScript.Refusal(code, detail);

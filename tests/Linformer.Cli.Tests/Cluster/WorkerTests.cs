@@ -78,6 +78,21 @@ public sealed class WorkerTests : ClusterTest
         Coordinator.Agents.Shown.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("--device tpu", "--device is 'tpu'; allowed are auto, cpu, cuda.")]
+    [InlineData("--device cuda", "GPU")]
+    [InlineData("--slots 0", "--slots is 0; allowed are 1 to 1024.")]
+    public async Task Slots_that_there_cannot_be_are_refused(string arguments, string expected)
+    {
+        var file = Path.Combine(Folder, "join-token");
+        await File.WriteAllTextAsync(file, "a-good-join-token\n");
+
+        (await Worker(["--join-token-file", file, .. arguments.Split(' ')])).ShouldBe(1);
+
+        Error.ToString().ShouldContain(expected);
+        Coordinator.Agents.Shown.ShouldBeEmpty();
+    }
+
     protected override void Clean() => _authority.Dispose();
 
     private Task<int> Worker(params string[] arguments) => Run(["worker", "--data", Folder, "--name", "w1", "--address", "127.0.0.1", .. arguments]);
