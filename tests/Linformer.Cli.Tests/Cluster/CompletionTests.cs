@@ -99,6 +99,7 @@ public sealed class CompletionTests : ClusterTest
     [InlineData("tokens revoke")]
     [InlineData("audit")]
     [InlineData("certificates")]
+    [InlineData("doctor")]
     [InlineData("completion")]
     public async Task Help_has_examples(string command)
     {

@@ -36,7 +36,7 @@ internal static class GpuProbe
     {
         var gpus = new List<string>();
         var driver = Try(["libnvidia-ml.so.1"], "LINFORMER_NVML_LIBRARY", library => Driver(library, gpus));
-        var runtime = Try(["libcudart.so.12", "libcudart.so.13", "libcudart.so.11.0", "libcudart.so"], "LINFORMER_CUDART_LIBRARY", library =>
+        var runtime = Try(["libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "libcudart.so"], "LINFORMER_CUDART_LIBRARY", library =>
         {
             Check(Get<OneInt>(library, "cudaRuntimeGetVersion")(out var version), "cudaRuntimeGetVersion");
             return $"{version / 1000}.{version % 1000 / 10}";
@@ -50,11 +50,13 @@ internal static class GpuProbe
         return new GpuFacts(driver, gpus, runtime, nccl);
     }
 
+    // Empty where the library does not tell it.
     private static string Driver(nint library, List<string> gpus)
     {
         Check(Get<NoArguments>(library, "nvmlInit_v2")(), "nvmlInit");
         var version = new byte[NameLength];
-        Check(Get<DriverVersion>(library, "nvmlSystemGetDriverVersion")(version, (uint)version.Length), "nvmlSystemGetDriverVersion");
+        if (NativeLibrary.TryGetExport(library, "nvmlSystemGetDriverVersion", out var export))
+            Check(Marshal.GetDelegateForFunctionPointer<DriverVersion>(export)(version, (uint)version.Length), "nvmlSystemGetDriverVersion");
         Check(Get<OneInt>(library, "nvmlDeviceGetCount_v2")(out var count), "nvmlDeviceGetCount");
         for (var index = 0u; index < count; index++)
         {

@@ -189,7 +189,7 @@ internal sealed class GpuCheck : IDoctorCheck
         }
 
         findings.Judge(
-            facts.Gpus.Count > 0, "GPUs", $"{(facts.Gpus.Count == 0 ? "none" : string.Join(", ", facts.Gpus))}; driver {facts.Driver.Version}", Verdict.Warning,
+            facts.Gpus.Count > 0, "GPUs", $"{(facts.Gpus.Count == 0 ? "none" : string.Join(", ", facts.Gpus))}{(facts.Driver.Version is { Length: > 0 } version ? $"; driver {version}" : "")}", Verdict.Warning,
             "There is a driver without a GPU: does the container have any (nvidia.com/gpu)?");
         if (facts.Gpus.Count == 0)
             return;
