@@ -25,6 +25,7 @@ internal static class Repository
     {
         var start = new ProcessStartInfo(command, arguments)
         {
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -46,10 +47,10 @@ internal static class Repository
             await process.WaitForExitAsync(ending.Token);
             return new Ran(process.ExitCode, await output, await error);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException late)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{command} {string.Join(' ', arguments)} did not end in time");
+            throw new TimeoutException($"{command} {string.Join(' ', arguments)} did not end in time", late);
         }
     }
 

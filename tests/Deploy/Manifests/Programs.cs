@@ -104,6 +104,6 @@ internal static partial class Programs
             : field switch { "metadata.name" => "linformer-worker-0", "status.podIP" => "10.1.2.3", _ => variable["value"].Text };
     }
 
-    [GeneratedRegex(@"\$\((\w+)\)")]
+    [GeneratedRegex(@"\$\((\w+)\)", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Variable();
 }
