@@ -16,7 +16,7 @@ internal static partial class Programs
         rendered.Containers().SelectMany(one => Check(rendered, one.Owner, one.Pod, one.Container)).Concat(Coordinators(rendered));
 
     /// <summary>The names in <c>$(NAME)</c>.</summary>
-    public static IEnumerable<string> Variables(string argument) => Variable().Matches(argument).Select(match => match.Groups[1].Value);
+    public static IEnumerable<string> Variables(string argument) => Variable().Matches(argument).Select(match => match.Groups["name"].Value);
 
     /// <summary>The value of an option as the program gets it; null if it is not given.</summary>
     public static string? Option(Rendered rendered, Item container, string name) =>
@@ -32,7 +32,7 @@ internal static partial class Programs
     public static string[] Arguments(Rendered rendered, Item container)
     {
         var values = container["env"].List.ToDictionary(variable => variable["name"].Text, variable => ValueOf(rendered, variable));
-        return [.. container["args"].List.Select(argument => Variable().Replace(argument.Text, match => values.GetValueOrDefault(match.Groups[1].Value, match.Value)))];
+        return [.. container["args"].List.Select(argument => Variable().Replace(argument.Text, match => values.GetValueOrDefault(match.Groups["name"].Value, match.Value)))];
     }
 
     /// <summary>What the real command line says of arguments.</summary>
@@ -104,6 +104,6 @@ internal static partial class Programs
             : field switch { "metadata.name" => "linformer-worker-0", "status.podIP" => "10.1.2.3", _ => variable["value"].Text };
     }
 
-    [GeneratedRegex(@"\$\((\w+)\)", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\$\((?<name>\w+)\)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Variable();
 }
