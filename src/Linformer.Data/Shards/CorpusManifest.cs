@@ -113,6 +113,11 @@ public sealed record CorpusManifest(
             return false;
         }
 
+        if (Shards.DistinctBy(shard => shard.File, StringComparer.Ordinal).Count() < Shards.Count)
+        {
+            return false;
+        }
+
         Int128 tokens = 0;
         foreach (var shard in Shards)
         {

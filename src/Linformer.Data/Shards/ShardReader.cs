@@ -167,15 +167,22 @@ internal sealed class ShardReader : IDisposable
     public void Verify(Action<long>? done = null, CancellationToken cancellationToken = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var bytes = new byte[1 << 20];
-        for (var position = 0L; position < Bytes - ShardFile.HashBytes;)
+        var bytes = ArrayPool<byte>.Shared.Rent(1 << 20);
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var part = bytes.AsSpan(0, (int)Math.Min(bytes.Length, Bytes - ShardFile.HashBytes - position));
-            ReadExactly(part, position);
-            hash.AppendData(part);
-            position += part.Length;
-            done?.Invoke(part.Length);
+            for (var position = 0L; position < Bytes - ShardFile.HashBytes;)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var part = bytes.AsSpan(0, (int)Math.Min(bytes.Length, Bytes - ShardFile.HashBytes - position));
+                ReadExactly(part, position);
+                hash.AppendData(part);
+                position += part.Length;
+                done?.Invoke(part.Length);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
         }
 
         if (Convert.ToHexStringLower(hash.GetHashAndReset()) != Sha256)

@@ -52,8 +52,6 @@ public sealed class CorpusFuzzTests(ITestOutputHelper output) : IDisposable
             Dictionary = ["LINTOKEN"],
             Cases = 250,
             MayThrow = e => e is BadDataException,
-            // Each shard is read through a buffer of a megabyte.
-            AllocationBase = 16 << 20,
         }.Run(
             input =>
             {
@@ -83,7 +81,6 @@ public sealed class CorpusFuzzTests(ITestOutputHelper output) : IDisposable
             Dictionary = ["null", "\"shards\":[", "null,", "\"file\":\"\\u0000\",", "\"tokens\":9223372036854775807,", "{\"file\":\"a\",\"tokens\":9223372036854775807,\"documents\":0,\"bytes\":0,\"sha256\":\"\"},", "\"formatVersion\":1,"],
             Cases = 400,
             MayThrow = e => e is BadDataException,
-            AllocationBase = 16 << 20,
         }.Run(
             input =>
             {

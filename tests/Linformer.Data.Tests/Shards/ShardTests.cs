@@ -188,6 +188,7 @@ public sealed class ShardTests : IDisposable
     [Theory]
     [InlineData("""{"file":"a","tokens":9223372036854775807,"documents":0,"bytes":0,"sha256":""},{"file":"b","tokens":9223372036854775807,"documents":0,"bytes":0,"sha256":""}""")]
     [InlineData("""{"file":"a","tokens":-5,"documents":0,"bytes":0,"sha256":""},{"file":"b","tokens":5,"documents":0,"bytes":0,"sha256":""}""")]
+    [InlineData("""{"file":"a","tokens":0,"documents":0,"bytes":0,"sha256":""},{"file":"a","tokens":0,"documents":0,"bytes":0,"sha256":""}""")]
     [InlineData("null")]
     [InlineData("""{"file":"a\u0000b","tokens":0,"documents":0,"bytes":0,"sha256":""}""")]
     [InlineData("""{"file":"..","tokens":0,"documents":0,"bytes":0,"sha256":""}""")]
