@@ -35,7 +35,7 @@ public sealed class CertificateFile
             chain.ImportFromPemFile(certificatePath);
             return SslStreamCertificateContext.Create(certificate, chain, offline: true);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException or PlatformNotSupportedException)
         {
             throw new CertificateException($"The certificate {certificatePath} with the key {keyPath} cannot be used: {exception.Message}", exception);
         }
