@@ -19,6 +19,9 @@ public sealed class WorldHistory : IEquatable<WorldHistory>
     private const int Format = 1;
     private const long MaximumBytes = 64 << 20;
 
+    // A job leaves out a handful; whoever repeats a history lists them one by one.
+    private const int MaximumSkipped = 100_000;
+
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
     {
         RespectNullableAnnotations = true,
@@ -109,6 +112,11 @@ public sealed class WorldHistory : IEquatable<WorldHistory>
             }
 
             var history = new WorldHistory(file.Segments, file.Steps);
+            if (history.SkippedSteps.Take(MaximumSkipped + 1).Count() > MaximumSkipped)
+            {
+                throw new BadDataException($"{path}: leaves out more than {MaximumSkipped} steps.");
+            }
+
             return history.IsComplete
                 ? history
                 : throw new BadDataException($"{path}: begins with step {(history.Segments.IsEmpty ? history.Steps + 1 : history.Segments[0].From)}; the steps before are not known.");

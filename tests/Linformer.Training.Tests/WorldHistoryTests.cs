@@ -60,6 +60,8 @@ public sealed class WorldHistoryTests : IDisposable
     [InlineData("""{"format":1,"steps":3,"segments":[{"from":1,"ranks":1},{"from":1,"ranks":2}]}""", "2 ranks from step 1 on; its step must be from 2 to 3")]
     [InlineData("""{"format":1,"steps":3,"segments":[{"from":1,"ranks":1},{"from":4,"ranks":2}]}""", "from 2 to 3")]
     [InlineData("""{"format":1,"steps":3,"segments":[]}""", "begins with step 4")]
+    [InlineData("""{"format":1,"steps":9223372036854775807,"segments":[{"from":1,"ranks":0}]}""", "leaves out more than 100000 steps")]
+    [InlineData("""{"format":1,"steps":1000000000,"segments":[{"from":1,"ranks":2},{"from":2,"ranks":0}]}""", "leaves out more than 100000 steps")]
     public void What_is_no_history_is_an_error_that_names_the_file(string text, string expected)
     {
         System.IO.File.WriteAllText(File, text);
