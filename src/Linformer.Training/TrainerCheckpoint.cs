@@ -94,7 +94,12 @@ public sealed class TrainerCheckpoint : IDisposable
         }
 
         var state = ReadState(info);
-        if (info.Metadata.SamplesConsumed != state.Step * globalBatch)
+        if (state.Step != info.Id.Step || state.Updates < 0 || state.Updates > state.Step || state.GoodLosses < 0 || !double.IsFinite(state.MeanLoss))
+        {
+            throw new CheckpointException($"{info.PathOf(StateFile)}: says step {state.Step}, {state.Updates} updates and {state.GoodLosses} good losses of mean {state.MeanLoss}, which the state after step {info.Id.Step} cannot have.");
+        }
+
+        if (info.Metadata.SamplesConsumed != (Int128)state.Step * globalBatch)
         {
             throw new CheckpointException($"{info.Folder}: {info.Metadata.SamplesConsumed} samples were used up in {state.Step} steps, which is not {globalBatch} a step: training.globalBatch must stay as it was.");
         }
@@ -149,7 +154,7 @@ public sealed class TrainerCheckpoint : IDisposable
             return JsonSerializer.Deserialize<State>(File.ReadAllText(info.PathOf(StateFile)), StateOptions)
                 ?? throw new CheckpointException($"{info.PathOf(StateFile)}: is empty.");
         }
-        catch (Exception e) when (e is IOException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
             throw new CheckpointException($"{info.PathOf(StateFile)}: {e.Message}", e);
         }

@@ -56,6 +56,20 @@ public sealed class TrainerCheckpointTests : IDisposable
         fixture.Trainer.State.World.Segments.ShouldBe([new WorldSegment(4, 1)]);
     }
 
+    [Theory]
+    [InlineData("""{"Step":4,"Updates":3,"MeanLoss":1.5,"GoodLosses":3}""")]
+    [InlineData("""{"Step":3,"Updates":4,"MeanLoss":1.5,"GoodLosses":3}""")]
+    [InlineData("""{"Step":3,"Updates":-1,"MeanLoss":1.5,"GoodLosses":3}""")]
+    [InlineData("""{"Step":3,"Updates":3,"MeanLoss":1e999,"GoodLosses":3}""")]
+    [InlineData("""{"Step":3,"Updates":3,"MeanLoss":1.5,"GoodLosses":-9223372036854775808}""")]
+    [InlineData("""{"Step":2305843009213693955,"Updates":3,"MeanLoss":1.5,"GoodLosses":3}""")]
+    public async Task Counts_that_the_state_of_its_step_cannot_have_are_an_error(string state)
+    {
+        using var fixture = Trained(steps: 3);
+        var info = await ChangedAsync(fixture, replaced: ("trainer.json", stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(state))));
+        ShouldFail<CheckpointException>(info).ShouldContain("which the state after step 3 cannot have");
+    }
+
     [Fact]
     public async Task A_checkpoint_with_any_damage_is_passed_over_for_the_one_before()
     {
