@@ -200,9 +200,16 @@ public static class Assignments
             return null;
         var holds = job.NotBefore > cluster.Now ? job.Reason : "";
         return new WaitingJob(
-            job.JobId, job.Priority, job.SubmittedAt, Math.Max(1, job.RanksMin - staying), job.RanksMax - staying, holds, job.Device, staying,
+            job.JobId, job.Priority, job.SubmittedAt, Math.Max(1, job.RanksMin - staying), job.RanksMax - staying, holds, DeviceOf(cluster, job), staying,
             Elastic: staying >= job.RanksMin);
     }
+
+    /// <summary>The device of those that run, which those that join them must have, too.</summary>
+    private static string DeviceOf(ClusterView cluster, JobView job) => job.Device.Length > 0
+        ? job.Device
+        : job.Placements
+            .Select(placement => cluster.Workers.GetValueOrDefault(placement.Worker)?.Identity.Slots.FirstOrDefault(slot => slot.Number == placement.Slot)?.Device)
+            .FirstOrDefault(device => device is not null) ?? "";
 
     private static IEnumerable<WorkerCapacity> Capacity(ClusterView cluster, WorkerView worker)
     {

@@ -49,7 +49,7 @@ public sealed record GangDecision(string JobId, ImmutableArray<Place> Places, st
 /// Gives slots to jobs, as a pure function: in one order, by priority, then age, over jobs that wait and jobs that run with fewer ranks
 /// than they could. A job gets at least what is of use to it or nothing: all of a waiting job's ranks, any number for one that runs. One that
 /// the cluster could hold, but not now, keeps later ones for the same slots waiting, so nothing starves; one that the cluster cannot
-/// hold does not, nor one that runs already.
+/// hold does not, nor one that runs already. All ranks of a job are of one device.
 /// </summary>
 public static class GangScheduler
 {
@@ -66,7 +66,7 @@ public static class GangScheduler
             .ToList();
         var decisions = ImmutableArray.CreateBuilder<GangDecision>();
         var ahead = new List<WaitingJob>();
-        foreach (var job in InTurn(waiting))
+        foreach (var job in InTurn(waiting).Select(job => Settled(job, cluster)))
         {
             var usable = cluster.Where(worker => job.Takes(worker.Device)).ToList();
             var reason = WhyNot(job, ahead.Find(job.Competes)?.JobId, usable);
@@ -92,9 +92,30 @@ public static class GangScheduler
     /// <param name="workers">The live workers, by device.</param>
     public static string? YieldsTo(WaitingJob job, IEnumerable<WaitingJob> others, IReadOnlyCollection<WorkerCapacity> workers)
     {
+        job = Settled(job, workers);
         var fits = Fits(job, workers);
-        return InTurn(others.Where(other => other.JobId != job.JobId && !other.Elastic && job.Competes(other) && Fits(other, workers)))
+        return InTurn(others.Select(other => Settled(other, workers)).Where(other => other.JobId != job.JobId && !other.Elastic && job.Competes(other) && Fits(other, workers)))
             .FirstOrDefault(other => !fits || InTurn([job, other]).First() == other)?.JobId;
+    }
+
+    /// <summary>
+    /// Ranks of different devices cannot train together, so a job that takes any device is given one: GPUs if the cluster has enough of
+    /// them, be they free or not, else the CPU.
+    /// </summary>
+    private static WaitingJob Settled(WaitingJob job, IEnumerable<WorkerCapacity> workers)
+    {
+        if (job.Device.Length > 0)
+            return job;
+        var totals = workers.GroupBy(worker => worker.Device, StringComparer.Ordinal).Select(slots => (Device: slots.Key, Total: slots.Sum(worker => worker.Total))).ToList();
+        return totals.Count < 2
+            ? job
+            : job with
+            {
+                Device = totals.OrderByDescending(slots => slots.Total >= job.RanksMin + job.Has)
+                    .ThenByDescending(slots => slots.Total >= job.RanksMin + job.Has ? 0 : slots.Total)
+                    .ThenByDescending(slots => slots.Device, StringComparer.Ordinal)
+                    .First().Device,
+            };
     }
 
     private static bool Fits(WaitingJob job, IEnumerable<WorkerCapacity> workers) =>

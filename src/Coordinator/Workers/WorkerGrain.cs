@@ -88,6 +88,7 @@ public sealed class WorkerGrain(
     {
         if (session != _session)
             return Task.FromResult(false);
+        status = status.WithReadingsOf(_status);
         _status = status.AssignmentRevision <= _handedOut ? status : status with { AssignmentRevision = 0 };
         _reported = true;
         Seen();

@@ -33,8 +33,25 @@ public sealed record WorkerIdentity
 /// <summary>What one rank occupies.</summary>
 /// <param name="Number">Its number on the worker.</param>
 /// <param name="Device"><c>cpu</c> or <c>cuda</c>.</param>
+/// <param name="Gpu">The GPU of a <c>cuda</c> slot; null where the agent does not tell.</param>
 [GenerateSerializer, Alias("linformer.worker-slot")]
-public sealed record WorkerSlot([property: Id(0)] int Number, [property: Id(1)] string Device);
+public sealed record WorkerSlot([property: Id(0)] int Number, [property: Id(1)] string Device, [property: Id(2)] WorkerGpu? Gpu = null);
+
+/// <summary>A GPU as its driver names it.</summary>
+/// <param name="Uuid">Such as <c>GPU-8f0c…</c>.</param>
+/// <param name="Name">Its model.</param>
+/// <param name="MemoryBytes">All its memory.</param>
+[GenerateSerializer, Alias("linformer.worker-gpu")]
+public sealed record WorkerGpu([property: Id(0)] string Uuid, [property: Id(1)] string Name, [property: Id(2)] long MemoryBytes);
+
+/// <summary>How the GPU of a slot is doing.</summary>
+/// <param name="Slot">The slot.</param>
+/// <param name="UsedMemoryBytes">Memory that is taken, by whomever.</param>
+/// <param name="Temperature">In degrees Celsius; 0 where the driver does not tell.</param>
+/// <param name="Utilization">Of the time, in which something was computed, in percent.</param>
+[GenerateSerializer, Alias("linformer.worker-gpu-reading")]
+public sealed record WorkerGpuReading(
+    [property: Id(0)] int Slot, [property: Id(1)] long UsedMemoryBytes, [property: Id(2)] int Temperature, [property: Id(3)] int Utilization);
 
 /// <summary>What an agent is doing, whole.</summary>
 [GenerateSerializer, Alias("linformer.worker-status")]
@@ -57,6 +74,14 @@ public sealed record WorkerStatus
 
     /// <summary>Log lines that it had to drop since its start.</summary>
     [Id(5)] public long LostLogLines { get; init; }
+
+    /// <summary>The newest readings of its GPUs; in a report, those that have changed.</summary>
+    [Id(6)] public ImmutableArray<WorkerGpuReading> GpuReadings { get; init; } = [];
+
+    /// <summary>This status, with the readings of an earlier one where it has none.</summary>
+    /// <param name="before">The earlier one.</param>
+    public WorkerStatus WithReadingsOf(WorkerStatus before) =>
+        this with { GpuReadings = [.. GpuReadings.Concat(before.GpuReadings).DistinctBy(reading => reading.Slot).OrderBy(reading => reading.Slot)] };
 }
 
 /// <summary>A job's members on a worker, as its agent reports them.</summary>

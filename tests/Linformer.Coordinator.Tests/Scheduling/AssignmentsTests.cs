@@ -171,6 +171,18 @@ public class AssignmentsTests
     }
 
     [Fact]
+    public void A_running_job_grows_on_the_device_that_it_has()
+    {
+        var mixed = Worker("w1") with { Identity = Some.Identity("w1") with { Slots = [new(0, "cuda"), new(1, "cuda"), new(2, "cpu"), new(3, "cpu")] } };
+        var job = Running("w1") with { RanksMin = 1, RanksMax = 4 };
+
+        Assignments.Waiting(Cluster([job], mixed)).Single().Device.ShouldBe("cuda");
+        var onCpu = job with { Placements = [job.Placements[0] with { Slot = 3 }] };
+        Assignments.Waiting(Cluster([onCpu], mixed)).Single().Device.ShouldBe("cpu");
+        Assignments.Waiting(Cluster([onCpu with { Device = "cuda" }], mixed)).Single().Device.ShouldBe("cuda");
+    }
+
+    [Fact]
     public void A_worker_that_leaves_or_is_drained_is_told_of_with_the_reason_and_what_it_never_started_is_gone()
     {
         var job = Running("w1");

@@ -42,9 +42,22 @@ public class GangSchedulerTests
 
         Place(Job("a", 1, 8) with { Device = "cuda" }).ShouldBe("a: w2.0");
         Place(Job("a", 1, 8) with { Device = "cpu" }).ShouldBe("a: w1.0 w1.1 w1.2");
-        Place(Job("a", 4, 8)).ShouldBe("a: w1.0 w1.1 w1.2 w2.0");
         Place(Job("a", 2, 2) with { Device = "cuda" }).ShouldBe("a: waits for 2 cuda slots; 1 of 2 is free");
         Place(Job("a", 3, 3) with { Device = "cuda" }).ShouldBe("a: needs at least 3 cuda slots; the cluster has 2");
+    }
+
+    [Fact]
+    public void A_job_of_any_device_gets_slots_of_one_GPUs_if_there_are_enough()
+    {
+        var workers = (WorkerCapacity[])[new("w1", [0, 1, 2], 0, 3), new("w2", [0], 0, 2, "cuda")];
+        string Place(WaitingJob job) => Text(GangScheduler.Place([job], workers).Single());
+
+        Place(Job("a", 1, 8)).ShouldBe("a: w2.0");
+        Place(Job("a", 2, 8)).ShouldBe("a: waits for 2 cuda slots; 1 of 2 is free");
+        Place(Job("a", 3, 8)).ShouldBe("a: w1.0 w1.1 w1.2");
+        Place(Job("a", 4, 8)).ShouldBe("a: needs at least 4 cpu slots; the cluster has 3");
+        GangScheduler.YieldsTo(Job("c", 1, 1, age: 1) with { Device = "cpu" }, [Job("a", 2, 8, age: 9)], workers).ShouldBeNull();
+        GangScheduler.YieldsTo(Job("c", 1, 1, age: 1) with { Device = "cpu" }, [Job("a", 3, 8, age: 9)], workers).ShouldBe("a");
     }
 
     [Fact]

@@ -124,6 +124,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
         }
         shape.LostMetricPoints = 0;
         shape.LostLogLines = 0;
+        shape.GpuReadings.Clear();
         return shape;
     }
 

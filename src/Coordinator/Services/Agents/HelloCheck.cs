@@ -10,6 +10,7 @@ namespace Linformer.Coordinator.Services.Agents;
 internal static partial class HelloCheck
 {
     private const int MaxText = 256;
+    private const int MaxGpuText = 128;
 
     /// <summary>Who the agent is.</summary>
     /// <param name="hello">What it says.</param>
@@ -63,8 +64,19 @@ internal static partial class HelloCheck
                 throw Refusal.Invalid($"The worker '{hello.Name}' has slot {slot.Number} twice; each number is allowed once.");
             if (slot.Device is not ("cpu" or "cuda"))
                 throw Refusal.Invalid($"Slot {slot.Number} of worker '{hello.Name}' has the device {Refusal.Show(slot.Device)}; allowed are 'cpu' and 'cuda'.");
-            yield return new WorkerSlot(slot.Number, slot.Device);
+            yield return new WorkerSlot(slot.Number, slot.Device, slot.Gpu is { } gpu ? Gpu(slot, gpu, hello.Name) : null);
         }
+    }
+
+    private static WorkerGpu Gpu(Proto.SlotOffer slot, Proto.Gpu gpu, string worker)
+    {
+        if (slot.Device != "cuda")
+            throw Refusal.Invalid($"Slot {slot.Number} of worker '{worker}' has a GPU and the device '{slot.Device}'; a GPU's slot is 'cuda'.");
+        Refusal.CheckText("gpu.uuid", gpu.Uuid, MaxGpuText);
+        Refusal.CheckText("gpu.name", gpu.Name, MaxGpuText);
+        if (gpu.MemoryBytes < 0)
+            throw Refusal.Invalid($"The GPU of slot {slot.Number} of worker '{worker}' has {gpu.MemoryBytes} bytes of memory; at least 0 are possible.");
+        return new WorkerGpu(gpu.Uuid, gpu.Name, gpu.MemoryBytes);
     }
 
     [GeneratedRegex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]

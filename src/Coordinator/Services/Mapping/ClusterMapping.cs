@@ -33,6 +33,10 @@ internal static class ClusterMapping
         foreach (var slot in view.Identity.Slots)
         {
             var shown = new Proto.Slot { Number = slot.Number, Device = slot.Device };
+            if (slot.Gpu is { } gpu)
+                shown.Gpu = new Proto.Gpu { Uuid = gpu.Uuid, Name = gpu.Name, MemoryBytes = gpu.MemoryBytes };
+            if (view.Status.GpuReadings.FirstOrDefault(reading => reading.Slot == slot.Number) is { } read)
+                shown.GpuReading = new Proto.GpuReading { UsedMemoryBytes = read.UsedMemoryBytes, Temperature = read.Temperature, Utilization = read.Utilization };
             if (busy.TryGetValue(slot.Number, out var run))
             {
                 shown.JobId = run.group.JobId;

@@ -16,6 +16,7 @@ internal static class StatusMapping
     private const int MaxReason = 4096;
     private const int MaxSummary = 64 << 10;
     private const int MaxId = 256;
+    private const int MaxTemperature = 1000;
 
     /// <summary>The status for the worker's grain.</summary>
     /// <param name="status">What came.</param>
@@ -25,6 +26,7 @@ internal static class StatusMapping
     {
         CheckCount("groups", status.Groups.Count, MaxGroups);
         CheckCount("leases", status.Leases.Count, MaxGroups);
+        CheckCount("readings of GPUs", status.GpuReadings.Count, WireLimits.MaxSlots);
         return new WorkerStatus
         {
             Groups = [.. status.Groups.Select(group => ToGroup(group, worker))],
@@ -33,8 +35,12 @@ internal static class StatusMapping
             AssignmentRevision = status.AssignmentRevision,
             LostMetricPoints = Math.Max(0, status.LostMetricPoints),
             LostLogLines = Math.Max(0, status.LostLogLines),
+            GpuReadings = [.. status.GpuReadings.Where(reading => reading.Key is >= 0 and < WireLimits.MaxSlots).Select(reading => ToReading(reading.Key, reading.Value))],
         };
     }
+
+    private static WorkerGpuReading ToReading(int slot, Proto.GpuReading reading) => new(
+        slot, Math.Max(0, reading.UsedMemoryBytes), Math.Clamp(reading.Temperature, 0, MaxTemperature), Math.Clamp(reading.Utilization, 0, 100));
 
     private static ReportedGroup ToGroup(Proto.GroupStatus group, string worker)
     {
