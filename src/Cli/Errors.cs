@@ -8,6 +8,7 @@ using Linformer.Protocol.Security;
 using Linformer.Training.Checkpoints;
 using Linformer.Worker.Agents;
 using Linformer.Worker.Local;
+using Linformer.Worker.Machines;
 
 namespace Linformer.Cli;
 
@@ -25,6 +26,7 @@ internal static class Errors
         typeof(CertificateException),
         typeof(CheckpointException),
         typeof(CommandException),
+        typeof(GpuException),
         typeof(JobFileException),
         typeof(ModelFormatException),
         typeof(RankFailedException),

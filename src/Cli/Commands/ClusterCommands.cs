@@ -22,11 +22,21 @@ internal static class ClusterCommands
                 if (response.Workers.Count == 0)
                     session.Context.Note($"No workers. Start one with ./linformer worker --coordinator {session.Client.Addresses} --data DIR --join-token-file DIR/coordinator/join-token");
                 else
-                    Lists.Workers(response.Workers, DateTime.UtcNow).Write(output, session.Context.Width);
+                    WriteWorkers(response.Workers, output, session.Context.Width);
             });
             return ExitCodes.Success;
         });
         return command;
+    }
+
+    private static void WriteWorkers(IReadOnlyCollection<Protocol.V1.Worker> workers, TextWriter output, int? width)
+    {
+        Lists.Workers(workers, DateTime.UtcNow).Write(output, width);
+        if (Lists.Gpus(workers) is { } gpus)
+        {
+            output.WriteLine();
+            gpus.Write(output, width);
+        }
     }
 
     /// <summary><c>corpora</c>.</summary>

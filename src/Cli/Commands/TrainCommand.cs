@@ -4,6 +4,7 @@ using Linformer.Cli.Commands.Options;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Worker.Local;
+using Linformer.Worker.Machines;
 
 namespace Linformer.Cli.Commands;
 
@@ -34,7 +35,7 @@ internal static class TrainCommand
             "train examples/tiny.yaml --replay linformer-data/jobs/tiny/history.json --name tiny-again");
         command.SetAction((parsed, cancellation) =>
         {
-            var job = Named(JobFileParser.Load(parsed.GetValue(file)!).OrThrow(), parsed.GetValue(name));
+            var job = Named(JobFileParser.Load(parsed.GetValue(file)!, GpuSupport.IsBuiltIn).OrThrow(), parsed.GetValue(name));
             var options = new LocalTrainingOptions
             {
                 RankProgram = RankProcessCommand.Self(),
@@ -57,7 +58,7 @@ internal static class TrainCommand
             return job;
         var fields = JsonNode.Parse(job.ToJson())!;
         fields["name"] = name;
-        return JobFileParser.Parse(fields.ToJsonString(), "--name").OrThrow();
+        return JobFileParser.Parse(fields.ToJsonString(), "--name", cuda: true).OrThrow();
     }
 
     private static async Task<int> RunAsync(

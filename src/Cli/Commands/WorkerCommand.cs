@@ -89,7 +89,7 @@ internal static class WorkerCommand
         var agent = new WorkerAgent(options, log.ForContext("Worker", options.Name));
         await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), cancellation);
         context.WriteResult(
-            new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Address, options.StorageRoot },
+            new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Gpus, options.Address, options.StorageRoot },
             output => output.WriteLine(
                 $"Worker {options.Name} with {Words.Count(options.Slots, options.Gpus.Count > 0 ? "GPU slot" : "slot")}, reached at {options.Address}; coordinator {coordinators.Words}, storage {options.StorageRoot}"));
         await context.Output.FlushAsync(CancellationToken.None);

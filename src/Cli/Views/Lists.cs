@@ -36,6 +36,24 @@ internal static class Lists
         return table;
     }
 
+    /// <summary>The GPUs of workers, a row each; null where there are none.</summary>
+    public static TextTable? Gpus(IEnumerable<Protocol.V1.Worker> workers)
+    {
+        var slots = workers.SelectMany(worker => worker.Slots.Where(slot => slot.Gpu is not null).Select(slot => (Worker: worker.Name, Slot: slot))).ToList();
+        if (slots.Count == 0)
+            return null;
+        var table = new TextTable("WORKER", ">SLOT", "GPU", ">MEMORY", ">USED", ">TEMPERATURE", ">UTILISATION", "UUID");
+        foreach (var (worker, slot) in slots)
+        {
+            var reading = slot.GpuReading;
+            table.Add(
+                worker, $"{slot.Number}", slot.Gpu.Name, Words.Bytes(slot.Gpu.MemoryBytes), reading is null ? "-" : Words.Bytes(reading.UsedMemoryBytes),
+                reading is null or { Temperature: 0 } ? "-" : $"{reading.Temperature} °C", reading is null ? "-" : $"{reading.Utilization} %", slot.Gpu.Uuid);
+        }
+
+        return table;
+    }
+
     /// <summary>Corpora, a row each.</summary>
     public static TextTable Corpora(IEnumerable<Corpus> corpora)
     {

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 using Serilog;
 
@@ -116,6 +117,10 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
         }
     }
 
+    private IReadOnlyDictionary<string, string> EnvironmentOf(StartMessage start, int rank) => run.Gpus.Count == 0
+        ? run.Environment
+        : new Dictionary<string, string>(RankDevice.Environment(run.Gpus[rank], start.ListenAddress).Concat(run.Environment).DistinctBy(one => one.Key), StringComparer.Ordinal);
+
     private void Start(int rank)
     {
         var start = new StartMessage(
@@ -125,9 +130,10 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
             CorpusFolder: run.CorpusFolder,
             RunFolder: run.RunFolder,
             ModelFolder: run.ModelFolder,
-            Member: rank + 1);
+            Member: rank + 1,
+            Device: run.Gpus.Count > 0 ? RankDevice.Cuda : RankDevice.Cpu);
         var log = Path.GetFullPath(Path.Combine(run.LogFolder, $"rank-{rank}.log"));
-        var launch = new RankLaunch(run.Command, run.Arguments, log, start) { PreloadLibrary = run.PreloadLibrary, Environment = run.Environment };
+        var launch = new RankLaunch(run.Command, run.Arguments, log, start) { PreloadLibrary = run.PreloadLibrary, Environment = EnvironmentOf(start, rank) };
         RankMember member;
         lock (_memberGate)
         {

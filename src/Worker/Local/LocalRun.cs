@@ -1,3 +1,4 @@
+using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 
 namespace Linformer.Worker.Local;
@@ -42,6 +43,9 @@ public sealed record LocalRun
 
     /// <summary>Where each rank's log goes, <c>rank-0.log</c> and so on; it is created, and logs in it are appended to.</summary>
     public required string LogFolder { get; init; }
+
+    /// <summary>The GPU of each process; empty when they compute on the CPU.</summary>
+    public IReadOnlyList<Gpu> Gpus { get; init; } = [];
 
     /// <summary>A library to load before all others in the ranks, such as libjemalloc's path; null for none.</summary>
     public string? PreloadLibrary { get; init; }

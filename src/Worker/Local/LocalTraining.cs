@@ -3,6 +3,7 @@ using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Worker.Jobs;
+using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 using Linformer.Worker.Ranks;
 using Serilog;
@@ -70,6 +71,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     /// <param name="cancellationToken">Asks for a graceful stop.</param>
     /// <exception cref="BadDataException">The corpus is bad, or it or the job is not what it was, or another process trains the job.</exception>
     /// <exception cref="CheckpointException">There are checkpoints and the job is not resumed, or none is whole.</exception>
+    /// <exception cref="GpuException">The job asks for GPUs, and there is not one for each rank.</exception>
     /// <exception cref="RankFailedException">A rank failed.</exception>
     public async Task<LocalTrainingResult> RunAsync(JobFile job, CancellationToken cancellationToken)
     {
@@ -97,6 +99,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         IGenerationPlan plan = options.Replay is { } history
             ? new ReplayPlan(history, job.Training.Steps, MicroBatches(job), record.Generation)
             : Plan(job, ranks, record);
+        var gpus = Gpus(job, plan.Processes);
         var corpus = await Task.Run(
             () => CorpusPreparation.Prepare(JobMapping.CorpusSettings(job), _layout.Root, _layout.Cache, observer, cancellationToken),
             cancellationToken);
@@ -107,7 +110,7 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         Save(job, record);
         using var recorder = new TrainingRecorder(observer, _layout.Metrics(job.Name), checkpoint?.Step ?? 0, _damages);
         observer.Starting(plan.Processes, recorder.Step);
-        var result = await new LocalLauncher(logger).RunAsync(Run(job, plan, corpus), recorder, cancellationToken);
+        var result = await new LocalLauncher(logger).RunAsync(Run(job, plan, corpus) with { Gpus = gpus }, recorder, cancellationToken);
         var summary = result.Summaries[0] is { } json ? RankSummary.FromJson(json) : null;
         return new LocalTrainingResult(summary, recorder.Step, corpus);
     }
@@ -158,7 +161,28 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     }
 
     private static JobFile ParseJob(CheckpointInfo checkpoint) =>
-        JobFileParser.Parse(checkpoint.Metadata.JobJson, checkpoint.Folder).OrThrow();
+        JobFileParser.Parse(checkpoint.Metadata.JobJson, checkpoint.Folder, cuda: true).OrThrow();
+
+    // All ranks or none: those on other devices could not train together.
+    private IReadOnlyList<Gpu> Gpus(JobFile job, int processes)
+    {
+        if (job.Device == DeviceKind.Cuda)
+        {
+            return MachineSlots.Choose(DeviceKind.Cuda, processes).Gpus;
+        }
+
+        var machine = MachineSlots.Choose(job.Device, count: null);
+        if (machine.Gpus.Count is > 0 and var count && count < processes)
+        {
+            observer.Warn($"The job trains on the CPU: {processes} ranks need a GPU each, and this machine has {count}.");
+        }
+        else if (machine.Note.Length > 0)
+        {
+            observer.Warn(machine.Note);
+        }
+
+        return machine.Gpus.Count >= processes ? [.. machine.Gpus.Take(processes)] : [];
+    }
 
     private CheckpointInfo? ChooseCheckpoint(JobFile job, CancellationToken cancellationToken)
     {

@@ -24,7 +24,7 @@ public sealed record MachineSlots(int Count, IReadOnlyList<Gpu> Gpus, string Not
     {
         if (device == DeviceKind.Cuda)
         {
-            return supported ? OfGpus(count, find()) : throw new GpuException($"--device cuda: {GpuSupport.Missing}.");
+            return supported ? OfGpus(count, find()) : throw new GpuException($"GPUs are asked for; {GpuSupport.Missing}.");
         }
 
         var cpu = new MachineSlots(count ?? 1, []);
@@ -57,7 +57,7 @@ public sealed record MachineSlots(int Count, IReadOnlyList<Gpu> Gpus, string Not
         }
 
         return count > gpus.Count
-            ? throw new GpuException($"{count} slots need a GPU each; this machine has {gpus.Count}.")
+            ? throw new GpuException($"{count} ranks need a GPU each; this machine has {gpus.Count}.")
             : new MachineSlots(count ?? gpus.Count, [.. gpus.Take(count ?? gpus.Count)]);
     }
 

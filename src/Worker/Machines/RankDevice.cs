@@ -4,7 +4,7 @@ using System.Net.NetworkInformation;
 namespace Linformer.Worker.Machines;
 
 /// <summary>How a rank process comes to its device.</summary>
-internal static class RankDevice
+public static class RankDevice
 {
     /// <summary>The CPU.</summary>
     public const string Cpu = "cpu";

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Linformer.Worker.Machines;
 
 /// <summary>CUDA_VISIBLE_DEVICES: which GPUs a process sees.</summary>
-internal static class VisibleDevices
+public static class VisibleDevices
 {
     /// <summary>The variable.</summary>
     public const string Variable = "CUDA_VISIBLE_DEVICES";

@@ -107,6 +107,37 @@ public sealed class ListTests : ClusterTest
     }
 
     [Fact]
+    public async Task GPUs_are_shown_with_what_is_known_of_them()
+    {
+        var gpu = new Gpu { Uuid = "GPU-8f0c", Name = "a GPU", MemoryBytes = 24L << 30 };
+        Coordinator.Workers.Workers.Add(new Protocol.V1.Worker
+        {
+            Name = "gpu-3",
+            Alive = true,
+            Address = "10.0.0.3",
+            LastSeen = Timestamp.FromDateTime(DateTime.UtcNow),
+            Slots =
+            {
+                new Slot { Number = 0, Device = "cuda", Gpu = gpu, GpuReading = new GpuReading { UsedMemoryBytes = 1_500_000_000, Temperature = 63, Utilization = 97 } },
+                new Slot { Number = 1, Device = "cuda", Gpu = gpu },
+            },
+        });
+
+        (await Run("workers")).ShouldBe(0);
+
+        Output.ToString().ShouldBe(
+            """
+            WORKER  STATE   SLOTS  FREE  ADDRESS   SEEN  RUNS
+            gpu-3   alive  2 cuda     2  10.0.0.3   0 s
+
+            WORKER  SLOT  GPU     MEMORY    USED  TEMPERATURE  UTILISATION  UUID
+            gpu-3      0  a GPU  25.8 GB  1.5 GB        63 °C         97 %  GPU-8f0c
+            gpu-3      1  a GPU  25.8 GB       -            -            -  GPU-8f0c
+
+            """);
+    }
+
+    [Fact]
     public async Task Corpora_show_how_far_they_are_and_why_they_failed()
     {
         Coordinator.Corpora.Corpora.Add(new Corpus { Id = "0123456789abcdef", State = CorpusState.Sharding, Files = { "corpora/*.txt", "b.txt" }, Shards = 8, ShardsDone = 3, Tokens = 1234567 });
