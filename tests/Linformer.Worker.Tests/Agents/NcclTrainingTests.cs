@@ -1,6 +1,7 @@
 using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
 using Linformer.Worker.Local;
+using Linformer.Worker.Machines;
 using Linformer.Worker.Ranks;
 using Linformer.Worker.Tests.Local;
 using Serilog.Core;
@@ -79,7 +80,7 @@ public sealed class NcclTrainingTests : AgentJobFixture
     public async Task WithoutAGpuInTheBuildARankSaysSo()
     {
         MakeJob("steps: 10");
-        var gpu = new Machines.Gpu("GPU-1", "a GPU", 1);
+        var gpu = new Gpu("GPU-1", "a GPU", 1);
         Start(Options(RankProgram.Argument, "worker-1", 1) with { Gpus = [gpu] });
         Assign(Plan(1, 1), 1);
 
