@@ -86,11 +86,23 @@ internal sealed class FakeRank
             "rendezvous-elsewhere" => Set("key", [1], _join.Generation + 1),
             "rendezvous-flood" => Flood(),
             "does-not-end" => DoesNotEnd(),
+            "needs-storage" => NeedStorage(),
             "busy" => SayJoined(Spin),
             "sleep" => SayJoined(Sleep),
             "unfinished" => 0,
             _ => Failures.Run(name, _control) ?? Sleep(),
         };
+    }
+
+    private int NeedStorage()
+    {
+        while (File.Exists(Path.Combine(_start.StorageRoot, "storage-id")))
+        {
+            Thread.Sleep(10);
+        }
+
+        _control.Send(new FailedMessage("the corpus is gone", Permanent: true));
+        return 1;
     }
 
     // Whether there is a generation to join; otherwise the process was asked to stop while it waited.

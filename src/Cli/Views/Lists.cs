@@ -26,6 +26,7 @@ internal static class Lists
                 { Alive: false } => "lost",
                 { Draining: true } => "leaving",
                 { Drained: true } => busy.Count > 0 ? "draining" : "drained",
+                { Unfit.Length: > 0 } => "unfit",
                 _ => "alive",
             };
             table.Add(
@@ -113,13 +114,13 @@ internal static class Lists
 
     private static string Or(string text) => text.Length > 0 ? text : "-";
 
-    // What was dropped while the coordinator was away is shown where there is any.
+    // What was dropped while the coordinator was away is shown where there is any, and so is why a worker takes nothing new.
     private static string Runs(Protocol.V1.Worker worker, IEnumerable<Slot> busy)
     {
         var runs = string.Join(", ", busy.Select(Words.Rank));
-        return worker.LostMetricPoints + worker.LostLogLines == 0
-            ? runs
-            : $"{runs} (dropped {worker.LostMetricPoints:#,0} metric points, {worker.LostLogLines:#,0} log lines)".TrimStart();
+        if (worker.LostMetricPoints + worker.LostLogLines > 0)
+            runs = $"{runs} (dropped {worker.LostMetricPoints:#,0} metric points, {worker.LostLogLines:#,0} log lines)";
+        return (worker.Unfit.Length > 0 ? $"{runs} ({worker.Unfit})" : runs).TrimStart();
     }
 
     private static string Devices(Protocol.V1.Worker worker) => string.Join('+', worker.Slots.Select(slot => slot.Device).Distinct());

@@ -79,7 +79,7 @@ public static class Assignments
 
     /// <summary>The workers that can take ranks, with their slots by device.</summary>
     public static IEnumerable<WorkerCapacity> Capacities(ClusterView cluster) => cluster.Workers.Values
-        .Where(worker => worker is { Alive: true, Reported: true, IsLeaving: false } && !cluster.UnreadableWorkers.Contains(worker.Identity.Name))
+        .Where(worker => worker is { Alive: true, Reported: true, TakesNew: true } && !cluster.UnreadableWorkers.Contains(worker.Identity.Name))
         .SelectMany(worker => Capacity(cluster, worker));
 
     /// <summary>Whether a worker has ranks that it should not have any more: their slots are not known, so all of its slots wait.</summary>
@@ -132,7 +132,11 @@ public static class Assignments
         if (TookUp(worker, job, placement) || !MayRun(worker, job, placement))
             return seen with { Why = $"worker {placement.Worker} came back without its ranks" };
         // A rank that was never started has nothing to hand over.
-        return seen with { Condition = worker.IsLeaving ? MemberCondition.Lost : MemberCondition.Assigned, Why = worker.WhyLeaving };
+        return seen with
+        {
+            Condition = worker.TakesNew ? MemberCondition.Assigned : MemberCondition.Lost,
+            Why = worker.IsLeaving ? worker.WhyLeaving : worker.TakesNew ? "" : $"worker {placement.Worker} takes nothing new: {worker.Status.Unfit}",
+        };
     }
 
     private static ObservedMember Seen(ObservedMember seen, ReportedMember report) => seen with
@@ -250,7 +254,7 @@ public static class Assignments
     {
         var name = worker.Identity.Name;
         var ranks = cluster.Jobs.Values.Where(job => job.Phase == JobPhase.Running).SelectMany(job => job.Placements).Count(placement => placement.Worker == name);
-        var capacity = worker.IsLeaving ? 0 : Math.Max(0, worker.Identity.Slots.Length - ranks - otherLeases);
+        var capacity = !worker.TakesNew ? 0 : Math.Max(0, worker.Identity.Slots.Length - ranks - otherLeases);
         var reported = worker.Status.Leases.Where(lease => lease.CorpusId == corpusId).ToImmutableArray();
         var missing = worker.Assignment.Revision > worker.Status.AssignmentRevision
             ? []

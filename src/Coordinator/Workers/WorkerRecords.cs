@@ -78,6 +78,9 @@ public sealed record WorkerStatus
     /// <summary>The newest readings of its GPUs; in a report, those that have changed.</summary>
     [Id(6)] public ImmutableArray<WorkerGpuReading> GpuReadings { get; init; } = [];
 
+    /// <summary>Why it can take nothing new now, as a clause; empty when it can.</summary>
+    [Id(7)] public string Unfit { get; init; } = "";
+
     /// <summary>This status, with the readings of an earlier one where it has none.</summary>
     /// <param name="before">The earlier one.</param>
     public WorkerStatus WithReadingsOf(WorkerStatus before) =>
@@ -225,6 +228,9 @@ public sealed record WorkerView
 
     /// <summary>Whether it gets nothing new, and whoever runs there hands over.</summary>
     public bool IsLeaving => Status.Draining || Drained.Length > 0;
+
+    /// <summary>Whether it may get something new.</summary>
+    public bool TakesNew => !IsLeaving && Status.Unfit.Length == 0;
 
     /// <summary>Why, as a sentence without its end; empty when it does not leave.</summary>
     public string WhyLeaving => Drained.Length > 0 ? $"worker {Identity.Name} is drained by {Drained}" : Status.Draining ? $"worker {Identity.Name} leaves" : "";

@@ -142,8 +142,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             throw new AgentProtocolException($"the coordinator is out of date: its epoch is {welcome.Epoch}, and one of epoch {work.Epoch} has been obeyed");
         }
 
-        await StorageId.CheckAsync(options.StorageRoot, welcome.StorageId, work.StorageMatched, cancellationToken);
-        work.StorageMatched |= welcome.StorageId.Length > 0;
+        await work.Storage.ExpectAsync(welcome.StorageId).WaitAsync(cancellationToken);
         if (welcome.HeartbeatMilliseconds is > 0 and <= MaximumHeartbeatMilliseconds)
         {
             _heartbeat = TimeSpan.FromMilliseconds(welcome.HeartbeatMilliseconds);

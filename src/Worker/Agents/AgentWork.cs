@@ -27,6 +27,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     {
         (_options, _logger) = (options, logger);
         Telemetry = new TelemetryBuffer(options.TelemetryItems, options.TelemetryBytes, Signal.Set);
+        Storage = new StorageWatch(options.StorageRoot, () => Changed(urgent: true), logger);
         _hangWatch = new HangWatch(Look);
         _hangWatch.Start();
         Gpus = new GpuWatch(options.Gpus, options.GpuInterval, () => Changed(urgent: false), logger);
@@ -54,8 +55,8 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     /// <summary>Whether a coordinator has ever welcomed this agent.</summary>
     public bool WasWelcomed { get; set; }
 
-    /// <summary>Whether the storage root was seen to be the coordinator's.</summary>
-    public bool StorageMatched { get; set; }
+    /// <summary>Whether the storage root is the coordinator's.</summary>
+    public StorageWatch Storage { get; }
 
     /// <summary>Whether the coordinator was told that this agent has left, and how all has ended.</summary>
     public bool HasSaidItsEnd { get; set; }
@@ -196,6 +197,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
                 LostMetricPoints = Telemetry.LostMetricPoints,
                 LostLogLines = Telemetry.LostLogLines,
                 Draining = Mode != AgentMode.Working,
+                Unfit = Storage.Unfit,
                 AssignmentRevision = _assignment.Epoch == Epoch ? _assignment.Revision : 0,
             };
             status.Groups.AddRange(_groups.Values.Select(group => group.Status()));
@@ -234,6 +236,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     {
         await Gpus.DisposeAsync();
         await _hangWatch.DisposeAsync();
+        await Storage.DisposeAsync();
         Signal.Dispose();
     }
 
@@ -281,7 +284,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     {
         if (!_groups.TryGetValue(assigned.JobId, out var group))
         {
-            _groups[assigned.JobId] = group = new GroupRunner(assigned.JobId, _options, this, _logger);
+            _groups[assigned.JobId] = group = new GroupRunner(assigned.JobId, _options, Storage, this, _logger);
         }
 
         group.Take(assigned);
@@ -344,7 +347,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
 
         foreach (var id in todo.StartLeases)
         {
-            var runner = new LeaseRunner(leases[id], _options, Changed, _logger);
+            var runner = new LeaseRunner(leases[id], _options, Storage, Changed, _logger);
             _leases.Add(id, runner);
             runner.Start();
             _ = ReconcileAfterAsync(runner.Ended);

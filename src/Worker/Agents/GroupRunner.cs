@@ -27,6 +27,7 @@ internal interface IGroupObserver
 internal sealed class GroupRunner : IMemberObserver
 {
     private readonly WorkerAgentOptions _options;
+    private readonly StorageWatch _storage;
     private readonly IGroupObserver _observer;
     private readonly ILogger _logger;
     private readonly GenerationRendezvous _rendezvous = new();
@@ -34,9 +35,9 @@ internal sealed class GroupRunner : IMemberObserver
     private readonly SortedDictionary<int, MemberRunner> _members = [];
     private V1.RankGroup _assigned = new();
 
-    public GroupRunner(string jobId, WorkerAgentOptions options, IGroupObserver observer, ILogger logger)
+    public GroupRunner(string jobId, WorkerAgentOptions options, StorageWatch storage, IGroupObserver observer, ILogger logger)
     {
-        (JobId, _options, _observer) = (jobId, options, observer);
+        (JobId, _options, _storage, _observer) = (jobId, options, storage, observer);
         _logger = logger.ForContext(nameof(JobId), jobId);
     }
 
@@ -185,7 +186,7 @@ internal sealed class GroupRunner : IMemberObserver
     private MemberRunner Add(int number, V1.RankGroup assigned)
     {
         var slot = assigned.Members.First(place => place.Member == number).Slot;
-        var runner = new MemberRunner(new MemberKey(JobId, number), slot, _rendezvous, _options, this, _logger);
+        var runner = new MemberRunner(new MemberKey(JobId, number), slot, _rendezvous, _options, _storage, this, _logger);
         lock (_gate)
         {
             _members.Add(number, runner);

@@ -9,7 +9,7 @@ using V1 = Linformer.Protocol.V1;
 namespace Linformer.Worker.Agents;
 
 /// <summary>A part of a corpus's preparation that this machine does, from the assignment to the report of its end.</summary>
-internal sealed class LeaseRunner(V1.CorpusLease lease, WorkerAgentOptions options, Action<bool> changed, ILogger logger)
+internal sealed class LeaseRunner(V1.CorpusLease lease, WorkerAgentOptions options, StorageWatch storage, Action<bool> changed, ILogger logger)
     : IProgress<PreparationProgress>, IDisposable
 {
     private readonly string _root = Path.GetFullPath(options.StorageRoot);
@@ -34,7 +34,7 @@ internal sealed class LeaseRunner(V1.CorpusLease lease, WorkerAgentOptions optio
     }
 
     /// <summary>Starts the work, on a thread of its own.</summary>
-    public void Start() => Ended = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    public void Start() => Ended = Task.Run(RunAsync);
 
     /// <summary>Ends the work soon; what is whole stays for whoever gets the lease next.</summary>
     public void Cancel()
@@ -81,26 +81,17 @@ internal sealed class LeaseRunner(V1.CorpusLease lease, WorkerAgentOptions optio
         changed(false);
     }
 
-    private void Run()
+    private async Task RunAsync()
     {
+        if (await storage.LookAsync() is { } lost)
+        {
+            Fail(lost, permanent: false, lost);
+            return;
+        }
+
         try
         {
-            switch (lease.Work)
-            {
-                case V1.CorpusWork.Plan:
-                    Finish(plan: Plan());
-                    break;
-                case V1.CorpusWork.Shards:
-                    var (first, count) = AssignmentReader.Shards(lease);
-                    CorpusPreparation.MakeShards(Folder(), lease.Fingerprint, _root, first, count, this, _cancel.Token);
-                    Finish();
-                    break;
-                case V1.CorpusWork.Manifest:
-                    Finish(manifest: Result(CorpusPreparation.Finish(Folder(), lease.Fingerprint)));
-                    break;
-                default:
-                    throw new BadDataException($"This worker does not know the work '{lease.Work}'.");
-            }
+            await Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
         catch (OperationCanceledException)
         {
@@ -109,7 +100,33 @@ internal sealed class LeaseRunner(V1.CorpusLease lease, WorkerAgentOptions optio
         catch (Exception e)
         {
             logger.Error(e, "The lease {Lease} of corpus {Corpus} failed", lease.LeaseId, lease.CorpusId);
+            if (await storage.LookAsync() is { } loss)
+            {
+                Fail($"{loss} ({e.Message})", permanent: false, loss);
+                return;
+            }
+
             Fail(e.Message, permanent: e is BadDataException or JobFileException or ModelFormatException or ArgumentException);
+        }
+    }
+
+    private void Run()
+    {
+        switch (lease.Work)
+        {
+            case V1.CorpusWork.Plan:
+                Finish(plan: Plan());
+                break;
+            case V1.CorpusWork.Shards:
+                var (first, count) = AssignmentReader.Shards(lease);
+                CorpusPreparation.MakeShards(Folder(), lease.Fingerprint, _root, first, count, this, _cancel.Token);
+                Finish();
+                break;
+            case V1.CorpusWork.Manifest:
+                Finish(manifest: Result(CorpusPreparation.Finish(Folder(), lease.Fingerprint)));
+                break;
+            default:
+                throw new BadDataException($"This worker does not know the work '{lease.Work}'.");
         }
     }
 
@@ -150,12 +167,18 @@ internal sealed class LeaseRunner(V1.CorpusLease lease, WorkerAgentOptions optio
         changed(true);
     }
 
-    private void Fail(string error, bool permanent)
+    private void Fail(string error, bool permanent, string? storageLoss = null)
     {
         lock (_gate)
         {
             _stage = LeaseStage.Ended;
             (_status.Phase, _status.Error, _status.Permanent) = (V1.LeasePhase.Failed, error, permanent);
+        }
+
+        // In the same status, or the work would come back at once.
+        if (storageLoss is not null)
+        {
+            storage.Note(storageLoss);
         }
 
         changed(true);

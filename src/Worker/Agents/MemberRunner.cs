@@ -23,7 +23,8 @@ internal interface IMemberObserver
 
 /// <summary>One member on this machine, from the assignment to the report of its end.</summary>
 internal sealed class MemberRunner(
-    MemberKey key, int slot, GenerationRendezvous rendezvous, WorkerAgentOptions options, IMemberObserver observer, ILogger logger) : IMemberEvents
+    MemberKey key, int slot, GenerationRendezvous rendezvous, WorkerAgentOptions options, StorageWatch storage, IMemberObserver observer, ILogger logger)
+    : IMemberEvents
 {
     private readonly ILogger _logger = logger.ForContext("Member", key.Member);
     private readonly Lock _gate = new();
@@ -240,9 +241,14 @@ internal sealed class MemberRunner(
         try
         {
             await after;
-            if (Begin(launch) is { } member)
+            if (await storage.LookAsync() is { } lost)
             {
-                End(member, await member.Ended);
+                storage.Note(lost);
+                Fail($"could not be started: {lost}", permanent: false);
+            }
+            else if (Begin(launch) is { } member)
+            {
+                End(member, await OfStorageAsync(await member.Ended));
                 await member.Closed;
                 AddLastLines(member);
                 member.Dispose();
@@ -251,8 +257,22 @@ internal sealed class MemberRunner(
         catch (Exception e)
         {
             _logger.Error(e, "The member {Member} could not be run", Key);
-            Fail(_member is null ? $"could not be started: {e.Message}" : $"was ended: {e.Message}", permanent: e is BadDataException or ArgumentException);
+            var reason = _member is null ? $"could not be started: {e.Message}" : $"was ended: {e.Message}";
+            var failed = await OfStorageAsync(new RankEnd(RankOutcome.Failed, 0, null, reason, Permanent: e is BadDataException or ArgumentException));
+            Fail(failed.Reason!, failed.Permanent);
         }
+    }
+
+    // What fails while the storage is gone says nothing about the job.
+    private async Task<RankEnd> OfStorageAsync(RankEnd end)
+    {
+        if (end is not { Outcome: RankOutcome.Failed, PeerLost: false } || await storage.LookAsync() is not { } loss)
+        {
+            return end;
+        }
+
+        storage.Note(loss);
+        return end with { Reason = $"{end.Reason?.TrimEnd('.')}; {loss}", Permanent = false };
     }
 
     // Null when it is no longer wanted.

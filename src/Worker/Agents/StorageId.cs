@@ -8,45 +8,70 @@ namespace Linformer.Worker.Agents;
 /// </summary>
 internal static class StorageId
 {
-    /// <summary>Compares the id of this machine's folder with the coordinator's.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Compares the id of this machine's folder with the coordinator's, on connecting.</summary>
     /// <param name="root">The storage root as it is mounted here.</param>
     /// <param name="expected">The coordinator's id; empty when it has none to compare with.</param>
     /// <param name="matchedBefore">Whether the ids were the same before: then one that cannot be found may come back.</param>
-    /// <param name="cancellationToken">Stops.</param>
+    /// <returns>What is wrong with a storage that may come back, as a predicate of its id file; null when it is the coordinator's.</returns>
     /// <exception cref="AgentRefusedException">The folder is not the coordinator's storage root.</exception>
-    /// <exception cref="IOException">The storage cannot be read now.</exception>
-    public static async Task CheckAsync(string root, string expected, bool matchedBefore, CancellationToken cancellationToken)
+    /// <exception cref="IOException">The storage cannot be read now, and was not seen to be the coordinator's before.</exception>
+    public static async Task<string?> CheckAsync(string root, string expected, bool matchedBefore)
+    {
+        var (found, problem, maybeLater) = await FindAsync(root, expected);
+        if (problem is null || (matchedBefore && found.Length == 0))
+        {
+            return problem;
+        }
+
+        if (maybeLater)
+        {
+            throw new IOException($"the file {StorageLayout.StorageIdName} of the storage root {Path.GetFullPath(root)} {problem}");
+        }
+
+        throw new AgentRefusedException(
+            $"The folder {Path.GetFullPath(root)} of this worker is not the coordinator's storage root: its file {StorageLayout.StorageIdName} {problem}. "
+            + "Mount the storage that the coordinator uses, and start the worker with that folder as --data.");
+    }
+
+    /// <summary>What there is instead of the coordinator's id.</summary>
+    /// <param name="root">The storage root as it is mounted here.</param>
+    /// <param name="expected">The coordinator's id; empty when it has none to compare with.</param>
+    /// <returns>
+    /// The id that was found, empty for none; what is wrong with it, as a predicate of its file, null for nothing; and whether what is
+    /// wrong says nothing of whose storage it is.
+    /// </returns>
+    public static async Task<(string Found, string? Problem, bool MaybeLater)> FindAsync(string root, string expected)
     {
         if (expected.Length == 0)
         {
-            return;
+            return ("", null, false);
         }
 
-        var folder = Path.GetFullPath(root);
-        string found;
         try
         {
-            found = (await File.ReadAllTextAsync(Path.Combine(folder, StorageLayout.StorageIdName), cancellationToken)).Trim();
+            // To open a file of a server that is gone takes for ever.
+            var found = (await Task.Run(() => File.ReadAllText(Path.Combine(root, StorageLayout.StorageIdName))).WaitAsync(Patience)).Trim();
+            return string.Equals(found, expected, StringComparison.Ordinal)
+                ? (found, null, false)
+                : (found, $"has the id '{Cut.To(found, 40)}', and the coordinator's has '{Cut.To(expected, 40)}'", false);
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            var what = e is UnauthorizedAccessException ? "may not be read here" : "is not there";
-            throw matchedBefore ? new IOException($"the storage root {folder} is away: its file {StorageLayout.StorageIdName} {what}", e) : Refusal(folder, what, e);
+            return ("", "is not there", false);
         }
-
-        if (found.Length == 0 && matchedBefore)
+        catch (UnauthorizedAccessException)
         {
-            throw new IOException($"the storage root {folder} is away: its file {StorageLayout.StorageIdName} is empty");
+            return ("", "may not be read here", false);
         }
-
-        if (!string.Equals(found, expected, StringComparison.Ordinal))
+        catch (IOException e)
         {
-            throw Refusal(folder, $"has the id '{Cut.To(found, 40)}', and the coordinator's has '{Cut.To(expected, 40)}'", null);
+            return ("", $"cannot be read: {e.Message}", true);
+        }
+        catch (TimeoutException)
+        {
+            return ("", $"cannot be read within {Patience.TotalSeconds} s", true);
         }
     }
-
-    private static AgentRefusedException Refusal(string folder, string what, Exception? cause) => new(
-        $"The folder {folder} of this worker is not the coordinator's storage root: its file {StorageLayout.StorageIdName} {what}. "
-        + "Mount the storage that the coordinator uses, and start the worker with that folder as --data.",
-        cause);
 }

@@ -196,6 +196,22 @@ public class AssignmentsTests
     }
 
     [Fact]
+    public void An_unfit_worker_gets_nothing_new_and_keeps_what_it_has()
+    {
+        var job = Running("w1");
+        var unfit = Worker("w1") with { Status = new WorkerStatus { Unfit = "its storage is gone" } };
+        var training = unfit with { Status = unfit.Status with { Groups = [Some.Report(job)] } };
+
+        Capacities([], unfit).ShouldBe("");
+        Assignments.Takers(Cluster([], unfit), "c1", []).Single().Capacity.ShouldBe(0);
+        var seen = Assignments.Observe(Cluster([job], training), job).Single();
+        (seen.Condition, seen.Leaving).ShouldBe((MemberCondition.Training, ""));
+        Derive([job], training).Groups.ShouldHaveSingleItem();
+        var neverStarted = Assignments.Observe(Cluster([job], unfit), job).Single();
+        (neverStarted.Condition, neverStarted.Why).ShouldBe((MemberCondition.Lost, "worker w1 takes nothing new: its storage is gone"));
+    }
+
+    [Fact]
     public void A_running_job_wants_as_many_more_ranks_as_it_could_have_and_those_that_leave_do_not_count()
     {
         var job = Running("w1", "w2") with { RanksMin = 2, RanksMax = 4 };

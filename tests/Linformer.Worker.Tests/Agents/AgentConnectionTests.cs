@@ -168,11 +168,13 @@ public sealed class AgentConnectionTests : AgentFixture
         }
 
         Coordinator.Drop(Name);
-        await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count >= 3 ? peer : null);
+        var unfit = await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count >= 2 && peer.Status is { Unfit.Length: > 0 } status ? status : null);
+        unfit.Unfit.ShouldStartWith($"the storage at {Folder} is not the cluster's any more: its file storage-id ");
         running.IsCompleted.ShouldBeFalse();
         members.ShouldAllBe(member => !IsGone(member.ProcessId));
 
         await File.WriteAllTextAsync(id, "4567\n");
+        Coordinator.Drop(Name);
         (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldContain("has the id '4567'");
     }
 

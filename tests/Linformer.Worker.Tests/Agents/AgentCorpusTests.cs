@@ -108,6 +108,62 @@ public sealed class AgentCorpusTests : AgentFixture
         await FailsAsync(Planning("""{"files":["a.txt"],"color":1}"""), permanent: true, "color");
     }
 
+    [Fact]
+    public async Task AStorageThatIsUnmountedIsNotTheCorpussFault()
+    {
+        Coordinator.StorageId = "0123";
+        await File.WriteAllTextAsync(Path.Combine(Folder, "storage-id"), "0123");
+        Start(Options("x") with { ShardBytes = ShardBytes });
+        var plan = await PlanAsync("worker-1");
+        var lost = $"the storage at {Folder} is not the cluster's any more: its file storage-id is not there";
+
+        Unmount();
+        await FailsAsync(Planning(Settings), permanent: false, lost);
+        await FailsAsync(Lease(plan, V1.CorpusWork.Shards, 0, 1), permanent: false, lost);
+        Coordinator.Of("worker-1").Status!.Unfit.ShouldBe(lost);
+
+        Mount();
+        await Coordinator.WaitAsync("worker-1", peer => peer.Status is { Unfit: "" } status ? status : null);
+        (await PlanAsync("worker-1")).ShouldBe(plan);
+    }
+
+    [Fact]
+    public async Task AStorageThatIsUnmountedWhileALeaseIsWorkedOnIsNotTheCorpussFault()
+    {
+        Coordinator.StorageId = "0123";
+        await File.WriteAllTextAsync(Path.Combine(Folder, "storage-id"), "0123");
+        // A hole that takes long to read.
+        await using var large = new FileStream(Path.Combine(Folder, "texts/large.txt"), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
+        large.SetLength(50L << 30);
+        Start(Options("x") with { ShardBytes = ShardBytes });
+        var lease = Grant("worker-1", Planning(Settings));
+        await Coordinator.WaitAsync("worker-1", peer => peer.Status?.Leases.SingleOrDefault(status => status.Progress is not null));
+        Unmount();
+        large.SetLength(0);
+
+        var ended = await EndedAsync("worker-1", lease);
+        (ended.Phase, ended.Permanent).ShouldBe((V1.LeasePhase.Failed, false), ended.ToString());
+        ended.Error.ShouldStartWith($"the storage at {Folder} is not the cluster's any more: its file storage-id is not there (");
+        Mount();
+    }
+
+    // As it looks to those who have the folder: it is empty.
+    private void Unmount() => Move(Folder, Directory.CreateDirectory(Folder + ".away").FullName);
+
+    private void Mount()
+    {
+        Move(Folder + ".away", Folder);
+        Directory.Delete(Folder + ".away");
+    }
+
+    private static void Move(string from, string to)
+    {
+        foreach (var path in Directory.GetFileSystemEntries(from).OrderBy(path => Path.GetFileName(path) == "storage-id"))
+        {
+            Directory.Move(path, Path.Combine(to, Path.GetFileName(path)));
+        }
+    }
+
     private Dictionary<string, byte[]> PrepareAlone()
     {
         var settings = new CorpusSettings { Files = ["texts/*.txt"], VocabularySize = 400, Separator = "", ShardBytes = ShardBytes };

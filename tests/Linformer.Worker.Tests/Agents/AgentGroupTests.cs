@@ -38,6 +38,37 @@ public sealed class AgentGroupTests : AgentFixture
     };
 
     [Fact]
+    public async Task AStorageThatIsUnmountedIsNotTheJobsFault()
+    {
+        var id = Path.Combine(Folder, "storage-id");
+        Coordinator.StorageId = "0123";
+        await File.WriteAllTextAsync(id, "0123");
+        Start(Options("needs-storage", slots: 1));
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group(members: 1)));
+        await Coordinator.WaitForMembersAsync(Name, 1, member => member.Phase == V1.MemberPhase.Training);
+
+        Directory.Delete(Path.Combine(Folder, "jobs"), recursive: true);
+        File.Delete(id);
+        var lost = $"the storage at {Folder} is not the cluster's any more: its file storage-id is not there";
+        var failed = (await Coordinator.WaitForMembersAsync(Name, 1, member => member.Phase == V1.MemberPhase.Ended)).Single().Failure;
+        (failed.Permanent, failed.Reason).ShouldBe((false, $"failed: the corpus is gone; {lost}"));
+        (await Coordinator.WaitAsync(Name, peer => peer.Status)).Unfit.ShouldBe(lost);
+
+        Coordinator.Assign(Name, assignment =>
+        {
+            assignment.Groups.Clear();
+            assignment.Groups.Add(Group([2], Plan(8, 2)));
+        });
+        var next = (await Coordinator.WaitForMembersAsync(Name, 1, member => member is { Member: 2, Phase: V1.MemberPhase.Ended })).Single().Failure;
+        (next.Permanent, next.Reason).ShouldBe((false, $"could not be started: {lost}"));
+        // Nothing may be written into the folder on which the storage was mounted.
+        Directory.Exists(Path.Combine(Folder, "jobs")).ShouldBeFalse();
+
+        await File.WriteAllTextAsync(id, "0123");
+        await Coordinator.WaitAsync(Name, peer => peer.Status is { Unfit: "" } status ? status : null);
+    }
+
+    [Fact]
     public async Task AnAssignmentStartsMembersAndTheirReportsArrive()
     {
         Start(Options("train") with { Address = "127.0.0.1", ListenAddress = "0.0.0.0" });

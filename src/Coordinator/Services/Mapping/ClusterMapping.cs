@@ -25,6 +25,7 @@ internal static class ClusterMapping
             Drained = view.Drained.Length > 0,
             LostMetricPoints = view.Status.LostMetricPoints,
             LostLogLines = view.Status.LostLogLines,
+            Unfit = view.Status.Unfit,
         };
         var busy = view.Assignment.Groups
             .SelectMany(group => group.Members.Select(place => (group, place)))

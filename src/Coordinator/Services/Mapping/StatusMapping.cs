@@ -36,6 +36,7 @@ internal static class StatusMapping
             LostMetricPoints = Math.Max(0, status.LostMetricPoints),
             LostLogLines = Math.Max(0, status.LostLogLines),
             GpuReadings = [.. status.GpuReadings.Where(reading => reading.Key is >= 0 and < WireLimits.MaxSlots).Select(reading => ToReading(reading.Key, reading.Value))],
+            Unfit = Cut(status.Unfit, MaxReason),
         };
     }
 
