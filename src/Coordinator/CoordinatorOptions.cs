@@ -23,6 +23,9 @@ public sealed record CoordinatorOptions
     /// <summary>An agent that is not heard for so long is lost.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>A worker that makes no progress with its part of a corpus's preparation has it taken away after so long.</summary>
+    public TimeSpan PreparationPatience { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>The silo's port on loopback; 0 to have one chosen.</summary>
     public int SiloPort { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -25,6 +26,7 @@ public static class CorpusPreparation
     public const string TokenizerFileName = "tokenizer.json";
 
     private const int TrainerVersion = 1;
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
     /// <summary>Prepares a corpus: all the steps, in this process.</summary>
     /// <param name="settings">What it is made of.</param>
@@ -254,12 +256,13 @@ public static class CorpusPreparation
         return manifest;
     }
 
-    /// <summary>Adds up what is done, from any thread, and reports each hundredth.</summary>
+    /// <summary>Adds up what is done, from any thread, and reports each hundredth, and sooner where one takes long.</summary>
     private sealed class Meter(PreparationPhase phase, long total, IProgress<PreparationProgress>? progress)
     {
         private readonly Lock _lock = new();
         private long _done;
         private long _reported = -1;
+        private long _reportedAt;
 
         public void Add(long amount)
         {
@@ -267,9 +270,9 @@ public static class CorpusPreparation
             {
                 _done = Math.Min(total, _done + amount);
                 var hundredth = total == 0 ? 100 : (long)((Int128)_done * 100 / total);
-                if (hundredth > _reported)
+                if (hundredth > _reported || (amount > 0 && Stopwatch.GetElapsedTime(_reportedAt) > LongestSilence))
                 {
-                    _reported = hundredth;
+                    (_reported, _reportedAt) = (hundredth, Stopwatch.GetTimestamp());
                     progress?.Report(new PreparationProgress(phase, _done, total));
                 }
             }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Linformer.Coordinator.Scheduling;
 using Linformer.Coordinator.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -8,10 +9,12 @@ namespace Linformer.Coordinator.Corpora;
 public sealed class CorpusGrain(
     [PersistentState("corpus", "coordinator")] IPersistentState<CorpusState> stored,
     IRosterStore roster,
+    ClusterTiming timing,
     TimeProvider time,
     ILogger<CorpusGrain> logger) : Grain, ICorpusGrain
 {
     private PreparationStand? _progress;
+    private LeaseWatch _watch = new(timing.PreparationPatience);
 
     /// <inheritdoc/>
     public async Task<CorpusView> Ensure(string asker, string settingsJson, CancellationToken cancellationToken)
@@ -27,7 +30,8 @@ public sealed class CorpusGrain(
     public async Task<CorpusView> Advance(ImmutableArray<LeaseTaker> workers, CancellationToken cancellationToken)
     {
         var before = stored.State;
-        await WriteAsync(ShardLeasing.Advance(before, workers, time.GetUtcNow()));
+        _watch = _watch.Look(before, workers, time.GetElapsedTime(0));
+        await WriteAsync(ShardLeasing.Advance(before, workers, time.GetUtcNow(), _watch));
         LogFailures(before, workers);
         _progress = ShardLeasing.Progress(stored.State, workers);
         return View();
@@ -46,6 +50,12 @@ public sealed class CorpusGrain(
                 logger.LogWarning(
                     "Corpus {CorpusId}: worker {Worker} failed with lease {LeaseId}: {Error}", before.CorpusId, taker.Worker, lease.LeaseId, lease.Error);
             }
+        }
+        foreach (var lease in before.Leases.Except(stored.State.Leases).Select(granted => granted.Lease).Where(lease => _watch.IsStuck(lease.LeaseId)))
+        {
+            logger.LogWarning(
+                "Corpus {CorpusId}: worker {Worker} made no progress with lease {LeaseId} for {Minutes} min; others take over",
+                before.CorpusId, lease.Worker, lease.LeaseId, timing.PreparationPatience.TotalMinutes);
         }
     }
 

@@ -33,17 +33,21 @@ public static class ShardLeasing
         return known.UnderWay ? known : Begin(known);
     }
 
-    /// <summary>Takes what workers report, takes back the leases of lost ones, goes on to the next stage, and hands out what waits.</summary>
+    /// <summary>
+    /// Takes what workers report, takes back the leases of lost ones and those that are stuck, goes on to the next stage, and hands out
+    /// what waits. To be stuck counts as a failure; what comes of such a lease later is of no interest.
+    /// </summary>
     /// <param name="state">The state before.</param>
     /// <param name="workers">All workers that are not lost.</param>
     /// <param name="now">The time.</param>
-    public static CorpusState Advance(CorpusState state, ImmutableArray<LeaseTaker> workers, DateTimeOffset now)
+    /// <param name="watch">Knows which leases are stuck; null for none.</param>
+    public static CorpusState Advance(CorpusState state, ImmutableArray<LeaseTaker> workers, DateTimeOffset now, LeaseWatch? watch = null)
     {
         if (!state.UnderWay)
             return state;
         var next = state;
         foreach (var granted in state.Leases)
-            next = Take(next, granted, workers.FirstOrDefault(worker => worker.Worker == granted.Lease.Worker), now);
+            next = Take(next, granted, workers.FirstOrDefault(worker => worker.Worker == granted.Lease.Worker), now, watch);
         next = NextRound(NextStage(next));
         next = Grant(next, workers, now);
         return ReferenceEquals(next, state) ? state : next with { UpdatedAt = now };
@@ -95,7 +99,7 @@ public static class ShardLeasing
         Leases = [],
     };
 
-    private static CorpusState Take(CorpusState state, GrantedLease granted, LeaseTaker? worker, DateTimeOffset now)
+    private static CorpusState Take(CorpusState state, GrantedLease granted, LeaseTaker? worker, DateTimeOffset now, LeaseWatch? watch)
     {
         if (!state.UnderWay)
             return state;
@@ -106,6 +110,8 @@ public static class ShardLeasing
         {
             { Condition: LeaseCondition.Done } => Complete(state, granted, report, now),
             { Condition: LeaseCondition.Failed } => Fail(state, granted, report.Error, report.Permanent, now),
+            _ when watch?.IsStuck(granted.Lease.LeaseId) == true =>
+                Fail(state, granted, $"{Name(granted.Lease)} made no progress for {watch.Patience.TotalMinutes:0.#} min", permanent: false, now),
             _ => state,
         };
     }
@@ -136,6 +142,14 @@ public static class ShardLeasing
         var tries = permanent ? "" : $" ({failures} tries, the last on worker {granted.Lease.Worker})";
         return state with { Stage = CorpusStage.Failed, Error = error + tries, Leases = [], Waiting = [] };
     }
+
+    private static string Name(AssignedLease lease) => lease.Work switch
+    {
+        LeaseWork.Plan => "planning",
+        LeaseWork.Manifest => "writing the manifest",
+        _ when lease.ShardCount == 1 => $"making shard {lease.FirstShard}",
+        _ => $"making shards {lease.FirstShard} to {lease.FirstShard + lease.ShardCount - 1}",
+    };
 
     private static CorpusState GiveBack(CorpusState state, GrantedLease granted, WaitingWork how) => state with
     {

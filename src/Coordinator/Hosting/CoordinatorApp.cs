@@ -82,6 +82,7 @@ internal static class CoordinatorApp
         {
             HeartbeatInterval = options.HeartbeatInterval,
             Lease = options.Lease,
+            PreparationPatience = options.PreparationPatience,
             StartedAt = TimeProvider.System.GetUtcNow(),
         });
         services.AddSingleton<SchedulerPoker>();

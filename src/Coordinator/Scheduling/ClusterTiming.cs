@@ -30,6 +30,9 @@ public sealed record ClusterTiming
     /// <summary>A job with too few ranks holds its slots for so long while others wait for them.</summary>
     public TimeSpan HoldPatience { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>A worker that makes no progress with its part of a corpus's preparation has it taken away after so long.</summary>
+    public TimeSpan PreparationPatience { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Slots whose ranks should have ended are waited for so long before a job is placed without them.</summary>
     public TimeSpan ClearingWait => Lease;
 

@@ -178,6 +178,117 @@ public class ShardLeasingTests
     }
 
     [Fact]
+    public void A_lease_without_progress_is_taken_away_and_its_late_result_is_of_no_interest()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        var stuck = state.Leases[0].Lease;
+        var watch = new LeaseWatch(TimeSpan.FromSeconds(20));
+        var second = 1000;
+        CorpusState Look(params ImmutableArray<LeaseTaker> workers) =>
+            ShardLeasing.Advance(state, workers, Some.Noon.AddSeconds(second), watch = watch.Look(state, workers, TimeSpan.FromSeconds(second)));
+        LeaseTaker Working(long done) => Reports("w1", 1, Done(stuck) with { Condition = LeaseCondition.Working, Progress = new("reading", done, 100, "bytes") });
+
+        // As long as it goes on, however slowly, it keeps its lease; a look at which it is not heard of changes nothing.
+        for (; second < 1100; second += 5)
+            Look(second % 2 == 0 ? Working(second / 10) : Idle("w1"), Idle("w2")).ShouldBeSameAs(state);
+        second += 5;
+        Look(Working(200), Idle("w2")).ShouldBeSameAs(state);
+        second += 10;
+        Look(Working(200), Idle("w2")).ShouldBeSameAs(state);
+        second += 10;
+        state = Look(Working(200), Idle("w2"));
+
+        state.Leases.ShouldBeEmpty();
+        state.Waiting.ShouldHaveSingleItem().FailedOn.ShouldBe("w1");
+        second++;
+        state = Look(Reports("w1", 5, Done(stuck) with { Plan = Plan }), Idle("w2"));
+        var next = state.Leases.ShouldHaveSingleItem().Lease;
+        (next.Worker, next.Work).ShouldBe(("w2", LeaseWork.Plan));
+        state.Plan.ShouldBeNull();
+        Look(Reports("w1", 5, Failed(stuck) with { Permanent = true }), Idle("w2")).ShouldBeSameAs(state);
+    }
+
+    [Fact]
+    public void What_is_stuck_wherever_it_is_tried_fails_with_what_it_was()
+    {
+        var state = Ensured();
+        var watch = new LeaseWatch(TimeSpan.FromMinutes(10));
+        for (var second = 0; state.UnderWay; second += 10)
+        {
+            second.ShouldBeLessThan(3000);
+            ImmutableArray<LeaseTaker> workers = [Idle("w1"), Idle("w2")];
+            watch = watch.Look(state, workers, TimeSpan.FromSeconds(second));
+            state = ShardLeasing.Advance(state, workers, Some.Noon.AddSeconds(second), watch);
+        }
+
+        state.Error.ShouldBe("planning made no progress for 10 min (4 tries, the last on worker w2)");
+    }
+
+    [Fact]
+    public void A_coordinator_that_stood_still_takes_nothing_away()
+    {
+        var state = Advance(Ensured(), Idle("w1"));
+        var watch = new LeaseWatch(TimeSpan.FromMinutes(10)).Look(state, [Idle("w1")], TimeSpan.FromSeconds(5));
+
+        watch.Look(state, [Idle("w1")], TimeSpan.FromHours(3)).IsStuck(state.Leases[0].Lease.LeaseId).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void However_many_hang_the_others_make_every_shard_once() => Some.ForAllSeeds(random =>
+    {
+        var plan = Plan with { Shards = random.Next(1, 60) };
+        var patience = TimeSpan.FromSeconds(random.Next(20, 60));
+        var (state, watch, now) = (Ensured(), new LeaseWatch(patience), TimeSpan.FromHours(5));
+        var made = new List<int>();
+        var stands = new Dictionary<string, (long Done, TimeSpan Since, bool Hangs)>(StringComparer.Ordinal);
+        var hung = 0;
+        while (state.UnderWay)
+        {
+            now += TimeSpan.FromSeconds(random.Next(1, 10));
+            now.ShouldBeLessThan(TimeSpan.FromHours(20));
+            var takers = new List<LeaseTaker>();
+            foreach (var worker in (string[])["w1", "w2", "w3"])
+            {
+                var reports = new List<ReportedLease>();
+                foreach (var lease in state.Leases.Select(granted => granted.Lease).Where(lease => lease.Worker == worker))
+                {
+                    // Few enough that no work hangs at each of its tries.
+                    var stand = stands.TryGetValue(lease.LeaseId, out var known) ? known : (0, now, hung < 3 && random.Next(4) == 0);
+                    if (!known.Hangs && stand.Hangs)
+                        hung++;
+                    if (!stand.Hangs && random.Next(3) > 0)
+                        stand = (stand.Done + 1, now, false);
+                    stands[lease.LeaseId] = stand;
+                    reports.Add(stand.Done < 5
+                        ? Done(lease) with { Condition = LeaseCondition.Working, Progress = new("reading", stand.Done, 5, "bytes") }
+                        : Result(lease, plan));
+                    if (stand.Done == 5)
+                        made.AddRange(Enumerable.Range(lease.FirstShard, lease.ShardCount));
+                }
+                // Late news of leases that were taken away.
+                reports.AddRange(stands.Keys.Where(id => reports.All(report => report.LeaseId != id) && id.Length % 2 == 0)
+                    .Select(id => new ReportedLease { LeaseId = id, CorpusId = "c0", Condition = LeaseCondition.Done, Plan = plan, Totals = Totals }));
+                takers.Add(new LeaseTaker(worker, 2, [.. reports], []));
+            }
+            watch = watch.Look(state, [.. takers], now);
+            var next = ShardLeasing.Advance(state, [.. takers], Some.Noon + now, watch);
+            foreach (var lease in state.Leases.Select(granted => granted.Lease))
+            {
+                var (kept, stand) = (next.Leases.Any(granted => granted.Lease.LeaseId == lease.LeaseId), stands[lease.LeaseId]);
+                if (!kept && stand.Done < 5)
+                    (now - stand.Since).ShouldBeGreaterThanOrEqualTo(patience);
+                if (kept)
+                    (now - stand.Since).ShouldBeLessThan(patience);
+            }
+            state = next;
+            CheckPartition(state, made, plan);
+        }
+
+        (state.Stage, state.Error).ShouldBe((CorpusStage.Ready, ""));
+        made.Count(shard => shard >= 0).ShouldBe(plan.Shards);
+    });
+
+    [Fact]
     public void Every_shard_is_made_and_counted_once_whoever_is_lost_on_the_way() => Some.ForAllSeeds(random =>
     {
         var plan = Plan with { Shards = random.Next(0, 120) };
