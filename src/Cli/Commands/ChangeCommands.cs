@@ -38,7 +38,8 @@ internal static class ChangeCommands
                 Who = Environment.UserName,
             };
             var changed = await call(session.Client.Jobs, request, session.Client.Call(cancellation));
-            session.Context.WriteMessage(changed, output => output.WriteLine($"{changed.Id} is {Words.State(changed)}."));
+            session.Context.WriteMessage(changed, output => output.WriteLine(
+                changed.Unchanged ? $"{changed.Id} was {Words.State(changed)} already." : $"{changed.Id} is {Words.State(changed)}."));
             return ExitCodes.Success;
         });
         return command;

@@ -55,7 +55,10 @@ public static partial class JobMachine
         return Change(state, view, now, submission.Submitter, "submitted");
     }
 
-    /// <summary>A person wants a pause: at once without ranks, otherwise when they have stopped.</summary>
+    /// <summary>
+    /// A person wants a pause: at once without ranks, otherwise when they have stopped. A job that is paused or pausing stays so: a
+    /// call whose answer was lost is made again.
+    /// </summary>
     /// <exception cref="JobChangeException">The job has ended.</exception>
     public static JobState Pause(JobState state, JobChange change, DateTimeOffset now)
     {
@@ -71,15 +74,19 @@ public static partial class JobMachine
         return Change(state, WithoutMembers(paused), now, change.Who, "paused", change.Why);
     }
 
-    /// <summary>A person wants the paused job to go on: it queues again, and its corpus is checked.</summary>
-    /// <exception cref="JobChangeException">The job is not paused.</exception>
+    /// <summary>
+    /// A person wants the paused job to go on: it queues again, and its corpus is checked. One that goes on already stays as it is: a
+    /// call whose answer was lost is made again.
+    /// </summary>
+    /// <exception cref="JobChangeException">The job has ended, or its ranks have not stopped yet.</exception>
     public static JobState Resume(JobState state, JobChange change, DateTimeOffset now)
     {
-        var view = state.View ?? throw new JobChangeException("There is no such job.");
+        var view = Unended(state, "resumed");
         if (view.Phase != JobPhase.Paused)
         {
-            var pausing = view is { Phase: JobPhase.Running, Wish: JobWish.Pause } ? "is still pausing" : Is(view.Phase);
-            throw new JobChangeException($"Job {view.JobId} {pausing}; only a paused job can be resumed.");
+            return view.Wish == JobWish.Pause
+                ? throw new JobChangeException($"Job {view.JobId} is still pausing; it can be resumed once it is paused.")
+                : state;
         }
         var resumed = view with { Phase = JobPhase.Queued, Wish = JobWish.Train, Reason = "" };
         var fresh = state with

@@ -114,6 +114,21 @@ public sealed class SubmitTests : ClusterTest
     }
 
     [Fact]
+    public async Task A_change_that_was_made_already_says_so()
+    {
+        Coordinator.Jobs.OnChange = (_, _) =>
+        {
+            var job = TinyJob();
+            job.Unchanged = true;
+            return job;
+        };
+
+        (await Run("resume", "tiny")).ShouldBe(0);
+
+        Output.ToString().ShouldBe("tiny-abcde was running already.\n");
+    }
+
+    [Fact]
     public async Task A_change_is_json_if_asked_for()
     {
         Coordinator.Jobs.OnChange = (_, _) => TinyJob(JobState.Paused);

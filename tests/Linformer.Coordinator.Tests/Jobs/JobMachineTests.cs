@@ -212,6 +212,16 @@ public partial class JobMachineTests
     }
 
     [Fact]
+    public void A_wish_that_is_told_again_changes_nothing()
+    {
+        var paused = Paused();
+        JobMachine.Pause(paused, Some.Ada, Some.Noon).ShouldBeSameAs(paused);
+        var resumed = JobMachine.Resume(paused, Some.Ada, Some.Noon);
+        foreach (var goesOn in (JobState[])[resumed, Apply(resumed, new JobPlaced(Some.Slots("w1"))), Running(2)])
+            JobMachine.Resume(goesOn, Some.Ada, Some.Noon).ShouldBeSameAs(goesOn);
+    }
+
+    [Fact]
     public void Wishes_that_do_not_fit_are_refused_with_the_jobs_state()
     {
         var ended = JobMachine.Cancel(Queued(), Some.Ada, Some.Noon);
@@ -219,8 +229,8 @@ public partial class JobMachineTests
         Should.Throw<JobChangeException>(() => JobMachine.Pause(ended, Some.Ada, Some.Noon)).Message
             .ShouldBe("Job small-aaaaa was cancelled; only a job that has not ended can be paused.");
         JobMachine.Cancel(ended, Some.Ada, Some.Noon).ShouldBeSameAs(ended);
-        Should.Throw<JobChangeException>(() => JobMachine.Resume(Queued(), Some.Ada, Some.Noon)).Message
-            .ShouldBe("Job small-aaaaa is queued; only a paused job can be resumed.");
+        Should.Throw<JobChangeException>(() => JobMachine.Resume(ended, Some.Ada, Some.Noon)).Message
+            .ShouldBe("Job small-aaaaa was cancelled; only a job that has not ended can be resumed.");
         Should.Throw<JobChangeException>(() => JobMachine.Resume(JobMachine.Pause(Running(1), Some.Ada, Some.Noon), Some.Ada, Some.Noon)).Message
             .ShouldContain("is still pausing");
     }

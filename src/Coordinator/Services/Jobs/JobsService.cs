@@ -78,13 +78,13 @@ internal sealed partial class JobsService(
     }
 
     public override Task<Proto.Job> Cancel(Proto.ChangeRequest request, ServerCallContext context) =>
-        ChangeAsync(request, context, (grain, change) => grain.Cancel(change, CancellationToken.None));
+        ChangeAsync(request, context, (grain, change) => grain.Cancel(change, CancellationToken.None), before => before.Phase == JobPhase.Cancelled);
 
     public override Task<Proto.Job> Pause(Proto.ChangeRequest request, ServerCallContext context) =>
-        ChangeAsync(request, context, (grain, change) => grain.Pause(change, CancellationToken.None));
+        ChangeAsync(request, context, (grain, change) => grain.Pause(change, CancellationToken.None), before => before.Wish == JobWish.Pause);
 
     public override Task<Proto.Job> Resume(Proto.ChangeRequest request, ServerCallContext context) =>
-        ChangeAsync(request, context, (grain, change) => grain.Resume(change, CancellationToken.None));
+        ChangeAsync(request, context, (grain, change) => grain.Resume(change, CancellationToken.None), before => before.Wish == JobWish.Train);
 
     public override async Task<Proto.CheckpointsResponse> Checkpoints(Proto.CheckpointsRequest request, ServerCallContext context)
     {
@@ -94,7 +94,7 @@ internal sealed partial class JobsService(
     }
 
     private async Task<Proto.Job> ChangeAsync(
-        Proto.ChangeRequest request, ServerCallContext context, Func<IJobGrain, JobChange, Task<JobView>> change)
+        Proto.ChangeRequest request, ServerCallContext context, Func<IJobGrain, JobChange, Task<JobView>> change, Func<JobView, bool> wasSo)
     {
         var caller = Principal.Of(context);
         var cancellationToken = context.CancellationToken;
@@ -107,7 +107,9 @@ internal sealed partial class JobsService(
         caller.RequireOwner($"Job {jobId}", before.Submitter);
         var view = await change(grain, new JobChange(caller.PersonName(request.Who), TokenText.Mask(request.Why)));
         await scheduler.PokeAsync(CancellationToken.None);
-        return view.ToProto(await telemetry.ProgressAsync(jobId, cancellationToken), appliedStep: 0);
+        var job = view.ToProto(await telemetry.ProgressAsync(jobId, cancellationToken), appliedStep: 0);
+        job.Unchanged = wasSo(before);
+        return job;
     }
 
     private async Task<JobView> CreateAsync(IJobGrain grain, string jobId, CancellationToken cancellationToken)
