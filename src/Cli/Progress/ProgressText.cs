@@ -14,9 +14,14 @@ internal static class ProgressText
         return progress.TimeLeft is { } left ? $"{step}, {Duration(left)} left" : step;
     }
 
-    /// <summary>"loss 5.123, held-out perplexity 210.3, 12,345 tokens/s".</summary>
+    /// <summary>Whether the numbers are those of a step that was left out: nothing was computed.</summary>
+    public static bool IsLeftOut(double loss, double tokensPerSecond) => double.IsNaN(loss) && tokensPerSecond == 0;
+
+    /// <summary>"loss 5.123, held-out perplexity 210.3, 12,345 tokens/s", or "left out".</summary>
     public static string Measures(TrainingProgress progress)
     {
+        if (IsLeftOut(progress.Loss, progress.TokensPerSecond))
+            return "left out";
         var perplexity = progress.HeldOutPerplexity is { } heldOut ? $", held-out perplexity {heldOut:#,0.0}" : "";
         return $"loss {progress.Loss:0.000}{perplexity}, {progress.TokensPerSecond:#,0} tokens/s";
     }

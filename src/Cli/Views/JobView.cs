@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Linformer.Cli.Progress;
 using Linformer.Protocol.V1;
 
 namespace Linformer.Cli.Views;
@@ -19,7 +20,9 @@ internal static class JobView
         Field(output, "Job", job.Name == job.Id ? job.Id : $"{job.Id} (name {job.Name})");
         Field(output, "State", Words.StateAndReason(job));
         Field(output, "Step", $"{job.AppliedStep:#,0} of {job.TotalSteps:#,0}, committed {job.CommittedStep:#,0} (lineage {job.Lineage}, generation {job.Generation})");
-        Field(output, "Ranks", $"{(job.State == JobState.Running ? $"{job.WorldSize} now, " : "")}{Words.Range(job.RanksMin, job.RanksMax)} asked for; priority {job.Priority}");
+        if (job.HasAgainFrom)
+            Field(output, "", Words.Again(job));
+        Field(output, "Ranks", $"{(job.State == JobState.Running ? $"{Words.Ranks(job)} now, " : "")}{Words.Range(job.RanksMin, job.RanksMax)} asked for; priority {job.Priority}");
         Field(output, "Submitted", $"{Words.Time(job.SubmittedAt)}{(job.Submitter.Length > 0 ? $" by {Words.Person(job.Submitter)}" : "")}");
         if (job.StartedAt is not null)
             Field(output, "Started", Words.Time(job.StartedAt));
@@ -46,7 +49,9 @@ internal static class JobView
     {
         if (details.LastMetrics is { } metrics)
         {
-            Field(output, "Loss", $"{metrics.Loss:0.000} at step {metrics.Step:#,0}; learning rate {metrics.LearningRate:0.0e+0}, {metrics.TokensPerSecond:#,0} tokens/s");
+            Field(output, "Loss", ProgressText.IsLeftOut(metrics.Loss, metrics.TokensPerSecond)
+                ? $"none: step {metrics.Step:#,0} was left out"
+                : $"{metrics.Loss:0.000} at step {metrics.Step:#,0}; learning rate {metrics.LearningRate:0.0e+0}, {metrics.TokensPerSecond:#,0} tokens/s");
         }
 
         if (details.HasHeldOutLoss && details.Result is null)

@@ -10,7 +10,7 @@ internal static class Lists
     {
         var table = new TextTable("JOB", "STATE", ">STEP", ">RANKS", ">AGE", "REASON");
         foreach (var job in jobs)
-            table.Add(job.Id, Words.State(job), Words.Steps(job), job.State == JobState.Running ? $"{job.WorldSize}" : "-", Words.Age(job.SubmittedAt, now), job.Reason);
+            table.Add(job.Id, Words.State(job), Words.Steps(job), Words.Ranks(job), Words.Age(job.SubmittedAt, now), job.Reason);
         return table;
     }
 

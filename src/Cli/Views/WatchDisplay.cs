@@ -15,6 +15,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
 
     private readonly Queue<(long Time, long Step)> _recent = new();
     private (int Lineage, int Generation)? _counted;
+    private (int Lineage, int Generation)? _again;
     private readonly HashSet<int> _slow = [];
     private string _waitsFor = "";
     private RankFailure? _failure;
@@ -32,6 +33,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
         if (change.Corpus is { Phase.Length: > 0 } corpus && change.Job.State == JobState.Preparing)
             ShowPhase(corpus);
         ShowWait(change.Job);
+        ShowAgain(change.Job);
         ShowSlow(change.Ranks);
         if (change.HasHeldOutLoss)
             _perplexity = Math.Exp(change.HeldOutLoss);
@@ -83,6 +85,15 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
         if (waitsFor.Length > 0 && waitsFor != _waitsFor)
             progress.Note($"{Words.State(job.State)}: {waitsFor}");
         _waitsFor = waitsFor;
+    }
+
+    private void ShowAgain(Job job)
+    {
+        if (job.HasAgainFrom && _again != (job.Lineage, job.Generation))
+        {
+            _again = (job.Lineage, job.Generation);
+            progress.Note(Words.Again(job));
+        }
     }
 
     // That a rank has become slow is in the history; that it is not so any more is not.

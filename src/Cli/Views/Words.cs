@@ -33,8 +33,17 @@ internal static class Words
     /// <summary>"1 to 2", or "2" where that is all that is allowed.</summary>
     public static string Range(int least, int most) => least == most ? $"{least}" : $"{least} to {most}";
 
-    /// <summary>"120/1,500".</summary>
-    public static string Steps(Job job) => $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}";
+    /// <summary>"120/1,500", or "90/1,500 again" while committed steps are computed again.</summary>
+    public static string Steps(Job job) => $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}{(job.HasAgainFrom ? " again" : "")}";
+
+    /// <summary>"2", or "1 of 2" where ranks of the newest generation are gone; "-" for a job that does not run.</summary>
+    public static string Ranks(Job job) => job.State != JobState.Running
+        ? "-"
+        : job.HasRanksLeft && job.RanksLeft < job.WorldSize ? $"{job.RanksLeft} of {job.WorldSize}" : $"{job.WorldSize}";
+
+    /// <summary>"training goes again from step 60; step 100 was committed, and no rank that held it is left".</summary>
+    public static string Again(Job job) =>
+        $"training goes again from step {job.AgainFrom:#,0}; step {job.CommittedStep:#,0} was committed, and no rank that held it is left";
 
     /// <summary>A local time: "2026-11-22 06:15:09", or a dash for none.</summary>
     public static string Time(Timestamp? time) => time is null ? "-" : $"{time.ToDateTime().ToLocalTime():yyyy-MM-dd HH:mm:ss}";

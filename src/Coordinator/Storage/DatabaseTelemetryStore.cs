@@ -66,7 +66,13 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
                     """,
                     row => row.Number(0),
                     jobId);
-                return new JobProgress(lineage, generation, committed, newest, heldOut);
+                var again = newest is not null && newest.Lineage == lineage && newest.Generation == generation && newest.Step < committed
+                    ? session.First(
+                        "SELECT first_step FROM generations WHERE job_id = $1 AND lineage = $2 AND generation = $3",
+                        row => row.IsDBNull(0) ? (long?)null : row.GetInt64(0) - 1,
+                        jobId, lineage, generation)
+                    : null;
+                return new JobProgress(lineage, generation, committed, newest, heldOut, again);
             },
             cancellationToken);
 

@@ -51,7 +51,11 @@ public sealed record CheckpointRow(string Name, int Lineage, int Generation, lon
 /// <param name="CommittedStep">The furthest step recorded under the lineage by generations that were current then.</param>
 /// <param name="LastMetric">The numbers of the newest step.</param>
 /// <param name="HeldOutLoss">The newest evaluation.</param>
-public sealed record JobProgress(int Lineage, int Generation, long CommittedStep, MetricRow? LastMetric, double? HeldOutLoss);
+/// <param name="AgainFrom">
+/// While the newest generation computes steps again that were committed: the last step before its first one. Null when it does not.
+/// </param>
+public sealed record JobProgress(
+    int Lineage, int Generation, long CommittedStep, MetricRow? LastMetric, double? HeldOutLoss, long? AgainFrom = null);
 
 /// <summary>What one worker has sent at one time. Everything in it is recorded in one transaction.</summary>
 /// <param name="JobId">The job.</param>

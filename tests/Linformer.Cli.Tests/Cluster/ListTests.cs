@@ -15,15 +15,19 @@ public sealed class ListTests : ClusterTest
         var other = TinyJob();
         other.Pending = "pausing";
         other.SubmittedAt = Timestamp.FromDateTime(DateTime.UtcNow.AddHours(-3));
-        Coordinator.Jobs.OnList = _ => new ListJobsResponse { Jobs = { job, other } };
+        var again = TinyJob();
+        (again.AppliedStep, again.AgainFrom, again.RanksLeft) = (1057, 1000, 1);
+        again.SubmittedAt = other.SubmittedAt;
+        Coordinator.Jobs.OnList = _ => new ListJobsResponse { Jobs = { job, other, again } };
 
         (await Run("jobs")).ShouldBe(0);
 
         Output.ToString().ShouldBe(
             $"""
-            JOB                       STATE                     STEP  RANKS    AGE  REASON
-            a-much-longer-name-abcde  queued             1,200/1,500      -  5 min  {reason}
-            tiny-abcde                running (pausing)  1,200/1,500      2    3 h
+            JOB                       STATE                           STEP   RANKS    AGE  REASON
+            a-much-longer-name-abcde  queued                   1,200/1,500       -  5 min  {reason}
+            tiny-abcde                running (pausing)        1,200/1,500       2    3 h
+            tiny-abcde                running            1,057/1,500 again  1 of 2    3 h
 
             """);
     }

@@ -41,6 +41,25 @@ public sealed class ShowTests : ClusterTest
     }
 
     [Fact]
+    public async Task Ranks_that_are_gone_steps_that_are_taken_again_and_one_that_is_left_out_are_told()
+    {
+        var details = Details();
+        (details.Job.AppliedStep, details.Job.RanksLeft, details.Job.AgainFrom) = (1057, 1, 1000);
+        details.LastMetrics = new MetricPoint { Step = 1057, Loss = double.NaN };
+        Coordinator.Jobs.OnShow = _ => details;
+
+        (await Run("show", "tiny")).ShouldBe(0);
+
+        Lines().Skip(2).Take(3).ShouldBe(
+        [
+            "Step        1,057 of 1,500, committed 1,100 (lineage 0, generation 2)",
+            "            training goes again from step 1,000; step 1,100 was committed, and no rank that held it is left",
+            "Ranks       1 of 2 now, 1 to 2 asked for; priority 0",
+        ]);
+        Lines().ShouldContain("Loss        none: step 1,057 was left out");
+    }
+
+    [Fact]
     public async Task The_result_of_a_job_is_shown()
     {
         Coordinator.Jobs.OnShow = _ => new JobDetails

@@ -40,6 +40,26 @@ public sealed class WatchTests : ClusterTest
         ]);
     }
 
+    [Fact]
+    public async Task Steps_that_are_taken_again_and_one_that_is_left_out_are_told_once()
+    {
+        var again = TinyJob();
+        (again.AppliedStep, again.AgainFrom) = (1057, 1000);
+        Coordinator.Jobs.OnWatch = async (_, send, _) =>
+        {
+            await send(new WatchEvent { Job = again, Metrics = new MetricPoint { Generation = 2, Step = 1057, Loss = double.NaN } });
+            await send(new WatchEvent { Job = again, Metrics = new MetricPoint { Generation = 2, Step = 1058, Loss = 5.5, TokensPerSecond = 9000 } });
+            await send(new WatchEvent { Job = TinyJob(JobState.Succeeded) });
+        };
+
+        (await Run("watch", "tiny")).ShouldBe(0);
+
+        var progress = Error.ToString();
+        progress.Split("training goes again from step 1,000; step 1,100 was committed, and no rank that held it is left").Length.ShouldBe(2);
+        progress.ShouldContain("step 1,057 of 1,500: left out");
+        progress.ShouldNotContain("NaN");
+    }
+
     [Theory]
     [InlineData(JobState.Failed, "tiny-abcde has failed: rank 0 ended with exit code 3")]
     [InlineData(JobState.Cancelled, "tiny-abcde was cancelled: rank 0 ended with exit code 3")]

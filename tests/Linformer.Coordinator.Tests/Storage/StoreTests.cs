@@ -177,6 +177,23 @@ public abstract class StoreTests(PostgresFixture? postgres) : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task A_generation_that_computes_committed_steps_again_is_known_with_its_beginning()
+    {
+        await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
+        await RecordAsync(Metric(0, 1, 1), Metric(0, 1, 2), Metric(0, 1, 3), Metric(0, 1, 4));
+        (await _telemetry.ProgressAsync("a", None)).AgainFrom.ShouldBeNull();
+        await _telemetry.BeginGenerationAsync("a", 0, 2, 2, None);
+        (await _telemetry.ProgressAsync("a", None)).AgainFrom.ShouldBeNull();
+
+        await RecordAsync(Metric(0, 2, 2), Metric(0, 2, 3));
+        var again = await _telemetry.ProgressAsync("a", None);
+        (again.AgainFrom, again.CommittedStep, again.LastMetric!.Step).ShouldBe((1, 4, 3));
+
+        await RecordAsync(Metric(0, 2, 4));
+        (await _telemetry.ProgressAsync("a", None)).AgainFrom.ShouldBeNull();
+    }
+
+    [SkippableFact]
     public async Task A_newer_generation_replaces_what_came_from_its_first_step_on()
     {
         // The second began at 4 and lost the metrics of 5; the third went back to 3 in a new lineage; the fourth recorded nothing yet.

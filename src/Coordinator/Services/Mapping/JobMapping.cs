@@ -15,28 +15,38 @@ internal static class JobMapping
         NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
-    public static Proto.Job ToProto(this JobView view, JobProgress progress, long appliedStep) => new()
+    public static Proto.Job ToProto(this JobView view, JobProgress progress, long appliedStep)
     {
-        Id = view.JobId,
-        Name = view.Name,
-        State = view.Phase.ToProto(),
-        Reason = view.Reason,
-        Priority = view.Priority,
-        Submitter = view.Submitter,
-        SubmittedAt = view.SubmittedAt.ToTimestamp(),
-        StartedAt = view.StartedAt?.ToTimestamp(),
-        EndedAt = view.EndedAt?.ToTimestamp(),
-        Lineage = view.Lineage,
-        Generation = view.Generation,
-        WorldSize = view.WorldSize,
-        AppliedStep = Math.Max(appliedStep, Math.Max(progress.CommittedStep, progress.LastMetric is { } metric && metric.Lineage == view.Lineage ? metric.Step : 0)),
-        CommittedStep = progress.CommittedStep,
-        TotalSteps = view.TotalSteps,
-        Pending = !view.HasEnded && view.Wish == JobWish.Pause && view.Phase != JobPhase.Paused ? "pausing" : "",
-        RanksMin = view.RanksMin,
-        RanksMax = view.RanksMax,
-        Revision = view.Revision,
-    };
+        var again = view.Phase == JobPhase.Running && progress.Generation == view.Generation ? progress.AgainFrom : null;
+        var told = progress.LastMetric is { } metric && metric.Lineage == view.Lineage ? metric.Step : 0;
+        var job = new Proto.Job
+        {
+            Id = view.JobId,
+            Name = view.Name,
+            State = view.Phase.ToProto(),
+            Reason = view.Reason,
+            Priority = view.Priority,
+            Submitter = view.Submitter,
+            SubmittedAt = view.SubmittedAt.ToTimestamp(),
+            StartedAt = view.StartedAt?.ToTimestamp(),
+            EndedAt = view.EndedAt?.ToTimestamp(),
+            Lineage = view.Lineage,
+            Generation = view.Generation,
+            WorldSize = view.WorldSize,
+            AppliedStep = Math.Max(appliedStep, again is null ? Math.Max(progress.CommittedStep, told) : told),
+            CommittedStep = progress.CommittedStep,
+            TotalSteps = view.TotalSteps,
+            Pending = !view.HasEnded && view.Wish == JobWish.Pause && view.Phase != JobPhase.Paused ? "pausing" : "",
+            RanksMin = view.RanksMin,
+            RanksMax = view.RanksMax,
+            Revision = view.Revision,
+        };
+        if (view.Plan is { } plan)
+            job.RanksLeft = plan.Members.Count(member => view.Placements.Any(placement => placement.Member == member));
+        if (again is { } from)
+            job.AgainFrom = from;
+        return job;
+    }
 
     public static Proto.JobState ToProto(this JobPhase phase) => phase switch
     {
