@@ -119,7 +119,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             var started = Stopwatch.GetTimestamp();
             var (address, client) = coordinators.Current;
             var session = new AgentSession(work, options with { Coordinator = address }, instanceId, logger);
-            var reason = await TryAsync(session, client, work.WasWelcomed, cancellationToken);
+            var reason = await TryAsync(session, client, work, cancellationToken);
             work.IsConnected = false;
             if (cancellationToken.IsCancellationRequested || (work.HasSaidItsEnd && work.Telemetry.IsEmpty))
             {
@@ -149,14 +149,14 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         }
     }
 
-    private async Task<string> TryAsync(AgentSession session, V1.Agents.AgentsClient client, bool wasWelcomed, CancellationToken cancellationToken)
+    private async Task<string> TryAsync(AgentSession session, V1.Agents.AgentsClient client, AgentWork work, CancellationToken cancellationToken)
     {
         try
         {
             await session.RunAsync(client, cancellationToken);
             return "it was closed";
         }
-        catch (RpcException e) when (IsFinal(e.StatusCode) && !(wasWelcomed && e.StatusCode == StatusCode.Unauthenticated))
+        catch (RpcException e) when (IsFinal(e.StatusCode) && !(work.WasWelcomed && e.StatusCode == StatusCode.Unauthenticated))
         {
             // One who was welcomed before may be in the middle of a rotation of tokens or certificates; his ranks train on.
             throw new AgentRefusedException(e.Status.Detail, e);

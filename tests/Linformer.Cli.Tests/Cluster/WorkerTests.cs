@@ -56,6 +56,30 @@ public sealed class WorkerTests : ClusterTest
     }
 
     [Fact]
+    public async Task A_token_that_is_withdrawn_while_it_is_connected_lets_it_come_again_with_the_new_one()
+    {
+        var file = Path.Combine(Folder, "join-token");
+        await File.WriteAllTextAsync(file, "a-good-join-token\n");
+        Coordinator.Agents.OnConnect = async (before, stream, cancellation) =>
+        {
+            if (before > 0)
+            {
+                await stream.WriteAsync(new CoordinatorMessage { Goodbye = new Goodbye { Final = true, Reason = "enough" } }, cancellation);
+                return;
+            }
+
+            await stream.WriteAsync(new CoordinatorMessage { Welcome = new Welcome { ProtocolVersion = 2, Epoch = 1, HeartbeatMilliseconds = 100 } }, cancellation);
+            await File.WriteAllTextAsync(file, "renewed-join-token\n", cancellation);
+            throw JobsScript.Refusal(StatusCode.Unauthenticated, "The join token is not one any more.");
+        };
+
+        (await Worker("--join-token-file", file)).ShouldBe(1);
+
+        Coordinator.Agents.Shown.Select(shown => shown.Authorization).ShouldBe(["Bearer a-good-join-token", "Bearer renewed-join-token"]);
+        Error.ToString().ShouldContain("refused this worker: enough");
+    }
+
+    [Fact]
     public async Task A_wrong_token_at_the_first_connection_ends_it()
     {
         Coordinator.Agents.OnConnect = (_, _, _) => throw JobsScript.Refusal(StatusCode.Unauthenticated, "The join token is wrong.");
