@@ -23,6 +23,8 @@ debian_packages() { # cli|tests|chaos|recovery
     echo "python3-protobuf: messages for that client"
     echo "iproute2: network namespaces, the machines of the tests of a cluster"
     echo "postgresql: the database server of the tests of several coordinators"
+    # Only root can make root file systems.
+    ((EUID != 0)) || echo "debootstrap: the root file systems of the images, for their tests"
   fi
 }
 

@@ -63,6 +63,7 @@ packages_are_there() {
   for name in python3-torch python3-grpcio python3-protobuf postgresql; do
     is_there "$name" || return 1
   done
+  ((EUID != 0)) || is_there debootstrap
 }
 
 # What the machine's threads allow for each of some test processes, unless the caller has said so.

@@ -1,0 +1,123 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Deploy.Manifests;
+
+namespace Deploy;
+
+/// <summary>The Dockerfiles, as far as they can be read without a container engine.</summary>
+public partial class ImageTests
+{
+    public static TheoryData<string> Images => ["coordinator", "worker-cpu", "worker-cuda"];
+
+    [Theory, MemberData(nameof(Images))]
+    public void Runs_as_nobody_and_says_how_it_is(string image)
+    {
+        var final = Stages(image)[^1];
+
+        Value(final, "USER").ShouldBe("10001:10001");
+        Value(final, "STOPSIGNAL").ShouldBe("SIGTERM");
+        Value(final, "VOLUME").ShouldBe("""["/data", "/tmp"]""");
+        // Without a shell in between, which would keep SIGTERM for itself.
+        List(Value(final, "ENTRYPOINT")).ShouldBe(["/opt/linformer/linformer"]);
+        List(Value(final, "HEALTHCHECK").Split(" CMD ")[1]).ShouldBe(["healthcheck", "/healthz"]);
+        var version = XDocument.Load(Path.Combine(Repository.Root, "Directory.Build.props")).Descendants("Version").Single().Value;
+        Value(final, "LABEL").ShouldContain($"org.opencontainers.image.version=\"{version}\"");
+        // The health check asks at the port that the program is told to answer at.
+        var health = List(Value(final, "CMD")).Single(argument => argument.StartsWith("--health=", StringComparison.Ordinal)).Split(':')[^1];
+        File.ReadAllText(Path.Combine(Repository.Images, "healthcheck.sh")).ShouldContain($"${{2:-{health}}}");
+        Value(final, "EXPOSE").Split(' ').ShouldContain(health);
+    }
+
+    [Theory, MemberData(nameof(Images))]
+    public void Its_arguments_are_the_programs(string image)
+    {
+        // What a worker cannot know before it is started.
+        string[] more = image == "coordinator" ? [] : ["--coordinator=c:7070"];
+
+        Programs.ParseErrors([.. List(Value(Stages(image)[^1], "CMD")), .. more]).ShouldBeEmpty();
+    }
+
+    [Theory, MemberData(nameof(Images))]
+    public void What_it_copies_is_there_and_reaches_the_build(string image)
+    {
+        var copied = Stages(image).SelectMany(stage => stage)
+            .Where(line => line.StartsWith("COPY ", StringComparison.Ordinal) && !line.Contains("--from="))
+            .SelectMany(line => line.Split(' ')[1..^1].Where(word => !word.StartsWith("--", StringComparison.Ordinal)))
+            .Where(path => path != ".")
+            .ToList();
+        var sent = File.ReadLines(Path.Combine(Repository.Root, ".dockerignore")).Where(line => line.StartsWith('!')).Select(line => line[1..]).ToList();
+
+        copied.ShouldNotBeEmpty();
+        foreach (var path in copied)
+        {
+            File.Exists(Path.Combine(Repository.Root, path)).ShouldBeTrue(path);
+            sent.ShouldContain(folder => path == folder || path.StartsWith(folder + "/"), path);
+        }
+    }
+
+    [Fact]
+    public void All_that_the_program_is_built_from_reaches_the_build_and_secrets_do_not()
+    {
+        var lines = File.ReadAllLines(Path.Combine(Repository.Root, ".dockerignore"));
+
+        lines[1].ShouldBe("*");
+        foreach (var path in new[] { "src", "compat", "native", "protos", "build", "bench", "Directory.Build.props", "Directory.Packages.props", "Packages.targets", "Directory.Build.targets" })
+        {
+            lines.ShouldContain("!" + path);
+        }
+
+        lines.ShouldContain("**/secrets");
+        lines.ShouldNotContain("!deploy");
+    }
+
+    [Theory, MemberData(nameof(Images))]
+    public void Stages_of_packages_are_in_the_list(string image)
+    {
+        var known = File.ReadLines(Path.Combine(Repository.Images, "packages.txt")).Where(line => !line.StartsWith('#')).Select(line => line.Split(' ')[0]).ToHashSet();
+        var asked = Stages(image).SelectMany(stage => stage).SelectMany(line => Installed().Matches(line)).SelectMany(match => match.Groups["stages"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
+
+        asked.ShouldNotBeEmpty();
+        asked.ShouldBeSubsetOf(known);
+    }
+
+    [Fact]
+    public void The_coordinator_has_no_tensors()
+    {
+        var all = string.Join('\n', Stages("coordinator")[^1]);
+
+        all.ShouldNotContain("libraries");
+        all.ShouldNotContain("collected");
+    }
+
+    [Theory, MemberData(nameof(Images))]
+    public void Base_images_are_arguments(string image) => Stages(image)
+        .Select(stage => stage[0]).Where(line => line.StartsWith("FROM ", StringComparison.Ordinal))
+        .ShouldAllBe(line => line.StartsWith("FROM ${", StringComparison.Ordinal));
+
+    /// <summary>The stages of a Dockerfile: instructions in whole lines, without comments.</summary>
+    private static List<List<string>> Stages(string image)
+    {
+        var stages = new List<List<string>> { new() };
+        var text = string.Join('\n', File.ReadLines(Path.Combine(Repository.Images, $"{image}.Dockerfile")).Where(line => !line.StartsWith('#')));
+        foreach (var line in text.Replace("\\\n", " ").Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (line.StartsWith("FROM ", StringComparison.Ordinal))
+            {
+                stages.Add([]);
+            }
+
+            stages[^1].Add(line);
+        }
+
+        return stages[1..];
+    }
+
+    private static string Value(List<string> stage, string instruction) =>
+        stage.Last(line => line.StartsWith(instruction + " ", StringComparison.Ordinal))[(instruction.Length + 1)..].Trim();
+
+    private static string[] List(string json) => JsonSerializer.Deserialize<string[]>(json)!;
+
+    [GeneratedRegex(@"install\.sh /tmp/packages\.txt(?<stages>( [a-z]+)+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Installed();
+}
