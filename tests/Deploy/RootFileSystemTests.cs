@@ -22,7 +22,14 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
     private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("linformer-image-");
     private readonly List<Process> _running = [];
 
-    public RootFileSystemTests(Program program) => _program = program;
+    public RootFileSystemTests(Program program)
+    {
+        _program = program;
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(_data.FullName, (UnixFileMode)0b111_111_111);
+        }
+    }
 
     [SkippableFact]
     public async Task The_CPU_workers_image_trains_a_job_to_its_end()
@@ -107,11 +114,7 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
 
     private Task<Ran> RunAsync(string root, params string[] command) => Repository.RunAsync(Program.Script, Arguments(root, command), limit: TimeSpan.FromMinutes(3));
 
-    private string[] Arguments(string root, string[] command)
-    {
-        File.SetUnixFileMode(_data.FullName, (UnixFileMode)0b111_111_111);
-        return ["run", root, _data.FullName, .. command];
-    }
+    private string[] Arguments(string root, string[] command) => ["run", root, _data.FullName, .. command];
 
     private Running Start(string root, params string[] command)
     {
