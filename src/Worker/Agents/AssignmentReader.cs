@@ -11,7 +11,7 @@ using V1 = Linformer.Protocol.V1;
 namespace Linformer.Worker.Agents;
 
 /// <summary>Reads what the coordinator assigns, and trusts none of it.</summary>
-internal static class AssignmentReader
+public static class AssignmentReader
 {
     private const int MaximumWorldSize = 100_000;
     private const int MaximumThreads = 1024;
@@ -25,6 +25,8 @@ internal static class AssignmentReader
     /// <exception cref="SlotMismatchException">This worker does not have the slots.</exception>
     public static RankLaunch Read(V1.RankGroup group, int member, WorkerAgentOptions options)
     {
+        ArgumentNullException.ThrowIfNull(group);
+        ArgumentNullException.ThrowIfNull(options);
         Require(StorageLayout.IsFolderName(group.JobId), $"The job id '{group.JobId}' is not a folder's name.");
         Require(group.Threads is >= 1 and <= MaximumThreads, $"The threads of a rank are {group.Threads}; allowed are 1 to {MaximumThreads}.");
         CheckPlaces(group, options);
@@ -56,7 +58,8 @@ internal static class AssignmentReader
     /// <exception cref="BadDataException">The generation is not possible; the message says why.</exception>
     public static JoinMessage Join(V1.RankGroup group, int member)
     {
-        var plan = group.Plan;
+        ArgumentNullException.ThrowIfNull(group);
+        var plan = group.Plan ?? throw new BadDataException("The group has no generation.");
         Require(plan is { Lineage: >= 0, Generation: >= 1 }, $"Lineage {plan.Lineage} and generation {plan.Generation} are not possible.");
         Require(plan.Members.Count is >= 1 and <= MaximumWorldSize, $"The world size is {plan.Members.Count}; allowed are 1 to {MaximumWorldSize}.");
         Require(plan.Members.Distinct().Count() == plan.Members.Count, $"The members {Shown([.. plan.Members])} are not different.");
@@ -99,6 +102,7 @@ internal static class AssignmentReader
     /// <exception cref="JobFileException">A field is wrong.</exception>
     public static CorpusSettings CorpusSettings(string json, WorkerAgentOptions options)
     {
+        ArgumentNullException.ThrowIfNull(options);
         CheckJson(json, "The corpus's settings");
         var job = JobFileParser.Parse($$"""{"name":"corpus","corpus":{{json}}}""", "corpus").OrThrow();
         return JobMapping.CorpusSettings(job) with { ShardBytes = options.ShardBytes };
@@ -108,6 +112,7 @@ internal static class AssignmentReader
     /// <exception cref="BadDataException">They are not possible.</exception>
     public static (int First, int Count) Shards(V1.CorpusLease lease)
     {
+        ArgumentNullException.ThrowIfNull(lease);
         Require(
             lease is { FirstShard: >= 0 and < MaximumShards, ShardCount: >= 1 and <= MaximumShards },
             $"{lease.ShardCount} shards from {lease.FirstShard} on are not possible.");
@@ -158,4 +163,12 @@ internal static class AssignmentReader
 }
 
 /// <summary>A group was given slots that its worker does not have, as after a restart with fewer. Elsewhere it can run.</summary>
-internal sealed class SlotMismatchException(string message) : Exception(message);
+public sealed class SlotMismatchException : Exception
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="message">Names the slots that were given and those that there are.</param>
+    public SlotMismatchException(string message)
+        : base(message)
+    {
+    }
+}

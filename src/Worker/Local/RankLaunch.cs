@@ -9,7 +9,7 @@ namespace Linformer.Worker.Local;
 /// <param name="Arguments">Its arguments.</param>
 /// <param name="LogPath">Its log, which is created, or appended to.</param>
 /// <param name="Start">Its first message.</param>
-internal sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments, string LogPath, StartMessage Start)
+public sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments, string LogPath, StartMessage Start)
 {
     // Signals of the terminal reach the whole foreground group; what they mean for a rank is its parent's to say.
     // The log is opened by the shell, which then becomes the rank, so that native output and .NET's last words reach it
