@@ -35,6 +35,8 @@ public sealed record RunRecord(
         RespectRequiredConstructorParameters = true,
     };
 
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
     /// <summary>The record of a run that starts.</summary>
     /// <param name="generation">Its generation.</param>
     /// <param name="corpusFingerprint">What the token shards were made from.</param>
@@ -54,13 +56,19 @@ public sealed record RunRecord(
 
         try
         {
-            return JsonSerializer.Deserialize<RunRecord>(File.ReadAllText(path), Options) is { Job: JsonObject, CorpusFingerprint: not null } record
+            var text = File.ReadAllText(path);
+            using (var document = JsonDocument.Parse(text, Strict))
+            {
+                CheckTexts(document.RootElement);
+            }
+
+            return JsonSerializer.Deserialize<RunRecord>(text, Options) is { Job: JsonObject, CorpusFingerprint: not null } record
                 ? record.Lineage == (record.LineageLimits?.Count ?? 0)
                     ? record
                     : throw new BadDataException($"{path}: is not a run record: lineage {record.Lineage} has {record.LineageLimits?.Count ?? 0} limits.")
                 : throw new BadDataException($"{path}: is not a run record: a field is missing.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new BadDataException($"{path}: is not a run record: {e.Message}", e);
         }
@@ -88,6 +96,32 @@ public sealed record RunRecord(
         var changes = new List<string>();
         Compare("", Job, JsonNode.Parse(job.ToJson()), changes);
         return changes;
+    }
+
+    // An escape such as \ud800 that is no character would be found only by whoever reads the text.
+    private static void CheckTexts(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (var property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    CheckTexts(property.Value);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in element.EnumerateArray())
+                {
+                    CheckTexts(item);
+                }
+
+                break;
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
+        }
     }
 
     private static void Compare(string path, JsonNode? before, JsonNode? now, List<string> changes)
