@@ -25,7 +25,7 @@ public sealed class ModelFileFuzzTests(ITestOutputHelper output) : IDisposable
                 File("""{"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"☃":{"dtype":"F16","shape":[1,1,1,1],"data_offsets":[1,3]}}   """, 3),
             ],
             Dictionary = ["\"dtype\":", "\"shape\":", "\"data_offsets\":", "\"__metadata__\":", "F8", "F64", "I8", "\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},", "[9223372036854775807,9223372036854775807]", "9223372036854775807,"],
-            Cases = 6000,
+            Cases = 3000,
             MayThrow = e => e is SafeTensorsException,
         }.Run(Read, output);
     }
@@ -42,7 +42,7 @@ public sealed class ModelFileFuzzTests(ITestOutputHelper output) : IDisposable
                 Encoding.UTF8.GetBytes("""{"__metadata__":{"a":"b"},"a":{"dtype":"U8","shape":[1,32],"data_offsets":[0,32]}}"""),
             ],
             Dictionary = ["\"dtype\":\"F32\",", "\"shape\":[", "\"data_offsets\":[", "\"__metadata__\":{", "4294967296,", "4611686018427387904,2,0"],
-            Cases = 8000,
+            Cases = 3000,
             MayThrow = e => e is SafeTensorsException,
         }.Run(header => Read(Join(header, 32)), output);
     }
@@ -59,7 +59,7 @@ public sealed class ModelFileFuzzTests(ITestOutputHelper output) : IDisposable
                 Encoding.UTF8.GetBytes(ConfigFile.Write(LinformerConfig.Preset("linformer-base", 50_000) with { Attention = AttentionKind.Full, Sharing = ProjectionSharing.None })),
             ],
             Dictionary = ["\"vocab_size\":", "\"sharing\": \"none\",", "\"model_type\":\"linformer\",", "2147483647"],
-            Cases = 8000,
+            Cases = 3000,
             MayThrow = e => e is ModelFormatException,
         }.Run(text => ConfigFile.Read(Encoding.UTF8.GetString(text), "config.json").Validate(), output);
     }
@@ -79,7 +79,7 @@ public sealed class ModelFileFuzzTests(ITestOutputHelper output) : IDisposable
             Name = "model folder",
             Corpus = [System.IO.File.ReadAllBytes(configPath)],
             Dictionary = ["2147483647", "1000000", "100000"],
-            Cases = 400,
+            Cases = 250,
             AllocationBase = 16 << 20,
             AllocationPerByte = 2000,
             MayThrow = e => e is ModelFormatException or SafeTensorsException,

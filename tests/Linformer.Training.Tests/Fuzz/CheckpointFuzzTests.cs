@@ -29,7 +29,7 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
             Name = "checkpoint manifest",
             Corpus = [await File.ReadAllBytesAsync(path)],
             Dictionary = ["null,", "\"name\": \"../a\",", "\"name\": \"manifest.json\",", "\"size\": -1,", "{\"name\":\"a.bin\",\"size\":3,\"sha256\":\"\"},", "\"files\": [", "\"formatVersion\": 1,", "\"created\": \"9999-12-31T23:59:59+14:00\","],
-            Cases = 1200,
+            Cases = 500,
             AllocationPerByte = 400,
             MayThrow = e => e is InvalidDataException,
         }.Run(
@@ -60,7 +60,7 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
             Name = "trainer.json",
             Corpus = [await File.ReadAllBytesAsync(path)],
             Dictionary = ["\"World\":null", "null,", "{\"From\":1,\"Ranks\":0},", "\"Step\":1,", "\"Updates\":-1,", "\"MeanLoss\":1e400,"],
-            Cases = 1200,
+            Cases = 500,
             AllocationPerByte = 400,
             MayThrow = e => e is CheckpointException or ModelFormatException or SafeTensorsException,
         }.Run(
@@ -83,7 +83,7 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
             Name = "history",
             Corpus = [Encoding.UTF8.GetBytes("""{"format":1,"steps":20,"segments":[{"from":1,"ranks":2},{"from":8,"ranks":0},{"from":9,"ranks":1}]}""")],
             Dictionary = ["\"steps\":9223372036854775807,", "{\"from\":10,\"ranks\":0},", "null,", "\"format\":1,", "\"segments\":["],
-            Cases = 4000,
+            Cases = 1500,
             MayThrow = e => e is BadDataException,
         }.Run(
             history =>
