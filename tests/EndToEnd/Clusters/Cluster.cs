@@ -18,6 +18,9 @@ internal sealed class Cluster : IAsyncDisposable
 
     public Workspace Workspace { get; }
 
+    /// <summary>What comes before the program of each worker, such as env NAME=VALUE.</summary>
+    public IReadOnlyList<string> WorkerPrefix { get; init; } = [];
+
     public LinformerProcess Coordinator => _coordinator ?? throw new InvalidOperationException("The coordinator is not started.");
 
     /// <summary>Where the coordinator answers people on its own machine.</summary>
@@ -36,7 +39,7 @@ internal sealed class Cluster : IAsyncDisposable
     {
         var address = _network is null ? "127.0.0.1" : MachineNetwork.Address(machine);
         _workers[name] = LinformerProcess.StartOn(
-            On(machine),
+            [.. On(machine), .. WorkerPrefix],
             ["worker", "--coordinator", Endpoint, "--data", Workspace.Root, "--name", name, "--slots", $"{slots}", "--address", address,
                 "--join-token-file", Secret("join-token"), .. more]);
     }

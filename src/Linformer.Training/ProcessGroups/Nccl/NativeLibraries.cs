@@ -17,9 +17,8 @@ internal static class NativeLibraries
 
     private static readonly Lazy<nint> NcclHandle = new(() => Load("NCCL", NcclVariable, "libnccl.so.2"));
 
-    // Newer ones first: the one of libtorch, if it is loaded, is found by its path in any case.
-    private static readonly Lazy<nint> CudaRuntimeHandle = new(
-        () => Load("the CUDA runtime", CudaRuntimeVariable, "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "libcudart.so"));
+    private static readonly Lazy<nint> CudaRuntimeHandle = new(() => Load(
+        "the CUDA runtime", CudaRuntimeVariable, [.. Bundled("libcudart*.so*"), "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "libcudart.so"]));
 
     static NativeLibraries() => NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, Resolve);
 
@@ -37,6 +36,10 @@ internal static class NativeLibraries
         CudaRuntime => CudaRuntimeHandle.Value,
         _ => 0,
     };
+
+    // libtorch brings one under a name of its own, which fits the driver if libtorch does.
+    private static IEnumerable<string> Bundled(string pattern) =>
+        Directory.EnumerateFiles(AppContext.BaseDirectory, pattern, SearchOption.AllDirectories).Order(StringComparer.Ordinal);
 
     private static nint Load(string what, string variable, params string[] names)
     {
