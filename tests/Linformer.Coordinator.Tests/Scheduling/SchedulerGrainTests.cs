@@ -3,6 +3,8 @@ using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Tests.Storage;
 using Linformer.Coordinator.Workers;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Linformer.Coordinator.Tests.Scheduling;
 
@@ -207,6 +209,45 @@ public sealed class SchedulerGrainTests : IDisposable
     }
 
     [Fact]
+    public async Task A_rank_is_slow_that_was_so_at_three_looks_in_a_row_and_until_it_was_not_at_three()
+    {
+        var time = new SteppedTime(frozen: true);
+        PassCount passes = null!;
+        await using var cluster = await TestCluster.StartAsync(_folder.Path, configure: services =>
+        {
+            services.AddTime(time);
+            passes = PassCount.Of(services);
+        });
+        await using var one = await TestAgent.ConnectAsync(cluster, "w1");
+        await using var two = await TestAgent.ConnectAsync(cluster, "w2");
+        await cluster.SubmitAsync("a", min: 2, max: 2);
+        await UntilAsync(() => one.Joined.Count == 1 && two.Joined.Count == 1);
+        async Task<IEnumerable<int>> LookAsync(double milliseconds)
+        {
+            await two.ChangeAsync("a", member => member with { StepMilliseconds = milliseconds });
+            time.Step(TimeSpan.FromSeconds(2.1));
+            var begun = passes.Begun;
+            // The second to begin from now on begins when the first, which looks, has ended.
+            await UntilAsync(() => passes.Begun >= begun + 2);
+            return (await cluster.Job("a").Get(default))!.Slow.Select(member => member.Member);
+        }
+        await one.ChangeAsync("a", member => member with { StepMilliseconds = 50 });
+        await LookAsync(50);
+
+        (await LookAsync(130)).ShouldBeEmpty();
+        (await LookAsync(130)).ShouldBeEmpty();
+        (await LookAsync(50)).ShouldBeEmpty();
+        (await LookAsync(130)).ShouldBeEmpty();
+        (await LookAsync(130)).ShouldBeEmpty();
+        (await LookAsync(130)).ShouldBe([2]);
+        (await LookAsync(50)).ShouldBe([2]);
+        (await LookAsync(50)).ShouldBe([2]);
+        (await LookAsync(50)).ShouldBeEmpty();
+        (await cluster.History.ReadAfterAsync("a", 0, 100, default)).Where(entry => entry.What.EndsWith("is slow", StringComparison.Ordinal))
+            .Select(entry => $"{entry.What}: {entry.Why}").ShouldBe(["rank 1 on worker w2 is slow: 2.6 times the others' step time"]);
+    }
+
+    [Fact]
     public async Task A_generation_that_broke_is_formed_again_when_no_cause_comes()
     {
         await using var cluster = await TestCluster.StartAsync(_folder.Path);
@@ -280,5 +321,34 @@ public sealed class SchedulerGrainTests : IDisposable
             patience.IsCancellationRequested.ShouldBeFalse("the agents were not told in time");
             await Task.Delay(10, CancellationToken.None);
         }
+    }
+
+    /// <summary>Counts the scheduler's passes: each begins with reading the workers' names.</summary>
+    private sealed class PassCount(IRosterStore store) : IRosterStore
+    {
+        private int _begun;
+
+        public int Begun => Volatile.Read(ref _begun);
+
+        public static PassCount Of(IServiceCollection services)
+        {
+            var count = new PassCount((IRosterStore)services.Single(service => service.ServiceType == typeof(IRosterStore)).ImplementationInstance!);
+            services.Replace(ServiceDescriptor.Singleton<IRosterStore>(count));
+            return count;
+        }
+
+        public Task AddWorkerAsync(string name, CancellationToken cancellationToken) => store.AddWorkerAsync(name, cancellationToken);
+
+        public Task RemoveWorkerAsync(string name, CancellationToken cancellationToken) => store.RemoveWorkerAsync(name, cancellationToken);
+
+        public Task<IReadOnlyList<string>> WorkersAsync(CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _begun);
+            return store.WorkersAsync(cancellationToken);
+        }
+
+        public Task AddCorpusAsync(string corpusId, CancellationToken cancellationToken) => store.AddCorpusAsync(corpusId, cancellationToken);
+
+        public Task<IReadOnlyList<string>> CorporaAsync(CancellationToken cancellationToken) => store.CorporaAsync(cancellationToken);
     }
 }
