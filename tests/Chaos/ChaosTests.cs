@@ -64,6 +64,7 @@ public sealed class ChaosTests
     [InlineData("--kinds Nonsense", "Nonsense")]
     [InlineData("--workers 0", "--workers is 0")]
     [InlineData("--workers 1", "--workers is 1")]
+    [InlineData("--kinds KillRank Foo", "--kinds is 'Foo'; allowed are KillRank, ")]
     [InlineData("--steps 19", "--steps is 19")]
     [InlineData("--minutes 0", "--minutes is 0")]
     public async Task Options_that_make_no_sense_are_clear_errors(string arguments, string named)

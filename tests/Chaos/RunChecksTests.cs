@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Globalization;
 using Linformer.Chaos;
 using Linformer.Chaos.Checks;
 using Linformer.Protocol.V1;
@@ -86,8 +87,24 @@ public sealed class RunChecksTests : IDisposable
 
         RunChecks.NothingLost(seen, again, []).ShouldHaveSingleItem().ShouldContain("step 3 was committed by generation 1, then by 2");
         RunChecks.NothingLost(seen, elsewhere, []).ShouldBeEmpty();
-        RunChecks.NothingLost(seen, again, [Stopwatch.Frequency]).ShouldBeEmpty(); // all ranks were killed after it was seen
-        RunChecks.NothingLost(seen, again, [-3 * Stopwatch.Frequency]).Count().ShouldBe(1); // and long before
+    }
+
+    [Theory]
+    [InlineData("1:1@1 2:1@2 3:1@3 4:2@20", 10, "1:1 2:1 3:2 4:2", 0)] // all ranks were killed when it was seen
+    [InlineData("1:1@1 2:1@2 3:1@11 4:2@20", 10, "1:1 2:1 3:2 4:2", 0)] // or just before
+    [InlineData("1:1@1 2:1@2 3:1@3 4:3@20", 10, "1:1 2:2 3:3 4:3", 0)] // and again before anybody got further
+    [InlineData("1:1@1 2:1@2 3:1@3", 10, "1:1 2:1 3:2", 0)] // or until the end
+    [InlineData("1:1@1 2:1@2 3:1@13 4:2@20", 10, "1:1 2:1 3:2 4:2", 1)] // it was seen long after that
+    [InlineData("1:1@1 2:1@2 3:1@3 4:2@8", 10, "1:1 2:1 3:2 4:2", 1)] // it was lost before
+    [InlineData("1:1@1 2:1@2 3:1@3 4:2@20 5:3@30", 10, "1:1 2:3 3:2 4:2 5:3", 1)] // it was lost later, by a generation that had got further
+    public void A_blackout_explains_only_what_was_lost_by_it(string seen, long blackout, string points, int found)
+    {
+        long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+        var steps = seen.Split(' ').Select(text => text.Split(':', '@')).ToImmutableDictionary(
+            part => Number(part[0]), part => new SeenStep(0, (int)Number(part[1]), 1, Number(part[2]) * Stopwatch.Frequency));
+        var metrics = points.Split(' ').Select(text => text.Split(':')).Select(part => new MetricPoint { Step = Number(part[0]), Generation = (int)Number(part[1]) });
+
+        RunChecks.NothingLost(steps, [.. metrics], [blackout * Stopwatch.Frequency]).Count().ShouldBe(found);
     }
 
     [Fact]

@@ -52,19 +52,31 @@ public static class RunChecks
             yield return $"Step {back[0].Second.Step} is of generation {back[0].Second.Generation}, the step before it of generation {back[0].First.Generation}.";
     }
 
-    /// <summary>No step that was seen as committed was computed again by a later generation of its lineage, unless all ranks were killed.</summary>
+    /// <summary>
+    /// No step that was seen as committed was computed again by a later generation of its lineage, unless all ranks were killed: then
+    /// the generations up to the first that gets further may compute again what was seen until then, and no later one may.
+    /// </summary>
     /// <param name="seen">The steps as they were first seen.</param>
     /// <param name="points">The metrics at the end.</param>
     /// <param name="blackouts">When all ranks were killed at once.</param>
     public static IEnumerable<string> NothingLost(ImmutableDictionary<long, SeenStep> seen, IReadOnlyList<MetricPoint> points, ImmutableArray<long> blackouts)
     {
-        var again = Recomputed(seen, points).Where(point => !blackouts.Any(blackout => seen[point.Step].SeenAt < blackout + SeenLate)).ToList();
+        var again = Recomputed(seen, points).Where(point => !blackouts.Any(blackout => Explains(blackout, seen, point))).ToList();
         if (again.Count > 0)
         {
             var first = again[0];
             yield return $"{again.Count} committed steps were lost and computed again: {Some(again.Select(point => point.Step))}; "
                 + $"step {first.Step} was committed by generation {seen[first.Step].Generation}, then by {first.Generation}.";
         }
+    }
+
+    private static bool Explains(long blackout, ImmutableDictionary<long, SeenStep> seen, MetricPoint again)
+    {
+        var step = seen[again.Step];
+        var lineage = seen.Values.Where(other => other.Lineage == step.Lineage).ToList();
+        var before = lineage.Where(other => other.SeenAt <= blackout).Select(other => other.Generation).DefaultIfEmpty(0).Max();
+        var after = lineage.Where(other => other.SeenAt >= blackout + SeenLate).Select(other => other.Generation).DefaultIfEmpty(int.MaxValue).Min();
+        return step.SeenAt < blackout + SeenLate && again.Generation > before && again.Generation <= after;
     }
 
     /// <summary>The steps that a later generation of the same lineage computed again.</summary>

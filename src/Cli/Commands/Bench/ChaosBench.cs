@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Linformer.Chaos;
 using Linformer.Chaos.Faults;
 using Linformer.Cli.Commands.Options;
@@ -37,6 +38,7 @@ internal static class ChaosBench
             Description = $"Only faults of these kinds: {string.Join(", ", Enum.GetNames<FaultKind>())} (default: all that this user can cause, but KillAllRanks, which loses steps)",
             HelpName = "KIND",
             AllowMultipleArgumentsPerToken = true,
+            CustomParser = result => [.. result.Tokens.Select(token => KindOf(token.Value, result))],
         };
         var scenario = new Option<Scenario>("--scenario")
         {
@@ -78,6 +80,15 @@ internal static class ChaosBench
             return RunAsync(context, options, time, cancellation);
         });
         return command;
+    }
+
+    private static FaultKind KindOf(string word, ArgumentResult result)
+    {
+        var names = Enum.GetNames<FaultKind>();
+        if (Array.Find(names, name => name.Equals(word, StringComparison.OrdinalIgnoreCase)) is { } known)
+            return Enum.Parse<FaultKind>(known);
+        result.AddError($"--kinds is '{word}'; allowed are {string.Join(", ", names)}.");
+        return default;
     }
 
     private static async Task<int> RunAsync(CommandContext context, ChaosOptions options, TimeSpan time, CancellationToken cancellation)
