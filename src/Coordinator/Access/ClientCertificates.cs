@@ -24,29 +24,30 @@ internal sealed class ClientCertificates(TrustFile authorities, TimeProvider tim
             return (null, null);
         var chain = Listeners.ClientChain(http);
         var trusted = authorities.Authorities;
-        var why = NameIn(certificate) is not { } name
-            ? "it has no common name"
-            : authorities.WhyUntrusted(certificate, chain, TrustFile.ClientPurpose);
-        if (why is not null)
+        var name = NameIn(certificate);
+        var why = name is null ? "it has no common name" : authorities.WhyUntrusted(certificate, chain, TrustFile.ClientPurpose);
+        if (name is null || why is not null)
         {
             // The certificate belongs to the connection, so a renewed one can come only with another.
             http.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
             return (null, $"The certificate '{Refusal.Plain(certificate.Subject)}' is not taken: {why}.");
         }
-        name = NameIn(certificate)!;
         return (new Principal(PrincipalKind.Worker, name, Role.Unspecified, "certificate:" + certificate.Thumbprint[..ShownThumbprint].ToLowerInvariant())
         {
             WorkerName = name == AnyWorker ? null : name,
             ExpiresAt = new DateTimeOffset(certificate.NotAfter),
-            Ended = () => WhyEnded(certificate, chain, trusted),
+            Ended = () => WhyEnded(certificate, chain, ref trusted),
         }, null);
     }
 
-    // Not final: the worker comes again, with the certificate that it has by then.
-    private RpcException? WhyEnded(X509Certificate2 certificate, X509Certificate2Collection? chain, X509Certificate2Collection trusted)
+    // Looked at again only when it may have changed, since a chain costs time. Not final: the worker comes again, with the
+    // certificate that it has by then.
+    private RpcException? WhyEnded(X509Certificate2 certificate, X509Certificate2Collection? chain, ref X509Certificate2Collection trusted)
     {
-        if (time.GetUtcNow() < new DateTimeOffset(certificate.NotAfter) && authorities.Authorities == trusted)
+        var now = authorities.Authorities;
+        if (time.GetUtcNow() < new DateTimeOffset(certificate.NotAfter) && now == trusted)
             return null;
+        trusted = now;
         return authorities.WhyUntrusted(certificate, chain, TrustFile.ClientPurpose) is { } why
             ? Refusal.Unavailable($"The worker's certificate is not taken any more: {why}. Connect again with a renewed one.")
             : null;

@@ -87,6 +87,9 @@ internal sealed class SecureCoordinator : IAsyncDisposable
         return new ClientTls(new TrustFile(_files.File("authority.crt")), new CertificateFile(certificate, key));
     }
 
+    /// <summary>Has another authority's certificates trusted from now on.</summary>
+    public void Trust(TestAuthority authority) => File.Move(authority.WriteTo(_files.File("next.crt")), _files.File("authority.crt"), overwrite: true);
+
     public async Task<IReadOnlyList<Proto.AuditEntry>> AuditAsync() =>
         [.. (await Tokens.AuditAsync(new Proto.AuditRequest { PageSize = 1000, Newest = true }, Admin)).Entries];
 

@@ -74,7 +74,7 @@ public sealed class TokensTests : IAsyncLifetime
     public async Task A_token_that_expires_is_wrong_from_then_on_and_its_streams_end()
     {
         var job = await _coordinator.Jobs.SubmitAsync(TestCoordinator.Request(), _coordinator.Admin);
-        var made = await _coordinator.CreateAsync("ada", Proto.Role.Viewer, seconds: 3);
+        var made = await _coordinator.CreateAsync("ada", Proto.Role.Viewer, seconds: 6);
         var ada = SecureCoordinator.Bearer(made.Secret);
         using var logs = _coordinator.Jobs.Logs(new Proto.LogsRequest { Job = job.Job.Id, Follow = true }, ada);
         await WhoAsync(ada);

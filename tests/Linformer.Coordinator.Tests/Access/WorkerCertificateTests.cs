@@ -54,19 +54,33 @@ public sealed class WorkerCertificateTests : IAsyncLifetime
     [Fact]
     public async Task A_session_ends_with_its_certificate_so_that_the_worker_comes_again_with_the_next()
     {
-        using var channel = _coordinator.Coordinator.Connect(_coordinator.Tls("linformer-worker", TimeSpan.FromSeconds(4)));
+        var end = await SessionEndAsync(_coordinator.Tls("linformer-worker", TimeSpan.FromSeconds(8)), () => { });
+        end.Status.Detail.ShouldContain("renewed");
+    }
+
+    [Fact]
+    public async Task A_session_ends_when_its_authority_is_not_trusted_any_more()
+    {
+        using var other = new TestAuthority("Next authority");
+        var end = await SessionEndAsync(_coordinator.Tls("linformer-worker"), () => _coordinator.Trust(other));
+        end.Status.Detail.ShouldContain("not taken any more");
+    }
+
+    private async Task<RpcException> SessionEndAsync(ClientTls tls, Action joined)
+    {
+        using var channel = _coordinator.Coordinator.Connect(tls);
         using var call = new Proto.Agents.AgentsClient(channel).Connect();
         await call.RequestStream.WriteAsync(new Proto.AgentMessage { Hello = FakeAgent.Hello() });
         using var patience = new CancellationTokenSource(Patience);
         (await call.ResponseStream.MoveNext(patience.Token)).ShouldBeTrue();
-        var end = await Refused.With(StatusCode.Unavailable, async () =>
+        joined();
+        return await Refused.With(StatusCode.Unavailable, async () =>
         {
             while (await call.ResponseStream.MoveNext(patience.Token))
             {
                 // Assignments.
             }
         });
-        end.Status.Detail.ShouldContain("renewed");
     }
 
     private async Task<StatusCode> ConnectAsync(ClientTls tls, string name, string? token = null)
