@@ -10,7 +10,7 @@ internal static class TokenFile
     {
         try
         {
-            return File.ReadLines(path).Select(line => line.Trim()).FirstOrDefault(line => line.Length > 0) is { } token
+            return File.ReadLines(path).Select(line => line.Trim()).FirstOrDefault(line => line.Length > 0 && !line.StartsWith('#')) is { } token
                 ? token
                 : throw new CommandException($"{path}: the file is empty; it must hold a token.");
         }

@@ -19,7 +19,10 @@ public sealed record WorkerAgentOptions
     /// </summary>
     public required string JoinToken { get; init; }
 
-    /// <summary>A file whose first line is the join token, in place of <see cref="JoinToken"/>; read again at each connection.</summary>
+    /// <summary>
+    /// A file with the join token, in place of <see cref="JoinToken"/>; read again at each connection. Of several tokens, one a line,
+    /// the first counts; empty lines and those that begin with <c>#</c> are skipped.
+    /// </summary>
     public string? JoinTokenFile { get; init; }
 
     /// <summary>How TLS is done with a coordinator whose address is https.</summary>
@@ -92,7 +95,7 @@ public sealed record WorkerAgentOptions
 
     /// <summary>The join token as it is now; empty without one.</summary>
     /// <param name="cancellationToken">Stops.</param>
-    /// <exception cref="AgentProtocolException">The file cannot be read, or its first line is no token.</exception>
+    /// <exception cref="AgentProtocolException">The file cannot be read, or does not begin with a token.</exception>
     internal async Task<string> ReadJoinTokenAsync(CancellationToken cancellationToken)
     {
         if (JoinTokenFile is not { } file)
@@ -102,11 +105,9 @@ public sealed record WorkerAgentOptions
 
         try
         {
-            using var reader = File.OpenText(file);
-            var token = (await reader.ReadLineAsync(cancellationToken))?.Trim() ?? "";
-            return token.Length > 0 && token.All(IsTokenCharacter)
-                ? token
-                : throw new AgentProtocolException($"the first line of {file} is not a join token");
+            var lines = await File.ReadAllLinesAsync(file, cancellationToken);
+            var token = lines.Select(line => line.Trim()).FirstOrDefault(line => line.Length > 0 && !line.StartsWith('#')) ?? "";
+            return token.Length > 0 && token.All(IsTokenCharacter) ? token : throw new AgentProtocolException($"{file} holds no join token");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

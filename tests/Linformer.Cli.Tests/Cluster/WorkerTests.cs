@@ -25,7 +25,7 @@ public sealed class WorkerTests : ClusterTest
     public async Task The_join_token_is_the_first_line_of_its_file_at_each_connection()
     {
         var file = Path.Combine(Folder, "join-token");
-        await File.WriteAllTextAsync(file, "first-token-of-the-file\nsecond-token-of-the-file\n");
+        await File.WriteAllTextAsync(file, "# of this month\n\nfirst-token-of-the-file\nsecond-token-of-the-file\n");
         Coordinator.Agents.OnConnect = async (before, stream, cancellation) =>
         {
             await File.WriteAllTextAsync(file, "renewed-token\nfirst-token-of-the-file\n", cancellation);
