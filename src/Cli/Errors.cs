@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Linformer.Coordinator.Scaling;
 using Linformer.Coordinator.Storage;
 using Linformer.Data;
 using Linformer.Model;
@@ -28,6 +29,7 @@ internal static class Errors
         typeof(CommandException),
         typeof(GpuException),
         typeof(JobFileException),
+        typeof(KubernetesException),
         typeof(ModelFormatException),
         typeof(RankFailedException),
         typeof(SafeTensorsException),

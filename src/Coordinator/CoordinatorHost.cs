@@ -57,6 +57,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <param name="cancellationToken">Ends the start.</param>
     /// <exception cref="FolderInUseException">Another coordinator works in the data folder.</exception>
     /// <exception cref="StorageException">The database or the tokens cannot be used.</exception>
+    /// <exception cref="Scaling.KubernetesException">Workers are to be scaled, and this is no pod that could.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     /// <exception cref="FormatException">An address to listen on is none.</exception>
     /// <exception cref="IOException">An address cannot be listened on.</exception>

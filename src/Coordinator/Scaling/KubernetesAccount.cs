@@ -25,7 +25,8 @@ public sealed class KubernetesAccount
     /// <param name="options">What is set; the rest is as Kubernetes gives it to pods.</param>
     /// <param name="environment">Looks an environment variable up.</param>
     /// <param name="report">Is told when renewed files were read.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or this is no pod with a service account.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="KubernetesException">This is no pod with a service account.</exception>
     public static KubernetesAccount Load(ScalingOptions options, Func<string, string?> environment, Action<string>? report = null)
     {
         Check(options);
@@ -43,10 +44,10 @@ public sealed class KubernetesAccount
         }
         catch (Exception exception) when (exception is CertificateException or KubernetesException or IOException or UnauthorizedAccessException)
         {
-            throw new ArgumentException(
+            throw new KubernetesException(
                 $"Workers cannot be scaled without the service account of the coordinator's pod: {exception.Message} "
                 + "In a pod, set serviceAccountName and automountServiceAccountToken; elsewhere, leave --scale-statefulset out.",
-                exception);
+                inner: exception);
         }
     }
 
@@ -92,11 +93,11 @@ public sealed class KubernetesAccount
         const string Host = "KUBERNETES_SERVICE_HOST";
         const string Port = "KUBERNETES_SERVICE_PORT";
         if (environment(Host) is not { Length: > 0 } host || environment(Port) is not { Length: > 0 } port)
-            throw new ArgumentException($"Workers can be scaled by a coordinator in a pod only: {Host} and {Port} are not set. Leave --scale-statefulset out elsewhere.");
+            throw new KubernetesException($"Workers can be scaled by a coordinator in a pod only: {Host} and {Port} are not set. Leave --scale-statefulset out elsewhere.");
         var text = host.Contains(':') ? $"https://[{host}]:{port}" : $"https://{host}:{port}";
         return Uri.TryCreate(text, UriKind.Absolute, out var server)
             ? server
-            : throw new ArgumentException($"{Host} and {Port} are '{host}' and '{port}'; they are no address.");
+            : throw new KubernetesException($"{Host} and {Port} are '{host}' and '{port}'; they are no address.");
     }
 
     private static void CheckName(string what, string name)

@@ -31,7 +31,8 @@ internal sealed class WorkerScaler : BackgroundService
     private string _complaint = "";
 
     /// <summary>Finds the API server and the account; connects later.</summary>
-    /// <exception cref="ArgumentException">An option is out of range, or this is no pod with a service account.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="KubernetesException">This is no pod with a service account.</exception>
     public WorkerScaler(CoordinatorOptions options, IGrainFactory grains, IJobStore jobs, IRosterStore roster, TimeProvider time, ILogger logger)
     {
         _options = options.Scaling ?? throw new ArgumentException("Scaling is not set.", nameof(options));

@@ -23,11 +23,11 @@ public class KubernetesAccountTests
     {
         await using var fake = await FakeKubernetes.StartAsync();
 
-        Refused(fake.Options() with { Server = null }).ShouldContain("KUBERNETES_SERVICE_HOST");
-        Refused(fake.Options() with { AccountFolder = "/nowhere" }).ShouldContain("/nowhere");
+        OutsideOfPod(fake.Options() with { Server = null }).ShouldContain("KUBERNETES_SERVICE_HOST");
+        OutsideOfPod(fake.Options() with { AccountFolder = "/nowhere" }).ShouldContain("/nowhere");
         Refused(fake.Options() with { Server = new Uri("http://localhost:1") }).ShouldContain("https");
         await File.WriteAllTextAsync(Path.Combine(fake.AccountFolder, "token"), " \n");
-        Refused(fake.Options()).ShouldContain("token");
+        OutsideOfPod(fake.Options()).ShouldContain("token");
     }
 
     [Fact]
@@ -45,6 +45,8 @@ public class KubernetesAccountTests
         Refused(options with { SlotsPerWorker = 0 }).ShouldContain("1 to 1024");
         Refused(options with { IdleTime = TimeSpan.FromSeconds(-1) }).ShouldContain("-1 s");
     }
+
+    private static string OutsideOfPod(ScalingOptions options) => Should.Throw<KubernetesException>(() => KubernetesAccount.Load(options, _ => null)).Message;
 
     private static string Refused(ScalingOptions options) => Should.Throw<ArgumentException>(() => KubernetesAccount.Load(options, _ => null)).Message;
 }

@@ -1,3 +1,4 @@
+using Linformer.Coordinator.Scaling;
 using Linformer.Coordinator.Tests.Services;
 using Microsoft.AspNetCore.Http;
 using Proto = Linformer.Protocol.V1;
@@ -25,8 +26,8 @@ public sealed class WorkerScalerTests : IAsyncLifetime
         await coordinator.Jobs.CancelAsync(new Proto.ChangeRequest { Job = job.Id, Who = "ada" });
         await Until(() => _kubernetes.Replicas == 0);
 
-        _log.Lines.ShouldContain("StatefulSet linformer-worker goes from 0 to 2 workers: jobs need 2 slots");
-        _log.Lines.ShouldContain("StatefulSet linformer-worker goes from 2 to 0 workers: jobs need 0 slots");
+        await Until(() => _log.Lines.Contains("StatefulSet linformer-worker goes from 0 to 2 workers: jobs need 2 slots"));
+        await Until(() => _log.Lines.Contains("StatefulSet linformer-worker goes from 2 to 0 workers: jobs need 0 slots"));
     }
 
     [Fact]
@@ -119,7 +120,7 @@ public sealed class WorkerScalerTests : IAsyncLifetime
 
     [Fact]
     public async Task A_coordinator_that_is_told_to_scale_where_it_cannot_does_not_start() =>
-        (await Should.ThrowAsync<ArgumentException>(() => TestCoordinator.StartAsync(change: options => options with { Scaling = _kubernetes.Options() with { AccountFolder = "/nowhere" } })))
+        (await Should.ThrowAsync<KubernetesException>(() => TestCoordinator.StartAsync(change: options => options with { Scaling = _kubernetes.Options() with { AccountFolder = "/nowhere" } })))
             .Message.ShouldContain("/nowhere");
 
     private Task<TestCoordinator> StartAsync(TimeSpan idle = default) =>
