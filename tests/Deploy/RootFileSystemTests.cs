@@ -38,6 +38,7 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
         var port = FreePort();
         WriteJob();
         var cluster = Start(root, Linformer, "up", "--workers=2", "--data=/data", $"--listen=localhost:{port}");
+        await cluster.SaysAsync("listens at");
 
         var ran = await RunAsync(root, Linformer, "submit", "/data/job.yaml", "--watch", $"--coordinator=localhost:{port}");
 
@@ -56,6 +57,7 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
         Directory.EnumerateFiles(root, "lib*torch*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).ShouldBeEmpty();
         var (port, health) = (FreePort(), FreePort());
         var coordinator = Start(root, Linformer, "coordinator", "--data=/data", $"--listen=localhost:{port}", $"--health=localhost:{health}");
+        await coordinator.SaysAsync("listens at");
 
         var jobs = await RunAsync(root, Linformer, "jobs", "--output=json", $"--coordinator=localhost:{port}");
 
@@ -170,6 +172,16 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
                 {
                     return _text.ToString();
                 }
+            }
+        }
+
+        public async Task SaysAsync(string text)
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+            while (!Text.Contains(text, StringComparison.Ordinal))
+            {
+                process.HasExited.ShouldBeFalse(Text);
+                await Task.Delay(20, limit.Token);
             }
         }
 
