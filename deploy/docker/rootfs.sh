@@ -58,9 +58,9 @@ make_debian() {
   # shellcheck disable=SC2016 # apt's own variables
   mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' "Identifier: Packages" | awk -v suite=$suite '$2 == suite && $3 == "main" { print $1; exit }')
   [[ -n $mirror ]] || cannot "this machine's list of package sources has no Debian"
-  stamp=$(cat "$here/packages.txt" "$here/install.sh" "${BASH_SOURCE[0]}" | sha256sum)
+  stamp=$({ cat "$here/packages.txt" "$here/install.sh"; declare -f make_debian install_stages in_root; } | sha256sum)
   [[ $(cat "$cache/debian.stamp" 2>/dev/null) != "$stamp" ]] || return 0
-  rm -rf "$cache"/debian* "$cache/libraries" "$cache/collected"
+  rm -rf "$cache"/debian* "$cache"/libraries* "$cache/collected"
   debootstrap --variant=minbase $suite "$cache/debian" "$mirror" >&2
   install_stages "$cache/debian" runtime
   echo "$stamp" >"$cache/debian.stamp"
@@ -121,7 +121,8 @@ run() { # ROOT DATA-FOLDER COMMAND…
   local root data
   root=$(readlink -f "$1") data=$(readlink -f "$2")
   shift 2
-  mapfile -t variables < <(environment "$root" | grep -vE '^DOTNET_(CLI|NOLOGO|SYSTEM)')
+  # What is executed at the end has to have no other children.
+  mapfile -t variables <<<"$(environment "$root" | grep -vE '^DOTNET_(CLI|NOLOGO|SYSTEM)')"
   # A process namespace of its own: whatever it leaves behind ends with it.
   # shellcheck disable=SC2016 # the inner shell's
   exec unshare --mount --propagation private --pid --fork --kill-child=SIGTERM sh -euc '
