@@ -68,6 +68,11 @@ public sealed class MetricsFile : IDisposable
     // A line that a kill has cut off counts as later than any step.
     private static long StepOf(string line)
     {
+        if (!line.StartsWith('{'))
+        {
+            return long.MaxValue;
+        }
+
         try
         {
             using var json = JsonDocument.Parse(line);

@@ -59,7 +59,7 @@ public sealed record RunRecord(
             var text = File.ReadAllText(path);
             using (var document = JsonDocument.Parse(text, Strict))
             {
-                CheckTexts(document.RootElement);
+                CheckValues(document.RootElement);
             }
 
             return JsonSerializer.Deserialize<RunRecord>(text, Options) is { Job: JsonObject, CorpusFingerprint: not null } record
@@ -98,8 +98,8 @@ public sealed record RunRecord(
         return changes;
     }
 
-    // An escape such as \ud800 that is no character would be found only by whoever reads the text.
-    private static void CheckTexts(JsonElement element)
+    // An escape such as \ud800 that is no character would be found only by whoever reads the text, and so would impossible numbers.
+    private static void CheckValues(JsonElement element)
     {
         switch (element.ValueKind)
         {
@@ -107,22 +107,27 @@ public sealed record RunRecord(
                 foreach (var property in element.EnumerateObject())
                 {
                     _ = property.Name;
-                    CheckTexts(property.Value);
+                    CheckValues(property.Value);
                 }
 
                 break;
             case JsonValueKind.Array:
                 foreach (var item in element.EnumerateArray())
                 {
-                    CheckTexts(item);
+                    CheckValues(item);
                 }
 
                 break;
             case JsonValueKind.String:
                 _ = element.GetString();
                 break;
+            case JsonValueKind.Number when !element.TryGetDouble(out var number) || !double.IsFinite(number) || HasLongExponent(element.GetRawText()):
+                throw new JsonException("a number is out of range.");
         }
     }
+
+    // Numbers are compared digit by digit, and not at all with such exponents.
+    private static bool HasLongExponent(string number) => number.IndexOfAny(['e', 'E']) is var exponent and >= 0 && number.Length - exponent > 5;
 
     private static void Compare(string path, JsonNode? before, JsonNode? now, List<string> changes)
     {

@@ -200,6 +200,8 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
             Corpus = ["{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":\"NaN\"}\n{\"step\":3}\n"u8.ToArray()],
             Dictionary = ["{\"step\":2}\n", "\"step\":", "\"\\ud800\":1,", "\r\n", "\n"],
             Cases = 100,
+            // A line that is no metric costs an exception.
+            AllocationPerByte = 3000,
             MayThrow = _ => false,
             MayAllBeTheSame = true,
         }.Run(

@@ -85,6 +85,8 @@ public sealed class RunRecordTests : IDisposable
     [InlineData("{}")]
     [InlineData("not json")]
     [InlineData("""{"generation":1,"corpusFingerprint":"0","job":{"seed":1,"seed":2}}""")]
+    [InlineData("""{"generation":1,"corpusFingerprint":"0","job":{"seed":1e-99999999999}}""")]
+    [InlineData("""{"generation":1,"corpusFingerprint":"0","job":{"seed":1e999}}""")]
     [InlineData("""{"generation":1,"corpusFingerprint":"0","job":{"training":{"\ud800":1}}}""")]
     [InlineData("""{"generation":1,"corpusFingerprint":"0","job":{"name":["\ud800"]}}""")]
     [InlineData("""{"generation":3,"corpusFingerprint":"f","job":{"name":""")]
