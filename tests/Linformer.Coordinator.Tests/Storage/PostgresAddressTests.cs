@@ -5,6 +5,15 @@ namespace Linformer.Coordinator.Tests.Storage;
 public sealed class PostgresAddressTests
 {
     [Theory]
+    [InlineData("postgresql://db/x%00")]
+    [InlineData("postgresql://u%00:s3cr3t@db/x")]
+    [InlineData("postgresql://u:s3cr3t%00@db/x")]
+    [InlineData("postgresql://u:s3cr3t@db/x?host=%00")]
+    [InlineData("postgresql://u:s3cr3t@db/x?host=")]
+    public void A_part_that_cannot_be_is_an_error_of_the_address_without_its_password(string text) =>
+        Should.Throw<FormatException>(() => PostgresAddress.Parse(text)).Message.ShouldNotContain("s3cr3t");
+
+    [Theory]
     [InlineData("postgresql://ada:secret@db:6543/jobs", "postgresql://ada@db:6543/jobs")]
     [InlineData("postgres://ada@10.0.0.1/jobs?sslmode=verify-full", "postgresql://ada@10.0.0.1:5432/jobs")]
     [InlineData("postgresql://db", "postgresql://linformer@db:5432/linformer")]

@@ -39,6 +39,26 @@ public sealed class PostgresAddress
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("postgresql" or "postgres"))
             throw new FormatException($"It is no address of a PostgreSQL database; {Shape} is needed. Characters of a password that mean something in an address are written as %XX.");
+        try
+        {
+            return Read(uri);
+        }
+        catch (ArgumentException exception)
+        {
+            // Not its message, in which the value might be.
+            throw new FormatException(
+                $"A part of the address of the PostgreSQL database ({exception.ParamName ?? "a value"}) has a character that is not allowed there, such as a zero.", exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Display;
+
+    /// <summary>The connection string, to add to.</summary>
+    internal NpgsqlConnectionStringBuilder Connection() => new(_connection);
+
+    private static PostgresAddress Read(Uri uri)
+    {
         var user = uri.UserInfo.Split(':', 2);
         var connection = new NpgsqlConnectionStringBuilder
         {
@@ -51,16 +71,10 @@ public sealed class PostgresAddress
             connection.Password = Uri.UnescapeDataString(user[1]);
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
             Set(connection, pair);
-        return connection.Host.Length > 0
+        return connection.Host is { Length: > 0 }
             ? new PostgresAddress(connection)
             : throw new FormatException($"The host is missing in the address of the PostgreSQL database; {Shape} is needed, or ?host=/FOLDER for a socket.");
     }
-
-    /// <inheritdoc/>
-    public override string ToString() => Display;
-
-    /// <summary>The connection string, to add to.</summary>
-    internal NpgsqlConnectionStringBuilder Connection() => new(_connection);
 
     private static void Set(NpgsqlConnectionStringBuilder connection, string pair)
     {
