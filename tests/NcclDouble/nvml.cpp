@@ -15,6 +15,7 @@ constexpr int success = 0;
 constexpr int uninitialized = 1;
 constexpr int invalid_argument = 2;
 constexpr int not_supported = 3;
+constexpr int no_permission = 4;
 constexpr int insufficient_size = 7;
 constexpr int driver_not_loaded = 9;
 
@@ -83,6 +84,9 @@ DOUBLE_EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
   }
   if (index >= static_cast<unsigned>(all_gpus())) {
     return invalid_argument;
+  }
+  if (number("NCCL_DOUBLE_FORBIDDEN_GPU", -1) == static_cast<long>(index)) {
+    return no_permission;
   }
   *device = reinterpret_cast<void*>(static_cast<intptr_t>(index) + 1);
   return success;

@@ -15,6 +15,9 @@ public sealed unsafe class Nvml : IDisposable
     // NVML_TEMPERATURE_GPU
     private const int GpuSensor = 0;
 
+    // NVML_ERROR_NO_PERMISSION
+    private const int NoPermission = 4;
+
     private readonly nint _library;
     private readonly delegate* unmanaged[Cdecl]<int> _shutdown;
     private readonly delegate* unmanaged[Cdecl]<int, byte*> _errorString;
@@ -78,7 +81,14 @@ public sealed unsafe class Nvml : IDisposable
         var all = new List<Gpu>();
         for (var index = 0u; index < count; index++)
         {
-            Check(_handle(index, out var device), "nvmlDeviceGetHandleByIndex_v2");
+            var opened = _handle(index, out var device);
+            if (opened == NoPermission)
+            {
+                // In a container, those of others are counted, too.
+                continue;
+            }
+
+            Check(opened, "nvmlDeviceGetHandleByIndex_v2");
             Check(_memory(device, out var memory), "nvmlDeviceGetMemoryInfo");
             all.Add(new Gpu(Text(_uuid, device, "nvmlDeviceGetUUID"), Text(_name, device, "nvmlDeviceGetName"), (long)memory.Total));
         }

@@ -29,6 +29,15 @@ public sealed class NvmlTests : AgentFixture
     }
 
     [Fact]
+    public void AGpuOfAnotherContainerIsLeftOut()
+    {
+        using var two = NcclDouble.Double.With("NCCL_DOUBLE_GPUS", "2");
+        using var forbidden = NcclDouble.Double.With("NCCL_DOUBLE_FORBIDDEN_GPU", "0");
+        using var nvml = Nvml.Open();
+        nvml.Gpus().ShouldHaveSingleItem().Uuid.ShouldEndWith("-000000000001");
+    }
+
+    [Fact]
     public void AReadingTellsMemoryTemperatureAndUtilization()
     {
         using var memory = NcclDouble.Double.With("NCCL_DOUBLE_MEMORY_USED", "123456789012");
