@@ -102,15 +102,27 @@ internal sealed class TensorBuffer : IDisposable
 
     private static TensorBuffer Of(torch.Tensor tensor, ElementType type)
     {
-        // A storage is only given for a few types, bfloat16 not among them; bytes over the same memory are one of them.
-        // Reading it makes another tensor object, which would else live until the finalizer runs.
+        // Reading the storage makes another tensor object, which would else live until the finalizer runs.
         using var scope = torch.NewDisposeScope();
+        var storage = type switch
+        {
+            ElementType.Float32 => tensor.storage<float>().data_ptr(),
+            ElementType.Float64 => tensor.storage<double>().data_ptr(),
+            ElementType.Int32 => tensor.storage<int>().data_ptr(),
+            ElementType.Int64 => tensor.storage<long>().data_ptr(),
+            _ => BytesOf(tensor).storage<byte>().data_ptr(),
+        };
+        var pointer = storage + ((nint)tensor.storage_offset() * SizeOf(type));
+        return new TensorBuffer(tensor.alias().DetachFromDisposeScope(), pointer, type, tensor.numel());
+    }
+
+    // No storage is given for other types; bytes over the same memory have one.
+    private static torch.Tensor BytesOf(torch.Tensor tensor)
+    {
         using var noGrad = torch.no_grad();
         var bytes = torch.empty([0], dtype: torch.ScalarType.Byte, device: tensor.device);
         bytes.set_(tensor);
-        var first = bytes.storage<byte>().data_ptr();
-        var pointer = first + ((nint)tensor.storage_offset() * SizeOf(type));
-        return new TensorBuffer(tensor.alias().DetachFromDisposeScope(), pointer, type, tensor.numel());
+        return bytes;
     }
 
     private static int SizeOf(ElementType type) => type switch
