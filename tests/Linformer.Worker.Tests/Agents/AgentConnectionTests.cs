@@ -82,7 +82,7 @@ public sealed class AgentConnectionTests : AgentFixture
     {
         await Coordinator.StopAsync();
         var (leave, running) = Start(Options("train"));
-        await Task.Delay(700);
+        await WaitForEventAsync("No connection with the coordinator");
         running.IsCompleted.ShouldBeFalse();
 
         await Coordinator.StartAsync();

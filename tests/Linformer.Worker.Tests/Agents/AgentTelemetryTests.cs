@@ -44,7 +44,7 @@ public sealed class AgentTelemetryTests : AgentFixture
         var before = await Coordinator.WaitForMembersAsync(Name, 2, member => member.AppliedStep == 7);
 
         await Coordinator.StopAsync();
-        await Task.Delay(500);
+        await WaitForEventAsync("No connection with the coordinator");
         await Coordinator.StartAsync();
 
         await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count >= 2 ? peer : null);

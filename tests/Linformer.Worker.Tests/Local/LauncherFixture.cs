@@ -52,6 +52,23 @@ public abstract class LauncherFixture : IDisposable, ILogEventSink
         FailureGrace = TimeSpan.FromSeconds(1),
     };
 
+    protected async Task WaitForEventAsync(string text)
+    {
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!IsLogged(text))
+        {
+            await Task.Delay(20, giveUp.Token);
+        }
+    }
+
+    private bool IsLogged(string text)
+    {
+        lock (Events)
+        {
+            return Events.Exists(e => e.MessageTemplate.Text.Contains(text, StringComparison.Ordinal));
+        }
+    }
+
     // Gone, or dead and only not yet collected by its new parent.
     protected static bool IsGone(int processId)
     {

@@ -127,8 +127,7 @@ public sealed class MemberTests
         var left = first.WaitFor<LeftMessage>();
         (left.Broken, left.HoldsState).ShouldBe((null, true));
         second.WaitFor<LeftMessage>().ShouldBe(new LeftMessage(2, 0, HoldsState: false, "found that no rank holds step 3"));
-        Thread.Sleep(600);
-        first.Messages.OfType<PulseMessage>().Last().Waiting.ShouldBeTrue();
+        SpinWait.SpinUntil(() => first.Messages.OfType<PulseMessage>().Last().Waiting, TimeSpan.FromSeconds(60)).ShouldBeTrue();
         first.Applied.ShouldBe(left.Step);
 
         MemberFixture.Form(3, [second, first], join => join with { MustHold = true, CommittedStep = left.Step });
