@@ -132,9 +132,9 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
 
     private async Task TakeAsync(V1.Welcome welcome, CancellationToken cancellationToken)
     {
-        if (welcome.ProtocolVersion != ProtocolVersion.Current)
+        if (!ProtocolVersion.IsSpoken(welcome.ProtocolVersion))
         {
-            throw new AgentRefusedException($"The coordinator speaks protocol version {welcome.ProtocolVersion}; this worker speaks {ProtocolVersion.Current}.");
+            throw new AgentRefusedException($"The coordinator speaks protocol version {welcome.ProtocolVersion}; this worker speaks {ProtocolVersion.Spoken}.");
         }
 
         if (!work.Obey(welcome.Epoch))
