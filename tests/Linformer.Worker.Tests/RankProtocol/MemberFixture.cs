@@ -20,7 +20,8 @@ internal sealed class MemberFixture : IDisposable
 
     /// <summary>Makes the job and its corpus.</summary>
     /// <param name="training">Of the job file, beside what all tests share.</param>
-    public MemberFixture(string training)
+    /// <param name="further">A further line of the job file.</param>
+    public MemberFixture(string training, string further = "")
     {
         var text = new StringBuilder();
         for (var line = 0; line < 3000; line++)
@@ -36,6 +37,7 @@ internal sealed class MemberFixture : IDisposable
             model: { layers: 1, heads: 2, hidden: 16, feedForward: 32, sequenceLength: 32, projectedLength: 8, dropout: 0.1 }
             training: { globalBatch: 12, microBatch: 2, warmupSteps: 5, {{training}} }
             ranks: { min: 1, max: 3 }
+            {{further}}
             """,
             "tiny.yaml").OrThrow();
         _corpus = CorpusPreparation.Prepare(JobMapping.CorpusSettings(_job), Folder, Path.Combine(Folder, "cache")).Folder;
@@ -51,11 +53,18 @@ internal sealed class MemberFixture : IDisposable
     /// <summary>Starts a member and waits until it is warm.</summary>
     public MemberProcess Start(string listen = "127.0.0.1")
     {
+        var member = StartCold(listen);
+        member.WaitFor<ReadyMessage>();
+        return member;
+    }
+
+    /// <summary>Starts a member.</summary>
+    public MemberProcess StartCold(string listen = "127.0.0.1")
+    {
         var member = new MemberProcess(_members.Count + 1, Take);
         _members.Add(member);
         member.Send(new StartMessage(
             member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), listen, CheckpointPatience: 120));
-        member.WaitFor<ReadyMessage>();
         return member;
     }
 

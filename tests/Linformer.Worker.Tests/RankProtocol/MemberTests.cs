@@ -11,6 +11,22 @@ public sealed class MemberTests
     private const string Endless = "steps: 100000, evaluateEvery: 1000000, checkpointEvery: 1000000";
 
     [Fact]
+    public void WeightsBehindALinkOutOfTheStorageRootAreNotLoaded()
+    {
+        var outside = Directory.CreateTempSubdirectory("linformer-outside-");
+        File.WriteAllText(Path.Combine(outside.FullName, "model.safetensors"), "secret");
+        using (var job = new MemberFixture("steps: 10", "initializeFrom: start"))
+        {
+            Directory.CreateSymbolicLink(Path.Combine(job.Folder, "start"), outside.FullName);
+            var failed = job.StartCold().WaitFor<FailedMessage>();
+            failed.Permanent.ShouldBeTrue();
+            failed.Message.ShouldContain($"start/model.safetensors: a symbolic link leads out of the storage root {job.Folder}, to {outside.FullName}");
+        }
+
+        outside.Delete(recursive: true);
+    }
+
+    [Fact]
     [Trait("Speed", "Slow")]
     public void KillsAndReplacementsLoseNoStepAndTheReplayOfTheHistoryHasTheSameBits()
     {
