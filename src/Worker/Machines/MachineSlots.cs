@@ -46,7 +46,7 @@ public sealed record MachineSlots(int Count, IReadOnlyList<Gpu> Gpus, string Not
 
         return gpus.Count == 0 ? cpu
             : supported ? OfGpus(count, gpus)
-            : cpu with { Note = $"This machine has {gpus.Count} GPUs, which are not used: {GpuSupport.Missing}." };
+            : cpu with { Note = $"This machine has {(gpus.Count == 1 ? "a GPU, which is" : $"{gpus.Count} GPUs, which are")} not used: {GpuSupport.Missing}." };
     }
 
     private static MachineSlots OfGpus(int? count, IReadOnlyList<Gpu> gpus)
