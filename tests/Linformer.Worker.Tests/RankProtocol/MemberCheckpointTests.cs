@@ -150,7 +150,9 @@ public sealed class MemberCheckpointTests
         var (next, other) = (job.Start(), job.Start());
         MemberFixture.Form(2, [next, other], join => join with { CommittedStep = 12 });
         next.WaitFor<JoinedMessage>().Source.ShouldBe("checkpoint l0000-g0001-s00000005");
-        next.Messages.OfType<WarningMessage>().Select(warned => warned.Message).ShouldSatisfyAllConditions(
+        // That steps are done again is told a moment later, or already.
+        var warnings = next.Messages.OfType<WarningMessage>().Select(warned => warned.Message).Where(message => !message.StartsWith("No rank holds step 12", StringComparison.Ordinal));
+        warnings.ShouldSatisfyAllConditions(
             warned => warned.Count().ShouldBe(2),
             warned => warned.ShouldAllBe(message => message.Contains("optimizer.safetensors: its SHA-256 is", StringComparison.Ordinal)));
         next.WaitFor<FinishedMessage>();
