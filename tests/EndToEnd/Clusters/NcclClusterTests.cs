@@ -24,7 +24,7 @@ public sealed class NcclClusterTests : IDisposable
         string[] workers = ["w1", "w2", "w3"];
         Array.ForEach(workers, name => cluster.StartWorker(name, more: ["--device", "cpu"]));
         await cluster.WaitForWorkersAsync(3);
-        var job = await cluster.SubmitAsync(_workspace.Job("killed", steps: 120, ranks: "{ min: 2, max: 3 }"));
+        var job = await cluster.SubmitAsync(_workspace.Job("killed", steps: 250, ranks: "{ min: 2, max: 3 }"));
         await cluster.WaitForStepAsync(job, 10);
 
         LinformerProcess.Signal(cluster.Worker("w2").Children().ShouldHaveSingleItem(), "KILL");
