@@ -1,5 +1,7 @@
+using System.Security.Cryptography;
 using System.Text;
 using Grpc.Core;
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Storage.Postgres;
@@ -46,14 +48,15 @@ public sealed class SettingsFuzzTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void Token_files_are_read_or_refused()
     {
-        var folder = Directory.CreateDirectory(_folder.File("tokens")).FullName;
-        var good = CoordinatorTokens.LoadOrCreate(folder);
-        var path = Path.Combine(folder, CoordinatorTokens.JoinTokenFile);
-        Fuzzer("token file", 500, [good.Join + "\n", good.Join], ["\n", "\r\n", " "], e => e is StorageException).Run(
+        var path = _folder.File("tokens");
+        var good = TokenFile.Own(path, "join-token", _ => { }).First;
+        Fuzzer("token file", 500, [good + "\n", good, $"# old\n{good}\n\n{good}x\n"], ["\n", "\r\n", " ", "#"], e => e is StorageException).Run(
             content =>
             {
                 File.WriteAllBytes(path, content);
-                CoordinatorTokens.LoadOrCreate(folder).IsUserToken(good.User).ShouldBeTrue();
+                var file = new TokenFile(path, "join-token", _ => { });
+                file.Has(SHA256.HashData(Encoding.UTF8.GetBytes(file.First))).ShouldBeTrue();
+                file.Has(SHA256.HashData([])).ShouldBeFalse();
             },
             output);
     }
@@ -74,7 +77,8 @@ public sealed class SettingsFuzzTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task Headers_of_calls_let_nobody_in_and_stop_nothing()
     {
-        await using var coordinator = await TestCoordinator.StartAsync();
+        await using var coordinator = await TestCoordinator.StartAsync(
+            change: options => options with { Limits = options.Limits with { WrongTokensPerMinute = int.MaxValue } });
         var token = MetadataNames.BearerPrefix + coordinator.Host.JoinToken;
         Fuzzer(
             "authorization header", 150, [token, token[..^1], MetadataNames.BearerPrefix, "Basic YTpi"], ["Bearer ", "bearer", " ", ",", "="], e => e is RpcException { StatusCode: StatusCode.Unauthenticated }).Run(

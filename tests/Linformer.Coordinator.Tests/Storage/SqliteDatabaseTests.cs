@@ -24,6 +24,23 @@ public sealed class SqliteDatabaseTests : IDisposable
         await Roster(first).AddWorkerAsync("w1", CancellationToken.None);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Its_files_are_for_their_owner_only(bool restored)
+    {
+        if (restored && OperatingSystem.IsLinux())
+        {
+            await Open().DisposeAsync();
+            new FileInfo(_folder.File(SqliteDatabase.FileName)).UnixFileMode |= UnixFileMode.OtherRead;
+        }
+        await using var database = Open();
+        await Roster(database).AddWorkerAsync("w1", CancellationToken.None);
+        var files = Directory.GetFiles(_folder.Path, SqliteDatabase.FileName + "*");
+        files.Length.ShouldBeGreaterThan(1, "the write-ahead log is there");
+        files.ShouldAllBe(file => new FileInfo(file).UnixFileMode == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+    }
+
     [Fact]
     public async Task A_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it()
     {

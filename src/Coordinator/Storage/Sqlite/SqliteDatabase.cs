@@ -49,6 +49,7 @@ public sealed class SqliteDatabase : CoordinatorDatabase
         var folderLock = FolderLock.Take(options.Folder, () => DescribeHolder(path));
         try
         {
+            KeepToOwner(path);
             using var session = new SqliteSession(path, SqliteOpenMode.ReadWriteCreate);
             session.Script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
             SqliteMigrations.Apply(session, path);
@@ -67,6 +68,24 @@ public sealed class SqliteDatabase : CoordinatorDatabase
     {
         _lock.Dispose();
         return Task.CompletedTask;
+    }
+
+    // Job files and logs are in it. SQLite gives the files that it makes beside it the same mode.
+    private static void KeepToOwner(string path)
+    {
+        const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        if (OperatingSystem.IsWindows())
+            return;
+        try
+        {
+            // SQLite takes an empty file for a new database.
+            using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, UnixCreateMode = OwnerOnly });
+            File.SetUnixFileMode(file.SafeFileHandle, OwnerOnly);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Whether it can be used, and why not, SQLite tells.
+        }
     }
 
     private static string DescribeHolder(string path)
