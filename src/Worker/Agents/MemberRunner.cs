@@ -6,21 +6,6 @@ using V1 = Linformer.Protocol.V1;
 
 namespace Linformer.Worker.Agents;
 
-/// <summary>What a member tells its group.</summary>
-internal interface IMemberObserver
-{
-    /// <summary>Its status has changed.</summary>
-    /// <param name="urgent">Whether it is more than progress.</param>
-    void Changed(bool urgent);
-
-    /// <summary>Something to record.</summary>
-    void Record(int member, V1.TelemetryItem item);
-
-    /// <summary>It has set a rendezvous value.</summary>
-    /// <exception cref="RankProtocolException">It may not.</exception>
-    void Published(MemberState state, RendezvousSetMessage value);
-}
-
 /// <summary>One member on this machine, from the assignment to the report of its end.</summary>
 internal sealed class MemberRunner(
     MemberKey key, int slot, GenerationRendezvous rendezvous, WorkerAgentOptions options, StorageWatch storage, IMemberObserver observer, ILogger logger)
