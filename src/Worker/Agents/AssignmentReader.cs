@@ -47,10 +47,10 @@ public static class AssignmentReader
             Member: member,
             CheckpointPatience: options.StopTimeout.TotalSeconds,
             Device: options.SlotDevice);
-        var slot = group.Members.First(place => place.Member == member).Slot;
+        var place = group.Members.FirstOrDefault(place => place.Member == member) ?? throw new BadDataException($"Member {member} has no place in the group.");
         return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start)
         {
-            Environment = options.Gpus.Count > 0 ? RankDevice.Environment(options.Gpus[slot], start.ListenAddress) : RankDevice.NoEnvironment,
+            Environment = options.Gpus.Count > 0 ? RankDevice.Environment(options.Gpus[place.Slot], start.ListenAddress) : RankDevice.NoEnvironment,
         };
     }
 

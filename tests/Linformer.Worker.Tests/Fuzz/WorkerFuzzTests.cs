@@ -46,6 +46,7 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
                 if (random.Next(4) != 0)
                 {
                     group.Members.Clear();
+                    group.Members.Add(new V1.MemberPlace { Member = random.Next(8) == 0 ? 2 : 1, Slot = 2 });
                 }
 
                 return group;
