@@ -12,7 +12,8 @@ public sealed class ReloadedFiles<T>
     private readonly Action<string> _report;
     private readonly TimeProvider _time;
     private volatile T _current;
-    private string _seen;
+    private string _taken;
+    private (string Stamp, string Message) _failed;
     private long _lookedAt;
     private int _looking;
 
@@ -24,7 +25,7 @@ public sealed class ReloadedFiles<T>
     public ReloadedFiles(IReadOnlyList<string> paths, Func<T> load, Action<string>? report, TimeProvider? time = null)
     {
         (_paths, _load, _report, _time) = (paths, load, report ?? (_ => { }), time ?? TimeProvider.System);
-        _seen = Stamp();
+        _taken = Stamp();
         _current = load();
         _lookedAt = _time.GetTimestamp();
     }
@@ -54,19 +55,23 @@ public sealed class ReloadedFiles<T>
     {
         Interlocked.Exchange(ref _lookedAt, _time.GetTimestamp());
         var stamp = Stamp();
-        if (stamp == _seen)
+        if (stamp == _taken)
             return;
         try
         {
             _current = _load();
-            _report($"{string.Join(" and ", _paths)} changed and was read again");
         }
         catch (Exception exception)
         {
-            // Half of a renewal may be there: the files will change once more.
+            // What is wrong may be mended without a change of the files, such as who may read them: so they are read with every look.
+            if (_failed == (stamp, exception.Message))
+                return;
+            _failed = (stamp, exception.Message);
             _report($"{exception.Message} What was read before is used until then.");
+            return;
         }
-        _seen = stamp;
+        (_taken, _failed) = (stamp, default);
+        _report($"{string.Join(" and ", _paths)} changed and was read again");
     }
 
     // Mounted secrets are symbolic links that are replaced, so the targets count.

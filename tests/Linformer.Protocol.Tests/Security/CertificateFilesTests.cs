@@ -32,6 +32,31 @@ public sealed class CertificateFilesTests : IDisposable
     }
 
     [Fact]
+    public void A_renewal_that_could_not_be_read_is_read_once_it_can_be_though_the_file_is_the_same()
+    {
+        System.IO.File.WriteAllText(File("token"), "old");
+        var refusal = "";
+        string Load() => refusal.Length > 0 ? throw new UnauthorizedAccessException(refusal) : System.IO.File.ReadAllText(File("token"));
+        var file = new ReloadedFiles<string>([File("token")], Load, _reports.Add, _time);
+        System.IO.File.WriteAllText(File("token"), "renewed");
+
+        // As after a move of a file of somebody else's, until its owner is mended. It is told once, and another reason too.
+        foreach (var reason in (string[])["Not yours.", "Not yours.", "No handles left."])
+        {
+            refusal = reason;
+            _time.Advance(TimeSpan.FromSeconds(2));
+            file.Current.ShouldBe("old");
+        }
+        _reports.Select(report => report.Split('.')[0]).ShouldBe(["Not yours", "No handles left"]);
+
+        refusal = "";
+        _time.Advance(TimeSpan.FromSeconds(2));
+        file.Current.ShouldBe("renewed");
+        _reports.Count.ShouldBe(3);
+        _reports[^1].ShouldContain("was read again");
+    }
+
+    [Fact]
     public void A_mounted_secret_is_a_link_that_is_replaced()
     {
         WriteSelfSigned("one");
