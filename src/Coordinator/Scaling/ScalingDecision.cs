@@ -4,7 +4,7 @@ namespace Linformer.Coordinator.Scaling;
 
 /// <summary>A worker of the StatefulSet, as far as scaling minds it.</summary>
 /// <param name="Ordinal">The number at the end of its pod's name; the highest are removed first.</param>
-/// <param name="Slots">Slots that it has, or will have once it is there.</param>
+/// <param name="Slots">Slots that it has, or will have once it is there; those that jobs hold, where it can take nothing new.</param>
 public sealed record ScalableWorker(int Ordinal, int Slots)
 {
     /// <summary>Whether a job has a slot on it, a process of a rank lives, a corpus is prepared there, or none of that is known.</summary>

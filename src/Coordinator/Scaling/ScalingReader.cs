@@ -52,7 +52,7 @@ public sealed class ScalingReader(ScalingOptions options, TimeProvider time)
         foreach (var gone in _idleSince.Keys.Where(ordinal => ordinal >= replicas || scalable.All(worker => worker.Ordinal != ordinal)).ToList())
             _idleSince.Remove(gone);
 
-        var others = workers.Where(worker => Ordinal(worker.Identity.Name) is null && worker is { Alive: true, IsLeaving: false, Left: false }).Sum(SlotsOf);
+        var others = workers.Where(worker => Ordinal(worker.Identity.Name) is null && worker is { Alive: true, IsLeaving: false, Left: false }).Sum(worker => UsableSlots(worker, jobs));
         var most = ((long)options.Maximum * _slots) + others;
         return new ScalingView
         {
@@ -87,6 +87,15 @@ public sealed class ScalingReader(ScalingOptions options, TimeProvider time)
 
     private int SlotsOf(WorkerView worker) => worker.Identity.Slots.Count(slot => _device.Length == 0 || slot.Device == _device);
 
+    // One that can take nothing new is worth what jobs hold of it.
+    private int UsableSlots(WorkerView worker, IReadOnlyCollection<JobView> jobs)
+    {
+        var slots = SlotsOf(worker);
+        return worker.Status.Unfit.Length == 0
+            ? slots
+            : Math.Min(slots, jobs.Sum(job => job.Placements.Count(placement => placement.Worker == worker.Identity.Name)));
+    }
+
     private ScalableWorker Scalable(int ordinal, WorkerView worker, IReadOnlyCollection<JobView> jobs, long now)
     {
         var busy = IsBusy(worker, jobs);
@@ -95,7 +104,7 @@ public sealed class ScalingReader(ScalingOptions options, TimeProvider time)
         else
             _idleSince.TryAdd(ordinal, now);
         // One that is not there is on its way back, unless it never was: its pod is started again.
-        return new ScalableWorker(ordinal, worker.Alive && !worker.Left ? SlotsOf(worker) : _slots)
+        return new ScalableWorker(ordinal, worker.Alive && !worker.Left ? UsableSlots(worker, jobs) : _slots)
         {
             IsBusy = busy,
             IdleFor = busy ? TimeSpan.Zero : time.GetElapsedTime(_idleSince[ordinal], now),

@@ -59,6 +59,23 @@ public class ScalingReaderTests
         new ScalingReader(Options, _time).Read(1, [Job(1, 3)], [Worker("w-0"), Worker("box", slots: 2)]).Need.ShouldBe(1);
 
     [Fact]
+    public void A_worker_that_can_take_nothing_new_is_worth_what_jobs_hold_of_it()
+    {
+        var unfit = new WorkerStatus { Unfit = "its storage is away" };
+        JobView[] holding = [Job(1, 3) with { Phase = JobPhase.Running, Placements = Some.Members("w-0") }];
+        var reader = new ScalingReader(Options, _time);
+
+        reader.Read(1, [Job(1, 2)], [Worker("w-0") with { Status = unfit }]).Workers.Single().Slots.ShouldBe(0);
+        reader.Read(1, holding, [Worker("w-0") with { Status = unfit }]).Workers.Single().Slots.ShouldBe(1);
+        reader.Read(0, [Job(1, 3)], [Worker("box") with { Status = unfit }]).Need.ShouldBe(3);
+        // What it will be like when its pod is started again is not known to be bad.
+        reader.Read(1, [Job(1, 2)], [Worker("w-0") with { Status = unfit, Alive = false }]).Workers.Single().Slots.ShouldBe(2);
+
+        var view = reader.Read(1, [Job(1, 2)], [Worker("w-0") with { Status = unfit }]);
+        ScalingDecision.Decide(view).Replicas.ShouldBe(2);
+    }
+
+    [Fact]
     public void New_workers_are_expected_to_be_like_those_that_were_seen()
     {
         var reader = new ScalingReader(Options, _time);
