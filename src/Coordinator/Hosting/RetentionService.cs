@@ -8,8 +8,13 @@ namespace Linformer.Coordinator.Hosting;
 /// Keeps the database from growing without end. It works in the coordinator that serves; one that stands by has no services, and
 /// one that was replaced is refused every write.
 /// </summary>
-internal sealed class RetentionService(ITelemetryRetention retention, CoordinatorOptions options, TimeProvider time, ILogger logger) : BackgroundService
+/// <param name="retention">Looks through the jobs.</param>
+/// <param name="options">What stays, and how often it looks.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Gets what was deleted, and what goes wrong.</param>
+public sealed class RetentionService(ITelemetryRetention retention, CoordinatorOptions options, TimeProvider time, ILogger logger) : BackgroundService
 {
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -35,7 +40,7 @@ internal sealed class RetentionService(ITelemetryRetention retention, Coordinato
             if (deleted != new RetentionResult(0, 0))
                 logger.Information("{LogLines} old log lines and the metrics of {Steps} steps of old jobs were deleted", deleted.LogLines, deleted.Metrics);
         }
-        catch (StorageException exception)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             logger.Warning(exception, "Old telemetry could not be deleted; tried again in {Interval}", options.Retention.Interval);
         }

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Storage.Sqlite;
@@ -30,6 +31,38 @@ public sealed class RetentionServiceTests
         while (await CountLinesAsync(coordinator, patience.Token) > 0)
             await Task.Delay(50, patience.Token);
         (await coordinator.Jobs.ShowAsync(new Proto.ShowJobRequest { Job = "old-aaaaa" })).Job.Id.ShouldBe("old-aaaaa");
+    }
+
+    [Fact]
+    public async Task What_nobody_thought_of_is_logged_and_tried_again()
+    {
+        using var folder = new TemporaryFolder();
+        var (retention, log) = (new FailingRetention(), new LogCollector());
+        var options = new CoordinatorOptions { DataFolder = folder.Path, Retention = new RetentionOptions { Interval = TimeSpan.FromMilliseconds(1) } };
+        using var service = new RetentionService(retention, options, TimeProvider.System, log.Logger);
+
+        await service.StartAsync(CancellationToken.None);
+        await Task.WhenAny(retention.Again.Task, service.ExecuteTask!).WaitAsync(TimeSpan.FromSeconds(30));
+
+        retention.Again.Task.IsCompleted.ShouldBeTrue();
+        log.Events.ShouldContain(one => one.Exception is InvalidOperationException);
+        await service.StopAsync(CancellationToken.None);
+        service.ExecuteTask!.IsCompletedSuccessfully.ShouldBeTrue();
+    }
+
+    private sealed class FailingRetention : ITelemetryRetention
+    {
+        private int _calls;
+
+        public TaskCompletionSource Again { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<RetentionResult> ApplyAsync(RetentionOptions options, DateTimeOffset now, CancellationToken cancellationToken)
+        {
+            if (++_calls == 1)
+                throw new InvalidOperationException("nobody thought of this");
+            Again.TrySetResult();
+            return Task.FromResult(new RetentionResult(0, 0));
+        }
     }
 
     private static async Task<int> CountLinesAsync(TestCoordinator coordinator, CancellationToken cancellationToken)
