@@ -49,6 +49,12 @@ public sealed class ScaleWatch(KubernetesClient client, Action changed, ILogger 
                     logger.Warning("{Reason:l}; its size is asked for instead until there is a watch again", exception.Message);
                 await backOff.WaitAsync(exception.RetryAfter, cancellationToken);
             }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                (_newest, version) = (null, null);
+                logger.Error(exception, "The watch of the StatefulSet failed; its size is asked for instead until there is a watch again");
+                await backOff.WaitAsync(null, cancellationToken);
+            }
         }
     }
 

@@ -280,6 +280,32 @@ public class KubernetesClientTests
         await Should.ThrowAsync<OperationCanceledException>(() => following);
     }
 
+    [Fact]
+    public async Task A_watch_outlives_what_nobody_thought_of()
+    {
+        await using var server = await FakeKubernetes.StartAsync(replicas: 1);
+        using var client = server.Client();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_limit);
+        var log = new LogCollector();
+        var told = 0;
+        void Tell()
+        {
+            if (Interlocked.Increment(ref told) == 1)
+                throw new InvalidOperationException("nobody thought of this");
+        }
+        var watch = new ScaleWatch(client, Tell, log.Logger, new BackOff(TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(20), TimeProvider.System));
+        var following = watch.RunAsync(stop.Token);
+
+        await Until(() => following.IsCompleted || (told >= 2 && server.Watchers == 1));
+        following.IsCompleted.ShouldBeFalse();
+        server.Scale(2);
+        await Until(() => watch.Newest?.Replicas == 2);
+        log.Events.ShouldContain(one => one.Exception is InvalidOperationException);
+
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => following);
+    }
+
     private async Task Until(Func<bool> condition)
     {
         while (!condition())
