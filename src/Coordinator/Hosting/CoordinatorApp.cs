@@ -47,6 +47,8 @@ internal static class CoordinatorApp
         builder.Services.AddHostedService<SchedulerPulse>();
         if (options.Scaling is not null)
             builder.Services.AddHostedService<WorkerScaler>();
+        else
+            builder.Services.AddHostedService<MarksRemoval>();
         builder.Services.AddHostedService<RetentionService>();
         var app = builder.Build();
         app.UseRouting();

@@ -67,14 +67,19 @@ public sealed class ScalingReader(ScalingOptions options, TimeProvider time)
         };
     }
 
-    /// <summary>Workers that scaling has drained and that are not there any more: they should not be drained when they come back.</summary>
+    /// <summary>
+    /// Workers that scaling has drained and that are not there any more, or not of the StatefulSet that is scaled now: they should not be
+    /// drained when they come back.
+    /// </summary>
     /// <param name="replicas">Workers that the StatefulSet is told to have.</param>
     /// <param name="workers">All workers, those that have left too.</param>
-    public IEnumerable<string> MarkedAndGone(int replicas, IEnumerable<WorkerView> workers) => workers
-        .Where(worker => IsMarked(worker) && (worker.Left || !worker.Alive) && Ordinal(worker.Identity.Name) >= replicas)
+    public IEnumerable<string> MarkedInVain(int replicas, IEnumerable<WorkerView> workers) => workers
+        .Where(worker => IsMarked(worker)
+            && (Ordinal(worker.Identity.Name) is not { } ordinal || (ordinal >= replicas && (worker.Left || !worker.Alive))))
         .Select(worker => worker.Identity.Name);
 
-    private static bool IsMarked(WorkerView worker) => worker.Drained.StartsWith(Mark, StringComparison.Ordinal);
+    /// <summary>Whether a worker is drained by scaling.</summary>
+    public static bool IsMarked(WorkerView worker) => worker.Drained.StartsWith(Mark, StringComparison.Ordinal);
 
     // What a new worker will be like, from those of its kind that have been seen.
     private void Learn(IEnumerable<WorkerView> own)

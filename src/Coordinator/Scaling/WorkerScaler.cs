@@ -94,8 +94,8 @@ internal sealed class WorkerScaler : BackgroundService
             var jobs = await JobsAsync(cancellationToken);
             var workers = await WorkersAsync(cancellationToken);
             var decision = ScalingDecision.Decide(_reader.Read(scale.Replicas, jobs, workers));
-            await DrainAsync(decision.Mark.Select(Name), $"{ScalingReader.Mark} ({decision.Reason})", cancellationToken);
-            await DrainAsync(decision.Unmark.Select(Name).Concat(_reader.MarkedAndGone(decision.Replicas, workers)), "", cancellationToken);
+            await DrainAsync(workers, decision.Mark.Select(Name), $"{ScalingReader.Mark} ({decision.Reason})", cancellationToken);
+            await DrainAsync(workers, decision.Unmark.Select(Name).Concat(_reader.MarkedInVain(decision.Replicas, workers)), "", cancellationToken);
             if (decision.Replicas == scale.Replicas)
                 return;
             try
@@ -130,10 +130,11 @@ internal sealed class WorkerScaler : BackgroundService
         return [.. views.OfType<WorkerView>()];
     }
 
-    private async Task DrainAsync(IEnumerable<string> workers, string why, CancellationToken cancellationToken)
+    // Whom a person has drained meanwhile, or taken back, is left to that person; the next pass sees it.
+    private async Task DrainAsync(IReadOnlyCollection<WorkerView> seen, IEnumerable<string> workers, string why, CancellationToken cancellationToken)
     {
-        foreach (var worker in workers.ToList())
-            await _grains.GetGrain<IWorkerGrain>(worker).Drain(why, cancellationToken);
+        foreach (var worker in seen.IntersectBy(workers, worker => worker.Identity.Name))
+            await _grains.GetGrain<IWorkerGrain>(worker.Identity.Name).ChangeDrain(worker.Drained, why, cancellationToken);
     }
 
     // Once for each reason: a missing right is not mended by saying so every minute.

@@ -38,6 +38,14 @@ public interface IWorkerGrain : IGrainWithStringKey
     [Alias("drain")]
     Task<WorkerView?> Drain(string drained, CancellationToken cancellationToken);
 
+    /// <summary>The same for somebody who decides from what was seen before, and must not undo what somebody else has done since.</summary>
+    /// <param name="seen">Who had drained it and why, as it was seen; empty for nobody.</param>
+    /// <param name="drained">Who and why from now on; empty to take it back.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Whether it is so now; false when it is drained otherwise than was seen, or was never seen itself.</returns>
+    [Alias("change-drain")]
+    Task<bool> ChangeDrain(string seen, string drained, CancellationToken cancellationToken);
+
     /// <summary>Forgets a worker that was lost long ago, unless it is alive again. One of its name is as new after that.</summary>
     /// <returns>Whether it is forgotten.</returns>
     [Alias("forget")]

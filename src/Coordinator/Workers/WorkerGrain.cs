@@ -162,6 +162,10 @@ public sealed class WorkerGrain(
     }
 
     /// <inheritdoc/>
+    public async Task<bool> ChangeDrain(string seen, string drained, CancellationToken cancellationToken) =>
+        stored.State.Drained == seen && await Drain(drained, cancellationToken) is not null;
+
+    /// <inheritdoc/>
     public async Task<bool> Forget(CancellationToken cancellationToken)
     {
         if (Alive)

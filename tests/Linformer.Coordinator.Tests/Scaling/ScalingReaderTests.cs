@@ -121,9 +121,11 @@ public class ScalingReaderTests
         var ours = reader.Read(2, [], [own, Worker("w-1") with { Drained = "person:ada: new kernel" }]).Workers;
 
         ours.Select(worker => (worker.IsMarked, worker.IsAway)).ShouldBe([(true, false), (false, true)]);
-        reader.MarkedAndGone(0, [own with { Alive = false, Left = true }]).ShouldBe(["w-0"]);
-        reader.MarkedAndGone(0, [own]).ShouldBeEmpty();
-        reader.MarkedAndGone(1, [own with { Alive = false }]).ShouldBeEmpty();
+        reader.MarkedInVain(0, [own with { Alive = false, Left = true }]).ShouldBe(["w-0"]);
+        reader.MarkedInVain(0, [own]).ShouldBeEmpty();
+        reader.MarkedInVain(1, [own with { Alive = false }]).ShouldBeEmpty();
+        // Of a StatefulSet that was scaled before.
+        reader.MarkedInVain(1, [Worker("old-0") with { Drained = own.Drained }, Worker("old-1") with { Drained = "person:ada" }]).ShouldBe(["old-0"]);
     }
 
     private bool IsBusy(WorkerView worker) => new ScalingReader(Options, _time).Read(1, [], [worker]).Workers.Single().IsBusy;

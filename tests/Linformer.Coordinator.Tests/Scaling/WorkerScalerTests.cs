@@ -1,5 +1,6 @@
 using Linformer.Coordinator.Scaling;
 using Linformer.Coordinator.Tests.Services;
+using Linformer.Coordinator.Tests.Storage;
 using Microsoft.AspNetCore.Http;
 using Proto = Linformer.Protocol.V1;
 
@@ -57,6 +58,27 @@ public sealed class WorkerScalerTests : IAsyncLifetime
         using var again = new FakeAgent(coordinator);
         await again.JoinAsync("linformer-worker-0", slots: 1);
         await Until(() => coordinator.Workers.List(new Proto.ListWorkersRequest()).Workers.Any(worker => worker is { Name: "linformer-worker-0", Drained: false }));
+    }
+
+    [Fact]
+    public async Task A_coordinator_that_scales_no_more_takes_back_what_scaling_has_drained_and_nothing_else()
+    {
+        using var folder = new TemporaryFolder();
+        _kubernetes.Forbids = context => HttpMethods.IsPatch(context.Request.Method);
+        _kubernetes.Scale(1);
+        await using (var coordinator = await StartAsync(folder: folder))
+        {
+            using var agent = new FakeAgent(coordinator);
+            await agent.JoinAsync("linformer-worker-0", slots: 1);
+            using var other = new FakeAgent(coordinator);
+            await other.JoinAsync("box", slots: 1);
+            await coordinator.Workers.DrainAsync(new Proto.DrainWorkerRequest { Worker = "box", Who = "ada", Why = "new kernel" });
+            await Until(() => Drained(coordinator, "linformer-worker-0"));
+        }
+
+        await using var next = await TestCoordinator.StartAsync(folder, logger: _log.Logger);
+        await Until(() => !Drained(next, "linformer-worker-0"));
+        Drained(next, "box").ShouldBeTrue();
     }
 
     [Fact]
@@ -123,8 +145,11 @@ public sealed class WorkerScalerTests : IAsyncLifetime
         (await Should.ThrowAsync<KubernetesException>(() => TestCoordinator.StartAsync(change: options => options with { Scaling = _kubernetes.Options() with { AccountFolder = "/nowhere" } })))
             .Message.ShouldContain("/nowhere");
 
-    private Task<TestCoordinator> StartAsync(TimeSpan idle = default) =>
-        TestCoordinator.StartAsync(change: options => options with { Scaling = _kubernetes.Options() with { IdleTime = idle } }, logger: _log.Logger);
+    private static bool Drained(TestCoordinator coordinator, string worker) =>
+        coordinator.Workers.List(new Proto.ListWorkersRequest()).Workers.Single(one => one.Name == worker).Drained;
+
+    private Task<TestCoordinator> StartAsync(TimeSpan idle = default, TemporaryFolder? folder = null) =>
+        TestCoordinator.StartAsync(folder, change: options => options with { Scaling = _kubernetes.Options() with { IdleTime = idle } }, logger: _log.Logger);
 
     private async Task Until(Func<bool> condition)
     {

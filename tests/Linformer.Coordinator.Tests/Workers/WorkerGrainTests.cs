@@ -107,6 +107,25 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task Who_decided_from_what_was_seen_before_changes_no_drain_of_somebody_else()
+    {
+        (await Worker.ChangeDrain("", "coordinator", default)).ShouldBeFalse();
+        (await Worker.Get(default)).ShouldBeNull();
+        await Worker.Connect(Some.Identity("w1"), default);
+        await Worker.Drain("person:ada", default);
+
+        (await Worker.ChangeDrain("", "coordinator", default)).ShouldBeFalse();
+        (await Worker.ChangeDrain("coordinator", "", default)).ShouldBeFalse();
+        (await Worker.Get(default))!.Drained.ShouldBe("person:ada");
+
+        await Worker.Drain("", default);
+        (await Worker.ChangeDrain("", "coordinator", default)).ShouldBeTrue();
+        (await Worker.Get(default))!.Drained.ShouldBe("coordinator");
+        (await Worker.ChangeDrain("coordinator", "", default)).ShouldBeTrue();
+        (await Worker.Get(default))!.Drained.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_forgotten_worker_is_as_new_and_one_that_lives_is_not_forgotten()
     {
         await Worker.Connect(Some.Identity("w1"), default);

@@ -1,0 +1,46 @@
+using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Workers;
+using Microsoft.Extensions.Hosting;
+using Serilog;
+
+namespace Linformer.Coordinator.Scaling;
+
+/// <summary>In a coordinator that scales nothing: takes back what one that did has drained, since nobody else would.</summary>
+internal sealed class MarksRemoval(IGrainFactory grains, IRosterStore roster, TimeProvider time, ILogger logger) : BackgroundService
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var backOff = new BackOff(FirstPause, LongestPause, time);
+        try
+        {
+            while (!await RemoveAsync(stoppingToken))
+                await backOff.WaitAsync(null, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The host would log it as a failure.
+        }
+    }
+
+    private async Task<bool> RemoveAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var name in await roster.WorkersAsync(cancellationToken))
+            {
+                var worker = grains.GetGrain<IWorkerGrain>(name);
+                if (await worker.Get(cancellationToken) is { } view && ScalingReader.IsMarked(view))
+                    await worker.ChangeDrain(view.Drained, "", cancellationToken);
+            }
+            return true;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.Warning(exception, "Workers that scaling has drained could not be taken back; tried again");
+            return false;
+        }
+    }
+}
