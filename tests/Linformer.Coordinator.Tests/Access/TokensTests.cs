@@ -41,6 +41,26 @@ public sealed class TokensTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_call_whose_token_is_revoked_before_its_message_comes_changes_nothing()
+    {
+        var job = (await _coordinator.Jobs.SubmitAsync(TestCoordinator.Request(), _coordinator.Admin)).Job;
+        var made = await _coordinator.CreateAsync("ada", Proto.Role.Admin);
+        using var client = HeldCall.Client(_coordinator);
+        using var call = new HeldCall(client, "/linformer.v1.Jobs/Cancel", SecureCoordinator.Bearer(made.Secret), new Proto.ChangeRequest { Job = job.Id });
+        using var first = new HeldCall(client, "/linformer.v1.Tokens/WhoAmI", SecureCoordinator.Bearer(made.Secret), new Proto.WhoAmIRequest());
+        // The connection is one, so the gate has seen the headers of the one before.
+        await call.Begun;
+        first.Complete();
+        (await first.Answer).StatusCode.ShouldBe(StatusCode.OK);
+        await _coordinator.Tokens.RevokeAsync(new Proto.RevokeTokenRequest { Id = made.Token.Id }, _coordinator.Admin);
+        call.Complete();
+        var refused = await call.Answer.WaitAsync(Patience);
+        refused.StatusCode.ShouldBe(StatusCode.Unauthenticated);
+        refused.Detail.ShouldContain("revoked");
+        (await _coordinator.Jobs.ShowAsync(new Proto.ShowJobRequest { Job = job.Id }, _coordinator.Admin)).Job.State.ShouldNotBe(Proto.JobState.Cancelled);
+    }
+
+    [Fact]
     public async Task A_revoked_token_is_wrong_at_once_and_its_streams_end()
     {
         var job = await _coordinator.Jobs.SubmitAsync(TestCoordinator.Request(), _coordinator.Admin);

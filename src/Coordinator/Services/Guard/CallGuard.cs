@@ -65,6 +65,9 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
     private static void Check(ServerCallContext context, Protocol.V1.Access? rule)
     {
         var caller = Principal.Of(context);
+        // The gate knew the caller by the headers; the message may have come much later.
+        if (caller.Ended() is { } ended)
+            throw ended;
         if (rule is null)
             throw Refusal.Denied($"Nobody may call {Refusal.Show(context.Method)}.");
         var version = context.RequestHeaders.GetValue(MetadataNames.ProtocolVersion);
