@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Linformer.Coordinator.Tests.Services;
 using Linformer.Coordinator.Tests.Storage;
+using Microsoft.Data.Sqlite;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Tests.Access;
@@ -50,6 +51,54 @@ public sealed class AuditTests
         (page.Entries.Count, page.More).ShouldBe((2, true));
         var rest = await coordinator.Tokens.AuditAsync(new Proto.AuditRequest { PageSize = 100, User = "ada", After = page.Entries[^1].Sequence }, coordinator.Admin);
         (rest.Entries.Count, rest.More).ShouldBe((3, false));
+    }
+
+    [Fact]
+    public async Task What_is_made_after_its_caller_has_gone_is_recorded_as_made()
+    {
+        await using var coordinator = await SecureCoordinator.StartAsync();
+        var held = (await coordinator.Jobs.SubmitAsync(TestCoordinator.Request("held"), coordinator.Admin)).Job.Id;
+        await GoneAsync(
+            coordinator,
+            "Submit",
+            name => coordinator.Jobs.SubmitAsync(TestCoordinator.Request(name), coordinator.Admin),
+            async name => (await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest { NameContains = name }, coordinator.Admin)).Jobs.Count == 1);
+        await GoneAsync(
+            coordinator,
+            "Cancel",
+            _ => coordinator.Jobs.CancelAsync(new Proto.ChangeRequest { Job = held }, coordinator.Admin),
+            async _ => (await coordinator.Jobs.ShowAsync(new Proto.ShowJobRequest { Job = held }, coordinator.Admin)).Job.State == Proto.JobState.Cancelled);
+    }
+
+    // The caller goes while the database is held up, so that the change is made afterwards. How long the call takes to get so far is
+    // not known, so a call that made nothing is followed by a more patient one; what was made and what is recorded have to agree.
+    private static async Task GoneAsync<T>(SecureCoordinator coordinator, string method, Func<string, AsyncUnaryCall<T>> begin, Func<string, Task<bool>> isMadeAsync)
+    {
+        for (var wait = 100; ; wait *= 2)
+        {
+            wait.ShouldBeLessThan(3000, "no change was made after its caller had gone");
+            var name = $"gone-{wait}";
+            var before = (await coordinator.AuditAsync())[^1].Sequence;
+            using (var database = new SqliteConnection($"Data Source={Path.Combine(coordinator.Coordinator.DataFolder, "coordinator", "linformer.db")};Pooling=False"))
+            {
+                database.Open();
+                using var write = database.BeginTransaction();
+                using (var call = begin(name))
+                {
+                    await Task.Delay(wait);
+                }
+                await Task.Delay(wait);
+            }
+            await Task.Delay(wait);
+            if (!await isMadeAsync(name))
+                continue;
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            Proto.AuditEntry? last;
+            while ((last = (await coordinator.AuditAsync()).LastOrDefault(entry => entry.Sequence > before && entry.Method == Jobs + method)) is null)
+                await Task.Delay(50, patience.Token);
+            last.Outcome.ShouldBe("ok");
+            return;
+        }
     }
 
     [Fact]

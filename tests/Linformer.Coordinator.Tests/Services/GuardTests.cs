@@ -90,6 +90,9 @@ public sealed class GuardTests
         await using var second = await TestCoordinator.StartAsync(folder);
         var refusal = await Should.ThrowAsync<RpcException>(() => first.SubmitAsync());
         refusal.StatusCode.ShouldBe(StatusCode.Unavailable);
+        // Where the database is, is none of the caller's business.
+        refusal.Status.Detail.ShouldNotContain("linformer.db");
+        refusal.Status.Detail.ShouldNotContain(folder.Path);
         await Should.ThrowAsync<FencedException>(() => first.Host.WaitForShutdownAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
         await second.SubmitAsync();
     }

@@ -15,8 +15,6 @@ internal static class CallErrors
     /// <param name="stopping">Whether the coordinator stops.</param>
     public static (RpcException Error, bool Own) Map(Exception exception, bool cancelled, bool stopping)
     {
-        if (cancelled)
-            return (new RpcException(new Status(StatusCode.Cancelled, "The call was cancelled.")), false);
         return exception switch
         {
             RpcException rpc => (rpc, false),
@@ -25,11 +23,14 @@ internal static class CallErrors
             IdempotencyConflictException conflict => (new RpcException(new Status(StatusCode.AlreadyExists, conflict.Message)), false),
             TooManyJobsException many => (Refusal.Exhausted(many.Message), false),
             WorkerRefusedException refused => (new RpcException(new Status(StatusCode.AlreadyExists, refused.Message)), false),
-            StorageException storage => (Refusal.Unavailable(storage.Message), true),
-            _ when stopping => (Refusal.Unavailable("The coordinator is stopping."), false),
-            TimeoutException => (Refusal.Unavailable("The coordinator did not get to it in time; try again."), true),
+            // Its message names the database's path or address, which is none of the caller's business.
+            StorageException => (Refusal.Unavailable("The coordinator's database cannot do it at the moment; the coordinator's log tells more. Try again."), true),
             // Orleans wraps what a storage provider throws, and what was thrown on another silo.
             OrleansException { InnerException: { } inner } => Map(inner, cancelled, stopping),
+            // Only now: what was refused is told as such in the audit log, whether or not the caller waits for it.
+            _ when cancelled => (new RpcException(new Status(StatusCode.Cancelled, "The call was cancelled.")), false),
+            _ when stopping => (Refusal.Unavailable("The coordinator is stopping."), false),
+            TimeoutException => (Refusal.Unavailable("The coordinator did not get to it in time; try again."), true),
             OrleansException => (Refusal.Unavailable("The coordinator cannot answer at the moment; try again."), true),
             _ => (new RpcException(new Status(StatusCode.Internal, $"The coordinator failed ({exception.GetType().Name}); its log tells more.")), true),
         };

@@ -119,7 +119,7 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
         {
             logger.Error("{Method:l} from {Peer:l} is not in the audit log: {Reason:l}", context.Method, context.Peer, exception.Message);
             if (status.StatusCode == StatusCode.OK)
-                throw Refusal.Unavailable($"It was done, but could not be recorded in the audit log: {exception.Message}");
+                throw Refusal.Unavailable($"It was done, but could not be recorded in the audit log; the coordinator's log tells why.");
         }
     }
 }

@@ -39,8 +39,10 @@ internal sealed partial class JobSubmissions(
             response.Job = Draft(file);
             return response;
         }
-        var recorded = await RecordAsync(request, caller, file, json, cancellationToken);
-        // The job is recorded: a client that goes away now must not leave it without a grain until the next start.
+        cancellationToken.ThrowIfCancellationRequested();
+        // From here on to the end, also for a client that goes away: a write that has begun is not taken back, so that it would be a
+        // job that the audit log tells of as not made.
+        var recorded = await RecordAsync(request, caller, file, json);
         var view = await grains.GetGrain<IJobGrain>(recorded.Submission.JobId).Create(recorded.Submission, CancellationToken.None);
         await scheduler.PokeAsync(CancellationToken.None);
         response.Job = view.ToProto(new JobProgress(view.Lineage, view.Generation, view.Plan?.CommittedBefore ?? 0, null, null), appliedStep: 0);
@@ -64,8 +66,7 @@ internal sealed partial class JobSubmissions(
         return string.Concat(shown.Select(character => char.IsControl(character) ? '?' : character));
     }
 
-    private async Task<RecordedSubmission> RecordAsync(
-        Proto.SubmitRequest request, Principal caller, JobFile file, string json, CancellationToken cancellationToken)
+    private async Task<RecordedSubmission> RecordAsync(Proto.SubmitRequest request, Principal caller, JobFile file, string json)
     {
         // A user's keys are the user's own: with another's nobody learns of a job, or keeps one from being made.
         var open = caller.Kind == PrincipalKind.Open;
@@ -77,7 +78,7 @@ internal sealed partial class JobSubmissions(
             var submission = new JobSubmission(JobIds.Make(file.Name), file.Name, json, caller.PersonName(request.Submitter), time.GetUtcNow());
             try
             {
-                return await jobs.RecordSubmissionAsync(key, sha256, submission, allowed, cancellationToken);
+                return await jobs.RecordSubmissionAsync(key, sha256, submission, allowed, CancellationToken.None);
             }
             catch (JobIdTakenException) when (attempt < IdTries)
             {

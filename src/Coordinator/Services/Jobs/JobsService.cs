@@ -105,9 +105,11 @@ internal sealed partial class JobsService(
         // A submission that the coordinator was killed right after has no grain yet.
         var before = await grain.Get(cancellationToken) ?? await CreateAsync(grain, jobId, cancellationToken);
         caller.RequireOwner($"Job {jobId}", before.Submitter);
+        // All that can fail or be given up comes before the change: what was made is answered, and recorded, as made.
+        var progress = await telemetry.ProgressAsync(jobId, cancellationToken);
         var view = await change(grain, new JobChange(caller.PersonName(request.Who), TokenText.Mask(request.Why)));
         await scheduler.PokeAsync(CancellationToken.None);
-        var job = view.ToProto(await telemetry.ProgressAsync(jobId, cancellationToken), appliedStep: 0);
+        var job = view.ToProto(progress, appliedStep: 0);
         job.Unchanged = wasSo(before);
         return job;
     }
