@@ -27,13 +27,12 @@ public static unsafe partial class Double
         }
     }
 
-    /// <summary>Sets what the library reads from the environment (see settings.h) until the result is disposed.</summary>
+    /// <summary>Sets what the library reads from the environment when it is loaded (see settings.h), until the result is disposed.</summary>
     /// <param name="name">Such as <c>NCCL_DOUBLE_VERSION</c>.</param>
     /// <param name="value">Its value.</param>
     public static IDisposable With(string name, string value)
     {
-        // .NET keeps an environment of its own, which native code does not see.
-        _ = SetVariable(name, value, overwrite: 1);
+        Set(name, value);
         return new Setting(name);
     }
 
@@ -46,17 +45,14 @@ public static unsafe partial class Double
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetVariable(string name, string value, int overwrite);
-
-    [LibraryImport("libc", EntryPoint = "unsetenv", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int ClearVariable(string name);
+    [LibraryImport("nccl_double", EntryPoint = "nccl_double_set", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial void Set(string name, string? value);
 
     [LibraryImport("nccl_double", EntryPoint = "nccl_double_fill")]
     private static partial int FillLater(float* first, long count, float value, int milliseconds, nint stream);
 
     private sealed class Setting(string name) : IDisposable
     {
-        public void Dispose() => _ = ClearVariable(name);
+        public void Dispose() => Set(name, value: null);
     }
 }

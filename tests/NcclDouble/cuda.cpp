@@ -18,12 +18,12 @@ void uuid_of(int gpu, char* text, size_t capacity) {
 }
 
 int visible_gpus() {
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible == nullptr) {
+  auto visible = setting("CUDA_VISIBLE_DEVICES");
+  if (!visible) {
     return all_gpus();
   }
   // As CUDA does it: the list ends at the first entry that is no GPU.
-  std::istringstream entries(visible);
+  std::istringstream entries(*visible);
   std::string entry;
   int count = 0;
   while (std::getline(entries, entry, ',')) {

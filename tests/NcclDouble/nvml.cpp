@@ -107,7 +107,7 @@ DOUBLE_EXPORT int nvmlDeviceGetName(void* device, char* name, unsigned length) {
   if (int code = check("nvmlDeviceGetName", device, name)) {
     return code;
   }
-  std::string chosen = setting("NCCL_DOUBLE_GPU_NAME", "Double of a GPU");
+  std::string chosen = setting("NCCL_DOUBLE_GPU_NAME").value_or("Double of a GPU");
   if (length <= chosen.size()) {
     return insufficient_size;
   }
