@@ -7,6 +7,8 @@ namespace Linformer.NcclDouble;
 /// </summary>
 public static unsafe partial class Double
 {
+    private const int MostText = 200;
+
     /// <summary>Its file.</summary>
     public static string Library { get; } = Path.Combine(AppContext.BaseDirectory, "libnccl_double.so");
 
@@ -17,6 +19,12 @@ public static unsafe partial class Double
         ["LINFORMER_CUDART_LIBRARY"] = Library,
         ["LINFORMER_NVML_LIBRARY"] = Library,
     };
+
+    /// <summary>The collectives of this process that may still touch their tensors.</summary>
+    public static int CollectivesInStreams => CollectivesNow();
+
+    /// <summary>The events of this process that were not destroyed.</summary>
+    public static int Events => EventsNow();
 
     /// <summary>Makes this process take it for the real ones. Before anything else loads those.</summary>
     public static void Use()
@@ -36,6 +44,14 @@ public static unsafe partial class Double
         return new Setting(name);
     }
 
+    /// <summary>What was done since the last call which the real library answers by corrupting memory; empty for nothing.</summary>
+    public static string Refused()
+    {
+        var text = stackalloc byte[MostText];
+        TakeRefused(text, MostText);
+        return Marshal.PtrToStringUTF8((nint)text)!;
+    }
+
     /// <summary>Fills floats as a kernel would: on a stream (0 is the default one), a while after the call.</summary>
     public static void Fill(nint first, long count, float value, int milliseconds, nint stream = 0)
     {
@@ -47,6 +63,15 @@ public static unsafe partial class Double
 
     [LibraryImport("nccl_double", EntryPoint = "nccl_double_set", StringMarshalling = StringMarshalling.Utf8)]
     private static partial void Set(string name, string? value);
+
+    [LibraryImport("nccl_double", EntryPoint = "nccl_double_refused")]
+    private static partial void TakeRefused(byte* text, int capacity);
+
+    [LibraryImport("nccl_double", EntryPoint = "nccl_double_collectives_in_streams")]
+    private static partial int CollectivesNow();
+
+    [LibraryImport("nccl_double", EntryPoint = "nccl_double_events")]
+    private static partial int EventsNow();
 
     [LibraryImport("nccl_double", EntryPoint = "nccl_double_fill")]
     private static partial int FillLater(float* first, long count, float value, int milliseconds, nint stream);

@@ -1,8 +1,10 @@
 #include "communicator.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 
 #include "arithmetic.h"
@@ -18,12 +20,37 @@ void delay(const char* name, long otherwise) {
   std::this_thread::sleep_for(std::chrono::milliseconds(number(name, otherwise)));
 }
 
+pid_t this_thread() { return static_cast<pid_t>(syscall(SYS_gettid)); }
+
+// Until a collective has left its stream, it may touch its buffers.
+std::atomic<int> in_streams{0};
+std::mutex refused_mutex;
+std::string refused;
+
 }  // namespace
 
-Communicator::Communicator(const std::string& name, int ranks, int rank) : shared_(name), ranks_(ranks), rank_(rank) {}
+void refuse(const std::string& what) {
+  std::fprintf(stderr, "the double of NCCL refuses: %s\n", what.c_str());
+  std::lock_guard<std::mutex> lock(refused_mutex);
+  if (refused.empty()) {
+    refused = what;
+  }
+}
+
+Communicator::Communicator(const std::string& name, int ranks, int rank, void* const* handle)
+    : shared_(name), ranks_(ranks), rank_(rank), handle_(handle) {}
+
+bool Communicator::is_of_this_thread() const { return launched_by_ == 0 || launched_by_ == this_thread(); }
+
+bool Communicator::has_lost_its_thread() const {
+  return launched_by_ != 0 && access(("/proc/self/task/" + std::to_string(launched_by_)).c_str(), F_OK) != 0;
+}
+
+bool Communicator::connects_on_another_thread() const { return connected_by_ != 0 && connected_by_ != this_thread(); }
 
 void Communicator::connect() {
   state_ = in_progress;
+  connected_by_ = this_thread();
   in_background([this] {
     delay("NCCL_DOUBLE_CONNECT_MS", 5);
     shared_->ranks[rank_].process = getpid();
@@ -36,7 +63,11 @@ void Communicator::connect() {
       }
       return true;
     });
-    if (all) {
+    if (*handle_ != this) {
+      refuse("the memory in which ncclCommInitRankConfig was given the communicator has moved while it connected");
+      state_ = internal_error;
+    } else if (all) {
+      connected_by_ = 0;
       shared_.remove_name();
       state_ = ok;
     }
@@ -44,13 +75,20 @@ void Communicator::connect() {
 }
 
 void Communicator::launch(std::vector<Collective> collectives) {
+  launched_by_ = this_thread();
   auto put_into_streams = [this, collectives] {
     running_ += static_cast<int>(collectives.size());
+    in_streams += static_cast<int>(collectives.size());
     auto alive = self;
     for (const auto& collective : collectives) {
       collective.stream->enqueue([alive, collective] {
         alive->execute(collective);
         alive->running_--;
+        if (alive->aborted_) {
+          // Its kernel ends when it comes to see the abort.
+          delay("NCCL_DOUBLE_LINGER_MS", 0);
+        }
+        in_streams--;
       });
     }
     state_ = ok;
@@ -221,3 +259,12 @@ bool Communicator::lost() {
 }
 
 }  // namespace nccl_double
+
+// What was refused since the last call; empty for nothing.
+DOUBLE_EXPORT void nccl_double_refused(char* text, int capacity) {
+  std::lock_guard<std::mutex> lock(nccl_double::refused_mutex);
+  std::snprintf(text, static_cast<size_t>(capacity), "%s", nccl_double::refused.c_str());
+  nccl_double::refused.clear();
+}
+
+DOUBLE_EXPORT int nccl_double_collectives_in_streams() { return nccl_double::in_streams; }

@@ -34,12 +34,19 @@ struct Collective {
   Stream* stream;
 };
 
+// Remembers the first thing that was done which the real library answers by corrupting memory.
+void refuse(const std::string& what);
+
 class Communicator {
  public:
-  Communicator(const std::string& name, int ranks, int rank);
+  // The handle is where the caller has the communicator's address, which the real library reads again when it has connected.
+  Communicator(const std::string& name, int ranks, int rank, void* const* handle);
 
   int ranks() const { return ranks_; }
   int state() const { return state_; }
+  bool is_of_this_thread() const;
+  bool has_lost_its_thread() const;
+  bool connects_on_another_thread() const;
   void connect();
   void launch(std::vector<Collective> collectives);
   void finalize();
@@ -61,6 +68,9 @@ class Communicator {
   Segment shared_;
   int ranks_;
   int rank_;
+  void* const* handle_;
+  std::atomic<pid_t> launched_by_{0};
+  std::atomic<pid_t> connected_by_{0};
   uint64_t meetings_ = 0;
   bool launched_ = false;
   std::atomic<int> state_{ok};

@@ -198,6 +198,9 @@ DOUBLE_EXPORT int cudaEventDestroy(void* handle) {
 }
 
 DOUBLE_EXPORT int cudaEventRecord(void* handle, void* stream_handle) {
+  if (int code = failure("cudaEventRecord")) {
+    return code;
+  }
   Event* event = event_of(handle);
   Stream* stream = stream_of(stream_handle);
   if (event == nullptr || stream == nullptr) {
@@ -252,6 +255,9 @@ DOUBLE_EXPORT int cudaStreamWaitEvent(void* stream_handle, void* event_handle, u
 }
 
 DOUBLE_EXPORT int cudaPointerGetAttributes(PointerAttributes* attributes, const void* pointer) {
+  if (int code = failure("cudaPointerGetAttributes")) {
+    return code;
+  }
   // All memory is a GPU's, unless NCCL_DOUBLE_HOST_MEMORY says that it is the ordinary one that it is.
   *attributes = PointerAttributes{number("NCCL_DOUBLE_HOST_MEMORY", 0) != 0 ? 0 : 2, 0, const_cast<void*>(pointer), nullptr};
   return success;
@@ -269,6 +275,12 @@ DOUBLE_EXPORT const char* cudaGetErrorString(int error) {
     case 700: return "an illegal memory access was encountered";
     default: return "unrecognized error code";
   }
+}
+
+// Not of CUDA: how many events there are.
+DOUBLE_EXPORT int nccl_double_events() {
+  std::lock_guard<std::mutex> lock(known_mutex);
+  return static_cast<int>(known_events.size());
 }
 
 // Not of CUDA: what a kernel does that computes for a while. Fills floats on a stream, after so many milliseconds.

@@ -202,7 +202,7 @@ DOUBLE_EXPORT int ncclCommInitRankConfig(void** handle, int ranks, UniqueId id, 
     return fail(cuda_error, "no CUDA-capable device is detected");
   }
   try {
-    auto communicator = std::make_shared<Communicator>(id.name, ranks, rank);
+    auto communicator = std::make_shared<Communicator>(id.name, ranks, rank, handle);
     communicator->self = communicator;
     {
       std::lock_guard<std::mutex> lock(mutex);
@@ -231,6 +231,11 @@ DOUBLE_EXPORT int ncclCommFinalize(void* handle) {
   if (communicator == nullptr || communicator->state() != ok) {
     return fail(invalid_argument, "ncclCommFinalize: the communicator is not ready");
   }
+  // The real one joins what a thread has launched by that thread's own memory, which is gone once the thread has ended.
+  if (!communicator->is_of_this_thread()) {
+    refuse("ncclCommFinalize is called on another thread than the one that launched the collectives");
+    return fail(invalid_usage, "ncclCommFinalize: another thread");
+  }
   communicator->finalize();
   return in_progress;
 }
@@ -249,6 +254,12 @@ DOUBLE_EXPORT int ncclCommAbort(void* handle) {
   auto communicator = take(handle);
   if (communicator == nullptr) {
     return fail(invalid_argument, "no such communicator");
+  }
+  if (communicator->has_lost_its_thread()) {
+    refuse("ncclCommAbort is called when the thread that launched the collectives has ended");
+  }
+  if (communicator->connects_on_another_thread()) {
+    refuse("ncclCommAbort is called on another thread than the one that connects");
   }
   communicator->abort();
   communicator->self = nullptr;

@@ -9,12 +9,17 @@ namespace Linformer.Training.ProcessGroups;
 internal sealed class CommunicationThread : IDisposable
 {
     private readonly BlockingCollection<Work> _queue = [];
+    private readonly Action _last;
     private readonly Thread _thread;
     private Failure? _failure;
     private int _unfinished;
 
-    public CommunicationThread(string name)
+    /// <summary>Starts the thread.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="last">What it does before it ends, whether the group has failed or not; throws nothing.</param>
+    public CommunicationThread(string name, Action last)
     {
+        _last = last;
         _thread = new Thread(RunAll) { IsBackground = true, Name = name };
         _thread.Start();
     }
@@ -40,7 +45,7 @@ internal sealed class CommunicationThread : IDisposable
     /// <summary>Makes every operation fail that has not begun. The first call counts.</summary>
     public void Fail(Failure failure) => Interlocked.CompareExchange(ref _failure, failure, comparand: null);
 
-    /// <summary>Waits until what is queued has ended, and ends the thread.</summary>
+    /// <summary>Waits until what is queued has ended, and the last thing is done; ends the thread.</summary>
     public void Dispose()
     {
         _queue.CompleteAdding();
@@ -56,6 +61,8 @@ internal sealed class CommunicationThread : IDisposable
             Interlocked.Decrement(ref _unfinished);
             work.Complete(failure);
         }
+
+        _last();
     }
 
     private Failure? Run(Work work)

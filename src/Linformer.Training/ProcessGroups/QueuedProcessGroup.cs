@@ -128,7 +128,6 @@ public abstract class QueuedProcessGroup : IProcessGroup
         }
 
         _communication.Dispose();
-        Close();
         _aborted.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -136,7 +135,7 @@ public abstract class QueuedProcessGroup : IProcessGroup
     /// <summary>Starts the communication thread and, on it, the rendezvous: the last thing that a constructor does.</summary>
     private protected void Begin(Action rendezvous)
     {
-        _communication = new CommunicationThread($"{Backend} {Rank}/{WorldSize} g{Generation}");
+        _communication = new CommunicationThread($"{Backend} {Rank}/{WorldSize} g{Generation}", Close);
         Connected = _communication.Start(Operation("rendezvous"), rendezvous);
     }
 
@@ -159,7 +158,7 @@ public abstract class QueuedProcessGroup : IProcessGroup
     /// <summary>Ends what runs, at once, and cuts the connections. From any thread, any number of times.</summary>
     private protected abstract void Interrupt();
 
-    /// <summary>Frees all. Nothing runs any more.</summary>
+    /// <summary>Frees all, as the last thing that the communication thread does; throws nothing.</summary>
     private protected abstract void Close();
 
     private protected IWork Start(ProcessGroupOperation operation, Action body, params TensorBuffer[] buffers)

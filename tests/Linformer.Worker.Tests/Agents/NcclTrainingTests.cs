@@ -93,7 +93,7 @@ public sealed class NcclTrainingTests : AgentJobFixture
 
     [Theory]
     [InlineData("LINFORMER_PROCESS_GROUP=mpi", "LINFORMER_PROCESS_GROUP is 'mpi'; allowed are gloo and nccl.")]
-    [InlineData("NCCL_DOUBLE_VERSION=21304", "NCCL is of version 2.13.4; at least 2.14.0 is needed.")]
+    [InlineData("NCCL_DOUBLE_VERSION=22501", "NCCL is of version 2.25.1; at least 2.26.2 is needed.")]
     [InlineData("NCCL_DOUBLE_GPUS=0", "no GPU can be used: no CUDA-capable device is detected (CUDA 100)")]
     [InlineData("LINFORMER_NCCL_LIBRARY=/nowhere/libnccl.so.2", "NCCL cannot be loaded: /nowhere/libnccl.so.2")]
     public async Task WhatIsMissingIsTheReasonOfTheFailure(string setting, string reason)

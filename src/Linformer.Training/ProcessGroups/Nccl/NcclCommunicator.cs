@@ -1,12 +1,14 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Linformer.Training.ProcessGroups.Nccl;
 
 /// <summary>
 /// A communicator that never blocks: every call is short, and waiting is asking again, so that a wait ends at a failure, a
-/// timeout or <see cref="Abort"/>. All but <see cref="Abort"/> is called from one thread.
+/// timeout or <see cref="Abort"/>. All but <see cref="Abort"/> is called from one thread, which lives until it is disposed: the library
+/// keeps addresses of that thread's memory.
 /// </summary>
-internal sealed class NcclCommunicator : IDisposable
+internal sealed unsafe class NcclCommunicator : IDisposable
 {
     // A call into the library that lasts longer hangs, and only the abort ends it.
     private static readonly TimeSpan LongestCall = TimeSpan.FromSeconds(1);
@@ -22,6 +24,10 @@ internal sealed class NcclCommunicator : IDisposable
     private readonly CudaStream _stream;
     private readonly object _calls = new();
     private readonly ManualResetEventSlim _aborted = new();
+
+    // Pinned: the library may read it until it has connected.
+    private readonly nint[] _handle = GC.AllocateArray<nint>(1, pinned: true);
+    private volatile bool _connected;
     private nint _communicator;
     private bool _marked;
 
@@ -33,9 +39,23 @@ internal sealed class NcclCommunicator : IDisposable
     /// <exception cref="NativeException">It failed, took too long, or was aborted.</exception>
     public void Connect(int rank, int worldSize, NcclUniqueId id, Deadline deadline)
     {
-        var config = NcclConfig.NonBlocking;
-        Call("ncclCommInitRankConfig", () => NcclMethods.CommInitRankConfig(out _communicator, worldSize, id, rank, ref config));
-        WaitUntil(IsReady, deadline, "to connect");
+        try
+        {
+            Call("ncclCommInitRankConfig", () => Begin(rank, worldSize, id));
+            WaitUntil(IsReady, deadline, "to connect");
+            // An abort comes before, and ends it here, or after, and ends it there.
+            Call("connect", () =>
+            {
+                _connected = true;
+                return NcclResult.Success;
+            });
+        }
+        catch
+        {
+            _aborted.Set();
+            End();
+            throw;
+        }
     }
 
     /// <summary>Launches operations as one group, and waits until the GPU has done them.</summary>
@@ -61,10 +81,10 @@ internal sealed class NcclCommunicator : IDisposable
         var taken = Monitor.TryEnter(_calls, LongestCall);
         try
         {
-            var communicator = Interlocked.Exchange(ref _communicator, 0);
-            if (communicator != 0)
+            // Until then the thread that connects sees the abort, and ends the communicator itself.
+            if (_connected)
             {
-                _ = NcclMethods.CommAbort(communicator);
+                End();
             }
         }
         finally
@@ -112,6 +132,23 @@ internal sealed class NcclCommunicator : IDisposable
         }
 
         _aborted.Dispose();
+    }
+
+    private NcclResult Begin(int rank, int worldSize, NcclUniqueId id)
+    {
+        var config = NcclConfig.NonBlocking;
+        var result = NcclMethods.CommInitRankConfig((nint*)Unsafe.AsPointer(ref _handle[0]), worldSize, id, rank, ref config);
+        _communicator = _handle[0];
+        return result;
+    }
+
+    private void End()
+    {
+        var communicator = Interlocked.Exchange(ref _communicator, 0);
+        if (communicator != 0)
+        {
+            _ = NcclMethods.CommAbort(communicator);
+        }
     }
 
     private bool IsReady()

@@ -54,6 +54,9 @@ internal struct NcclConfig
     private const uint ApiMagic = 0xcafebeef;
     private const int Undefined = int.MinValue;
 
+    // 2.14.0, whose struct this is.
+    private const int StructVersion = 21400;
+
     private nuint _size;
     private uint _magic;
     private uint _version;
@@ -67,7 +70,7 @@ internal struct NcclConfig
     {
         _size = (nuint)Unsafe.SizeOf<NcclConfig>(),
         _magic = ApiMagic,
-        _version = NcclVersion.Oldest,
+        _version = StructVersion,
         _blocking = 0,
         _padding = Undefined,
     };
@@ -86,7 +89,7 @@ internal static unsafe partial class NcclMethods
 
     [LibraryImport(Library, EntryPoint = "ncclCommInitRankConfig")]
     public static partial NcclResult CommInitRankConfig(
-        out nint communicator, int ranks, NcclUniqueId id, int rank, ref NcclConfig config);
+        nint* communicator, int ranks, NcclUniqueId id, int rank, ref NcclConfig config);
 
     [LibraryImport(Library, EntryPoint = "ncclCommGetAsyncError")]
     public static partial NcclResult CommGetAsyncError(nint communicator, out NcclResult error);

@@ -206,16 +206,8 @@ public sealed class NcclProcessGroup : QueuedProcessGroup
     private void Rendezvous(IRendezvousStore store)
     {
         var deadline = Deadline.After(RendezvousTimeout);
-        try
-        {
-            _stream.UseDevice();
-            _communicator.Connect(Rank, WorldSize, AgreeOnId(store, deadline), deadline);
-        }
-        catch
-        {
-            _communicator.Abort();
-            throw;
-        }
+        _stream.UseDevice();
+        _communicator.Connect(Rank, WorldSize, AgreeOnId(store, deadline), deadline);
     }
 
     private NcclUniqueId AgreeOnId(IRendezvousStore store, Deadline deadline)

@@ -221,6 +221,33 @@ public class NcclCollectiveTests
         }
     }
 
+    [Fact]
+    public void Nothing_that_the_library_was_given_moves_while_it_connects()
+    {
+        using var slow = NcclDouble.Double.With("NCCL_DOUBLE_CONNECT_MS", "300");
+        NcclRanks.Run(2, group =>
+        {
+            var garbage = new List<byte[]>();
+            while (!group.Connected.IsCompleted)
+            {
+                garbage.AddRange(Enumerable.Range(0, 1000).Select(_ => Enumerable.Repeat((byte)0xaa, 200).ToArray()));
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
+            }
+
+            group.Connected.Wait();
+        });
+    }
+
+    [Fact]
+    public void The_thread_that_launched_the_collectives_closes_the_communicator()
+        => NcclRanks.Run(2, group =>
+        {
+            using var buffer = torch.ones(10);
+            group.AllReduce(buffer).Wait();
+            group.Dispose();
+            NcclDouble.Double.Refused().ShouldBeEmpty();
+        });
+
     private static unsafe nint AddressOf(torch.Tensor tensor)
     {
         fixed (byte* first = tensor.bytes)

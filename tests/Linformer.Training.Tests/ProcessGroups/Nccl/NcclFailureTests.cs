@@ -76,6 +76,8 @@ public class NcclFailureTests
             group.Abort(new InvalidOperationException("enough"));
             Should.Throw<ProcessGroupAbortedException>(group.Connected.Wait).Message.ShouldContain("rendezvous on rank");
         }
+
+        NcclDouble.Double.Refused().ShouldBeEmpty();
     }
 
     [Fact]

@@ -76,7 +76,8 @@ public sealed class NcclProcessTests : IDisposable
     }
 
     [Theory]
-    [InlineData("NCCL_DOUBLE_VERSION", "21304", "NCCL is of version 2.13.4; at least 2.14.0 is needed.")]
+    [InlineData("NCCL_DOUBLE_VERSION", "2804", "NCCL is of version 2.8.4; at least 2.26.2 is needed.")]
+    [InlineData("NCCL_DOUBLE_VERSION", "22501", "NCCL is of version 2.25.1; at least 2.26.2 is needed.")]
     [InlineData("NCCL_DOUBLE_GPUS", "0", "no GPU can be used: no CUDA-capable device is detected (CUDA 100). Check the driver with nvidia-smi, and CUDA_VISIBLE_DEVICES, which is not set.")]
     [InlineData("CUDA_VISIBLE_DEVICES", "GPU-none", "no GPU can be used: no CUDA-capable device is detected (CUDA 100). Check the driver with nvidia-smi, and CUDA_VISIBLE_DEVICES, which is 'GPU-none'.")]
     [InlineData("NCCL_DOUBLE_FAIL", "cudaGetDeviceCount=35", "no GPU can be used: CUDA driver version is insufficient for CUDA runtime version (CUDA 35).")]

@@ -29,10 +29,12 @@ internal static class NcclRanks
     {
         var store = new InMemoryRendezvousStore();
         var generation = Interlocked.Increment(ref _generation);
-        return Ranks.Parallel(worldSize, rank =>
+        var errors = Ranks.Parallel(worldSize, rank =>
         {
             using var group = new NcclProcessGroup(rank, worldSize, generation, store, options ?? Options);
             body(group);
         });
+        NcclDouble.Double.Refused().ShouldBeEmpty();
+        return errors;
     }
 }
