@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 
 namespace Linformer.Chaos.Network;
@@ -8,6 +9,8 @@ namespace Linformer.Chaos.Network;
 /// </summary>
 public sealed class MachineNetwork : IDisposable
 {
+    private static readonly Lazy<bool> Possible = new(() => Environment.IsPrivilegedProcess && HasProgram("ip") && HasProgram("tc") && CanMakeOne());
+
     private static int _networks;
 
     private readonly string _prefix = $"lfc{Environment.ProcessId}-{Interlocked.Increment(ref _networks)}";
@@ -41,8 +44,8 @@ public sealed class MachineNetwork : IDisposable
         }
     }
 
-    /// <summary>Whether this user may make networks.</summary>
-    public static bool IsPossible => Environment.IsPrivilegedProcess && HasProgram("ip") && HasProgram("tc");
+    /// <summary>Whether this user may make networks on this machine; found out once.</summary>
+    public static bool IsPossible => Possible.Value;
 
     private string Switch => $"{_prefix}-switch";
 
@@ -88,6 +91,21 @@ public sealed class MachineNetwork : IDisposable
     }
 
     private static string Port(int machine) => $"port{machine}";
+
+    /// <summary>Root in a container has the name and the programs, and may not all the same.</summary>
+    private static bool CanMakeOne()
+    {
+        try
+        {
+            using var network = new MachineNetwork(1);
+            network.Narrow(0, kilobits: 1000);
+            return true;
+        }
+        catch (Exception error) when (error is InvalidOperationException or Win32Exception)
+        {
+            return false;
+        }
+    }
 
     private static bool HasProgram(string name) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Append("/usr/sbin").Any(folder => File.Exists(Path.Combine(folder, name)));
