@@ -12,6 +12,8 @@ user=10001
 
 main() {
   ((EUID == 0)) || cannot "only root can make a root file system"
+  # Root of a container may not, unless it was started with more rights.
+  unshare --mount --propagation private --pid --fork true 2>/dev/null || cannot "this root may not make namespaces (CAP_SYS_ADMIN)"
   case ${1:-} in
     make) shift; make_image "$@" ;;
     run) shift; run "$@" ;;
