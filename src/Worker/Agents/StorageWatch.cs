@@ -15,6 +15,7 @@ internal sealed class StorageWatch(string root, Action changed, ILogger logger) 
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
+    private readonly StorageId _id = new(root);
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _end = new();
     private volatile string _expected = "";
@@ -32,7 +33,7 @@ internal sealed class StorageWatch(string root, Action changed, ILogger logger) 
     /// <exception cref="AgentRefusedException">The folder is another storage.</exception>
     public async Task ExpectAsync(string id)
     {
-        var problem = await StorageId.CheckAsync(root, id, Matched);
+        var problem = await _id.CheckAsync(id, Matched);
         _expected = id;
         if (problem is not null)
         {
@@ -43,7 +44,7 @@ internal sealed class StorageWatch(string root, Action changed, ILogger logger) 
     /// <summary>Looks.</summary>
     /// <returns>What has become of the storage, as a clause; null when it is the cluster's, as far as can be known.</returns>
     public async Task<string?> LookAsync() =>
-        (await StorageId.FindAsync(root, _expected)).Problem is { } problem ? Describe(problem) : null;
+        (await _id.FindAsync(_expected)).Problem is { } problem ? Describe(problem) : null;
 
     /// <summary>The storage is of no use until it is back.</summary>
     /// <param name="loss">Why, as <see cref="LookAsync"/> gave it.</param>
