@@ -17,13 +17,16 @@ public sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments,
     private const string ShellScript = """trap '' INT HUP; exec "$0" "$@" 2>>"$LINFORMER_RANK_LOG" """;
     private const string LogVariable = "LINFORMER_RANK_LOG";
 
+    // A rank talks with its parent only, and what runs in it is a person's: secrets of its parent are not for it.
+    private static readonly string[] Secrets = ["LINFORMER_DATABASE", "LINFORMER_JOIN_TOKEN", "LINFORMER_TOKEN", "PGPASSWORD"];
+
     /// <summary>A library to load before all others; null for none.</summary>
     public string? PreloadLibrary { get; init; }
 
     /// <summary>Further environment variables.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>For the system.</summary>
+    /// <summary>For the system: the environment of this process but for its secrets, and what a rank needs.</summary>
     public ProcessStartInfo StartInfo()
     {
         var info = new ProcessStartInfo("/bin/sh")
@@ -35,6 +38,11 @@ public sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments,
         foreach (var argument in Arguments.Prepend(Command).Prepend(ShellScript).Prepend("-c"))
         {
             info.ArgumentList.Add(argument);
+        }
+
+        foreach (var secret in Secrets)
+        {
+            info.Environment.Remove(secret);
         }
 
         foreach (var (name, value) in Environment)
