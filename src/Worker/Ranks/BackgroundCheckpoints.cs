@@ -12,7 +12,7 @@ namespace Linformer.Worker.Ranks;
 /// is a warning, since training can go on and the one before is still there.
 /// </summary>
 internal sealed class BackgroundCheckpoints(
-    CheckpointStore store, StartMessage start, RankControl control, Pulse pulse, ILogger log, TrainingOptions options) : IDisposable
+    CheckpointStore store, StorageMark mark, StartMessage start, RankControl control, Pulse pulse, ILogger log, TrainingOptions options) : IDisposable
 {
     private Task? _writing;
     private CheckpointId? _newest;
@@ -164,6 +164,18 @@ internal sealed class BackgroundCheckpoints(
         }
     }
 
+    private void CheckStorage()
+    {
+        try
+        {
+            mark.Check();
+        }
+        catch (IOException e)
+        {
+            throw new CheckpointException($"{store.Folder}: {e.Message}.", e);
+        }
+    }
+
     private async Task WriteAsync(TrainerCheckpoint copy, CheckpointId id, IWork? confirmed, CheckpointLineage lineage)
     {
         using (copy)
@@ -173,6 +185,7 @@ internal sealed class BackgroundCheckpoints(
                 return;
             }
 
+            await Task.Run(CheckStorage);
             var info = await copy.WriteAsync(store, id.Lineage, id.Generation, start.JobJson);
             log.ForContext("Step", id.Step).Information("Checkpoint {Checkpoint} is on disk", id);
             var deleted = DeleteOlder(id, lineage).Select(older => older.ToString()).ToList();

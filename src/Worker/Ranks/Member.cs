@@ -34,15 +34,16 @@ internal sealed class Member : IDisposable
         var job = new LoadedJob(start, _groups.Device);
         job.Trainer.Advanced = pulse.Advance;
         var store = new CheckpointStore(Path.Combine(start.RunFolder, StorageLayout.CheckpointsName));
+        var mark = new StorageMark(start.StorageRoot);
         var confirmations = new Confirmations(control.ReportProgress);
         _parts = new MemberParts(
             job,
             control,
             pulse,
             new Orders(),
-            new StateKeeper(job, store, confirmations, control, pulse, log),
+            new StateKeeper(job, store, mark, confirmations, control, pulse, log),
             confirmations,
-            new BackgroundCheckpoints(store, start, control, pulse, log, job.Options));
+            new BackgroundCheckpoints(store, mark, start, control, pulse, log, job.Options));
         control.OnJoin(_parts.Orders.Join);
         _stop = control.StopRequested.Register(_parts.Orders.Stop);
     }

@@ -15,7 +15,7 @@ internal sealed record TakenOver(string Source, bool IsRoot, bool WasHeld, bool 
 
 /// <summary>Knows whose the state is that this process has in memory, and takes part in the exchange when it joins a generation.</summary>
 internal sealed class StateKeeper(
-    LoadedJob job, CheckpointStore store, Confirmations confirmations, RankControl control, Pulse pulse, ILogger log)
+    LoadedJob job, CheckpointStore store, StorageMark mark, Confirmations confirmations, RankControl control, Pulse pulse, ILogger log)
 {
     private const string Held = "held";
     private const string Received = "received";
@@ -37,6 +37,7 @@ internal sealed class StateKeeper(
     /// <summary>Brings all ranks of a group to the same state. When this throws, this rank holds what it held.</summary>
     /// <exception cref="StateExchangeException">No rank holds what the generation must go on from, or what arrived was wrong.</exception>
     /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted.</exception>
+    /// <exception cref="IOException">The storage is gone.</exception>
     /// <exception cref="CheckpointException">A checkpoint was found and cannot be used; the process holds nothing any more.</exception>
     public TakenOver TakeOver(JoinMessage join, IProcessGroup group, bool stop)
     {
@@ -92,8 +93,17 @@ internal sealed class StateKeeper(
         return source;
     }
 
-    private CheckpointInfo? Find(JoinMessage join) =>
-        store.FindNewestValid(new CheckpointLineage(join.Lineage, join.LineageLimits ?? []), Warn, pulse.Advance);
+    private CheckpointInfo? Find(JoinMessage join)
+    {
+        var found = store.FindNewestValid(new CheckpointLineage(join.Lineage, join.LineageLimits ?? []), Warn, pulse.Advance);
+        if (found is null)
+        {
+            // None in a folder that is not the storage does not mean that the job begins anew.
+            mark.Check();
+        }
+
+        return found;
+    }
 
     private void Load(CheckpointInfo? checkpoint)
     {

@@ -52,6 +52,46 @@ public sealed class MemberCheckpointTests
     }
 
     [Fact]
+    public void NothingIsWrittenIntoTheFolderThatALostStorageLeavesBehind()
+    {
+        using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 100");
+        var id = Path.Combine(job.Folder, StorageLayout.StorageIdName);
+        File.WriteAllText(id, "0123\n");
+        var member = job.Start();
+        MemberFixture.Form(1, [member]);
+        member.WaitFor<CheckpointedMessage>();
+
+        File.Delete(id);
+        member.WaitFor<WarningMessage>().Message.ShouldMatch("^A checkpoint could not be written; training goes on. .*storage-id is not there any more");
+        var before = job.CheckpointNames;
+        var step = member.Applied;
+        member.WaitFor<ProgressMessage>(progress => progress.Step >= step + 20);
+        job.CheckpointNames.ShouldBe(before);
+
+        File.WriteAllText(id, "0123\n");
+        member.WaitFor<CheckpointedMessage>(checkpoint => checkpoint.Step > step + 10);
+    }
+
+    [Fact]
+    public void AJobDoesNotBeginAnewWhereItsStorageIsLost()
+    {
+        using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 100");
+        var id = Path.Combine(job.Folder, StorageLayout.StorageIdName);
+        File.WriteAllText(id, "0123\n");
+        var member = job.Start();
+        File.Delete(id);
+
+        MemberFixture.Form(1, [member]);
+        var left = member.WaitFor<LeftMessage>();
+        left.HoldsState.ShouldBeFalse();
+        left.Broken.ShouldNotBeNull().ShouldStartWith("met a fault of its storage: ");
+
+        File.WriteAllText(id, "0123\n");
+        MemberFixture.Form(2, [member]);
+        member.WaitFor<JoinedMessage>(joined => joined.Generation == 2).ShouldBe(new JoinedMessage(0, 2, 0, "fresh"));
+    }
+
+    [Fact]
     public void AGenerationThatHasBeenReplacedDeletesNothing()
     {
         using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 1");
