@@ -30,6 +30,7 @@ public sealed class CoordinatorOptionTests
     [InlineData("--scale-statefulset w --scale-min 4 --scale-max 3", "--scale-min is 4 and --scale-max is 3")]
     [InlineData("--scale-statefulset w --scale-max 3 --scale-idle 0", "--scale-idle is 0; allowed are 1 to 604800 seconds.")]
     [InlineData("--health x", "--health: 'x' is not an address to listen on")]
+    [InlineData("--preparation-patience 9", "--preparation-patience is 9; allowed are 10 to 86400 seconds.")]
     [InlineData("--lease 0", "--lease is 0; allowed are 1 to 3600 seconds.")]
     public async Task Options_that_do_not_fit_are_refused_before_anything_starts(string options, string because)
     {

@@ -17,6 +17,12 @@ internal static class CoordinatorCommand
         var data = StorageOption.Create();
         var listen = ListenOption.Create();
         var lease = LeaseOption.Create();
+        var patience = SecondsOption.Create(
+            "--preparation-patience",
+            "A worker that makes no progress with its part of a corpus's preparation has it taken away after so long",
+            new CoordinatorOptions { DataFolder = "" }.PreparationPatience,
+            TimeSpan.FromSeconds(10),
+            TimeSpan.FromDays(1));
         var folder = new Option<string?>("--coordinator-folder")
         {
             Description = "Where the tokens and an SQLite database are kept (default: coordinator below --data)",
@@ -25,7 +31,7 @@ internal static class CoordinatorCommand
         var (database, retention, access, scale) = (new DatabaseOptions(), new RetentionOptionSet(), new AccessOptions(), new ScaleOptions());
         var health = HealthOption.Create("200 only while it serves");
         var format = HostLog.Option();
-        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, folder };
+        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, patience, folder };
         database.AddTo(command);
         retention.AddTo(command);
         access.AddTo(command, listen);
@@ -47,6 +53,7 @@ internal static class CoordinatorCommand
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),
                 Listen = [.. parsed.GetValue(listen)!],
+                PreparationPatience = parsed.GetValue(patience),
                 Retention = retention.Value(parsed),
                 Scaling = scale.Value(parsed),
             };
