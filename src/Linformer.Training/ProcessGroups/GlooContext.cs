@@ -93,7 +93,7 @@ internal sealed class GlooContext : IDisposable
 }
 
 /// <summary>What the native library reported.</summary>
-internal sealed class NativeException(NativeCode code, int? peer, string message) : Exception(message)
+internal class NativeException(NativeCode code, int? peer, string message) : Exception(message)
 {
     public NativeCode Code => code;
 

@@ -110,6 +110,7 @@ public interface IWork
 
     /// <summary>Waits until it has ended. May be called any number of times, from any thread.</summary>
     /// <exception cref="ProcessGroupAbortedException">The group was aborted.</exception>
+    /// <exception cref="GpuFailedException">The GPU has failed: this process can use it no more.</exception>
     /// <exception cref="ProcessGroupException">
     /// It failed: a rank was lost, the time was over, or the ranks called different collectives.
     /// </exception>

@@ -143,7 +143,7 @@ public abstract class QueuedProcessGroup : IProcessGroup
     private protected abstract TensorBuffer Hold(torch.Tensor tensor, string name);
 
     /// <summary>Called on the caller's thread when an operation is queued; what it gives runs before the operation, on the communication thread.</summary>
-    private protected virtual Action? Prepare() => null;
+    private protected virtual Action? Prepare(ProcessGroupOperation operation) => null;
 
     private protected abstract void RunAllReduce(TensorBuffer buffer, ReduceOperation operation);
 
@@ -219,7 +219,7 @@ public abstract class QueuedProcessGroup : IProcessGroup
 
     private IWork Enqueue(ProcessGroupOperation operation, Action body, params TensorBuffer[] buffers)
     {
-        var prepared = Prepare();
+        var prepared = Prepare(operation);
         return _communication!.Start(
             operation,
             () =>

@@ -1,3 +1,5 @@
+using Linformer.Training.ProcessGroups.Nccl;
+
 namespace Linformer.Training.ProcessGroups;
 
 /// <summary>An operation on the queue of a <see cref="CommunicationThread"/>.</summary>
@@ -53,31 +55,45 @@ internal sealed class Failure
     private readonly Exception? _cause;
     private readonly ProcessGroupOperation? _first;
     private readonly int? _peer;
-    private readonly bool _aborted;
+    private readonly Kind _kind;
 
-    private Failure(string message, Exception? cause, ProcessGroupOperation? first, int? peer, bool aborted)
+    private Failure(string message, Exception? cause, ProcessGroupOperation? first, int? peer, Kind kind)
     {
         _message = message;
         _cause = cause;
         _first = first;
         _peer = peer;
-        _aborted = aborted;
+        _kind = kind;
+    }
+
+    private enum Kind
+    {
+        Ordinary,
+        Abort,
+        Gpu,
     }
 
     public static Failure Abort(Exception? reason)
-        => new("aborted", reason, first: null, peer: null, aborted: true);
+        => new("aborted", reason, first: null, peer: null, Kind.Abort);
 
     /// <summary>What the first operation that failed threw.</summary>
     public static Failure Of(Exception exception, ProcessGroupOperation first)
-        => exception is NativeException native
-            ? new Failure(native.Message, cause: null, first, native.Peer, native.Code == NativeCode.Aborted)
-            : new Failure(exception.Message, exception, first, peer: null, aborted: false);
+        => exception switch
+        {
+            CudaException => new Failure(exception.Message, cause: null, first, peer: null, Kind.Gpu),
+            NativeException native => new Failure(
+                native.Message, cause: null, first, native.Peer, native.Code == NativeCode.Aborted ? Kind.Abort : Kind.Ordinary),
+            _ => new Failure(exception.Message, exception, first, peer: null, Kind.Ordinary),
+        };
 
     public ProcessGroupException ToException(ProcessGroupOperation operation)
     {
-        if (_aborted)
+        switch (_kind)
         {
-            return new ProcessGroupAbortedException(operation, _cause);
+            case Kind.Abort:
+                return new ProcessGroupAbortedException(operation, _cause);
+            case Kind.Gpu:
+                return new GpuFailedException(_message, operation);
         }
 
         var message = _first == operation ? _message : $"the group has failed before, in {_first}: {_message}";

@@ -10,7 +10,7 @@ namespace Linformer.Worker.Ranks;
 
 /// <summary>
 /// A rank process from its orders to the finished model: it gets warm, then takes part in one generation after the other, and
-/// keeps model and optimizer in memory between them. The loss of another rank never ends it.
+/// keeps model and optimizer in memory between them. The loss of another rank never ends it; that of its own GPU does.
 /// </summary>
 internal sealed class Member : IDisposable
 {
@@ -125,7 +125,7 @@ internal sealed class Member : IDisposable
         {
             broken = e.InnerException?.Message ?? e.Reason;
         }
-        catch (ProcessGroupException e)
+        catch (ProcessGroupException e) when (e is not GpuFailedException)
         {
             broken = e.Reason;
         }

@@ -49,6 +49,7 @@ internal sealed class RankGroups
 
     /// <summary>The group of a generation; its rendezvous has begun.</summary>
     /// <exception cref="ProcessGroupException">It cannot be made now; another generation may have more luck.</exception>
+    /// <exception cref="NcclUnavailableException">The GPU, which could be used when the process began, cannot: it has failed.</exception>
     public IProcessGroup Make(JoinMessage join)
     {
         if (join.WorldSize == 1)
@@ -63,7 +64,7 @@ internal sealed class RankGroups
                 ? new NcclProcessGroup(join.Rank, join.WorldSize, join.Generation, store, NcclOptions())
                 : new GlooProcessGroup(join.Rank, join.WorldSize, join.Generation, store, GlooOptions());
         }
-        catch (Exception e) when (e is ArgumentException or NetworkInformationException or NcclUnavailableException)
+        catch (Exception e) when (e is ArgumentException or NetworkInformationException)
         {
             // A name that is not resolved now, a port or descriptor that is not free.
             var reason = e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;

@@ -5,6 +5,7 @@ using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
+using Linformer.Training.ProcessGroups;
 using Linformer.Training.ProcessGroups.Nccl;
 using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
@@ -25,7 +26,7 @@ public static class RankProgram
     private static readonly Type[] Expected =
     [
         typeof(ArgumentException), typeof(BadDataException), typeof(BadLossException), typeof(CheckpointException),
-        typeof(GpuException), typeof(NcclUnavailableException), typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(SafeTensorsException),
+        typeof(GpuException), typeof(GpuFailedException), typeof(NcclUnavailableException), typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(SafeTensorsException),
         typeof(UnauthorizedAccessException),
     ];
 

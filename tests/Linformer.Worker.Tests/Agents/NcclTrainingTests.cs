@@ -105,6 +105,26 @@ public sealed class NcclTrainingTests : AgentJobFixture
         (await EndAsync("worker-1", 1)).Failure.Reason.ShouldContain(reason);
     }
 
+    [Theory]
+    [InlineData("cudaEventQuery=700", "the GPU has failed, and this process cannot use it any more: cudaEventQuery: an illegal memory access was encountered (CUDA 700)")]
+    [InlineData("cudaStreamCreateWithFlags=700", "GPU 0 cannot be used: cudaStreamCreateWithFlags: an illegal memory access was encountered (CUDA 700)")]
+    public async Task AGpuThatFailsEndsItsRankAndNoOther(string failure, string reason)
+    {
+        MakeJob("steps: 1000000, evaluateEvery: 1000000, checkpointEvery: 1000000");
+        Start(Options("", "worker-1", 1) with { RankProgram = OverNccl() });
+        Start(Options("", "worker-2", 1) with { RankProgram = OverNccl($"NCCL_DOUBLE_FAIL={failure}") });
+        Assign(Plan(1, 1, 2), 1, 2);
+
+        var ended = await EndAsync("worker-2", 2);
+        ended.Outcome.ShouldBe(V1.MemberOutcome.Failed);
+        ended.Failure.Reason.ShouldContain(reason);
+        ended.Failure.Permanent.ShouldBeFalse();
+
+        // The other one goes on alone.
+        Replan(Survivors(2, 0, 1));
+        await WaitForStepAsync(3);
+    }
+
     // The state of those who stopped is in a checkpoint.
     private async Task FinishAsync(long steps)
     {

@@ -5,6 +5,9 @@ namespace Linformer.Training.ProcessGroups.Nccl;
 /// <summary>The functions of the CUDA runtime that are used. Each returns cudaError_t; a stream or an event is nint.</summary>
 internal static unsafe partial class CudaMethods
 {
+    /// <summary>cudaErrorInvalidValue.</summary>
+    public const int InvalidValue = 1;
+
     /// <summary>cudaErrorNotReady.</summary>
     public const int NotReady = 600;
 
@@ -55,12 +58,12 @@ internal static unsafe partial class CudaMethods
     /// <summary>Throws what an error means.</summary>
     /// <param name="error">What a function returned.</param>
     /// <param name="function">Its name.</param>
-    /// <exception cref="NativeException">It is an error.</exception>
+    /// <exception cref="CudaException">It is an error.</exception>
     public static void Check(int error, string function)
     {
         if (error != 0)
         {
-            throw new NativeException(NativeCode.Failed, peer: null, $"{function}: {Describe(error)}");
+            throw new CudaException($"{function}: {Describe(error)}");
         }
     }
 
@@ -68,6 +71,9 @@ internal static unsafe partial class CudaMethods
     public static string Describe(int error)
         => $"{Marshal.PtrToStringUTF8((nint)GetErrorString(error)) ?? "unknown error"} (CUDA {error})";
 }
+
+/// <summary>A call of the CUDA runtime failed. Most errors stay with the process until it ends.</summary>
+internal sealed class CudaException(string message) : NativeException(NativeCode.Failed, peer: null, message);
 
 /// <summary>cudaPointerAttributes of CUDA 11 and later. Version 13 has added the field at the end.</summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -11,7 +11,7 @@ internal sealed class CudaStream : IDisposable
     private readonly nint _done;
 
     /// <summary>Makes it.</summary>
-    /// <exception cref="NativeException">The GPU refuses.</exception>
+    /// <exception cref="CudaException">The GPU refuses.</exception>
     public CudaStream(int device)
     {
         _device = device;
@@ -46,7 +46,7 @@ internal sealed class CudaStream : IDisposable
     public void Mark() => CudaMethods.Check(CudaMethods.EventRecord(_done, _stream), "cudaEventRecord");
 
     /// <summary>Whether all is done that was in the stream at the last <see cref="Mark"/>.</summary>
-    /// <exception cref="NativeException">Something on the GPU has failed.</exception>
+    /// <exception cref="CudaException">Something on the GPU has failed.</exception>
     public bool IsDone()
     {
         var error = CudaMethods.EventQuery(_done);

@@ -51,7 +51,7 @@ public sealed class NcclProcessGroup : QueuedProcessGroup
         {
             _stream = new CudaStream(_gpu);
         }
-        catch (NativeException e)
+        catch (CudaException e)
         {
             throw new NcclUnavailableException($"GPU {_gpu} cannot be used: {e.Message}", e);
         }
@@ -146,10 +146,25 @@ public sealed class NcclProcessGroup : QueuedProcessGroup
         }
 
         buffer.Dispose();
+        if (error is not 0 and not CudaMethods.InvalidValue)
+        {
+            throw new GpuFailedException($"cudaPointerGetAttributes: {CudaMethods.Describe(error)}", Operation("use"));
+        }
+
         throw new ArgumentException($"{name} is on {tensor.device}, not in the memory of GPU {_gpu}", name);
     }
 
-    private protected override Action? Prepare() => _stream.AfterComputing();
+    private protected override Action? Prepare(ProcessGroupOperation operation)
+    {
+        try
+        {
+            return _stream.AfterComputing();
+        }
+        catch (CudaException e)
+        {
+            throw new GpuFailedException(e.Message, operation);
+        }
+    }
 
     private protected override void RunAllReduce(TensorBuffer buffer, ReduceOperation operation)
         => Run(buffer.Bytes, (communicator, stream) => NcclMethods.AllReduce(

@@ -149,7 +149,6 @@ public class NcclFailureTests
     [InlineData("ncclAllReduce=1", "launch: unhandled cuda error (NCCL 1): ncclAllReduce was told to fail")]
     [InlineData("ncclCommInitRankConfig=2", "ncclCommInitRankConfig: unhandled system error (NCCL 2): ncclCommInitRankConfig was told to fail")]
     [InlineData("ncclGetUniqueId=2", "ncclGetUniqueId: unhandled system error (NCCL 2): ncclGetUniqueId was told to fail")]
-    [InlineData("cudaEventQuery=700", "cudaEventQuery: an illegal memory access was encountered (CUDA 700)")]
     public void What_the_library_says_is_in_the_message(string failure, string message)
     {
         using var setting = NcclDouble.Double.With("NCCL_DOUBLE_FAIL", failure);
@@ -159,6 +158,23 @@ public class NcclFailureTests
             group.AllReduce(buffer).Wait();
         });
         errors[0].ShouldBeOfType<ProcessGroupException>().Message.ShouldContain(message);
+    }
+
+    [Theory]
+    [InlineData("cudaEventQuery")]
+    [InlineData("cudaEventRecord")]
+    [InlineData("cudaPointerGetAttributes")]
+    public void A_GPU_that_fails_is_told_from_ranks_that_are_lost(string function)
+    {
+        var errors = NcclRanks.Try(1, group =>
+        {
+            using var buffer = torch.ones(10);
+            group.AllReduce(buffer).Wait();
+            using var setting = NcclDouble.Double.With("NCCL_DOUBLE_FAIL", $"{function}=700");
+            group.AllReduce(buffer).Wait();
+        });
+        errors[0].ShouldBeOfType<GpuFailedException>().Reason
+            .ShouldBe($"the GPU has failed, and this process cannot use it any more: {function}: an illegal memory access was encountered (CUDA 700)");
     }
 
     [Fact]
