@@ -29,7 +29,6 @@ internal sealed unsafe class NcclCommunicator : IDisposable
     private readonly nint[] _handle = GC.AllocateArray<nint>(1, pinned: true);
     private volatile bool _connected;
     private nint _communicator;
-    private bool _marked;
 
     /// <summary>Makes one that is not connected.</summary>
     /// <param name="stream">Where its collectives run.</param>
@@ -70,7 +69,6 @@ internal sealed unsafe class NcclCommunicator : IDisposable
         // Until then the operations may not be in the stream.
         WaitUntil(IsReady, deadline, "to launch");
         _stream.Mark();
-        _marked = true;
         WaitUntil(IsDone, deadline, "for the other ranks");
     }
 
@@ -103,12 +101,14 @@ internal sealed unsafe class NcclCommunicator : IDisposable
         var deadline = Deadline.After(LongestDraining);
         try
         {
-            while (_marked && !_stream.IsDone() && !deadline.IsOver)
+            // What was launched may have failed before it was marked.
+            _stream.Mark();
+            while (!_stream.IsDone() && !deadline.IsOver)
             {
                 Thread.Sleep(Pause);
             }
         }
-        catch (NativeException)
+        catch (CudaException)
         {
             // A GPU that has failed touches nothing.
         }

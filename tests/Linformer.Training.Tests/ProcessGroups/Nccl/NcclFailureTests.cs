@@ -178,6 +178,22 @@ public class NcclFailureTests
     }
 
     [Fact]
+    public void A_tensor_is_kept_until_a_launch_that_failed_has_left_the_GPU()
+    {
+        using var slow = NcclDouble.Double.With("NCCL_DOUBLE_DELAY_MS", "200");
+        using var slower = NcclDouble.Double.With("NCCL_DOUBLE_LINGER_MS", "300");
+        NcclRanks.Run(1, group =>
+        {
+            using var buffer = torch.ones(10);
+            group.AllReduce(buffer).Wait();
+            group.Barrier().Wait();
+            using var error = NcclDouble.Double.With("NCCL_DOUBLE_FAIL", "asynchronous=3");
+            Should.Throw<ProcessGroupException>(group.AllReduce(buffer).Wait);
+            NcclDouble.Double.CollectivesInStreams.ShouldBe(0);
+        });
+    }
+
+    [Fact]
     public void A_group_can_be_left_while_collectives_run()
     {
         using var delay = NcclDouble.Double.With("NCCL_DOUBLE_DELAY_MS", "100");
