@@ -87,7 +87,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Steps that are left out: they count, but nothing is computed. The same on all ranks.</summary>
     public IReadOnlySet<long> SkippedSteps { get; set; } = new HashSet<long>();
 
-    /// <summary>Called whenever a micro-batch is done, on the thread that trains.</summary>
+    /// <summary>Called whenever a micro-batch is done, or handed to the GPU, on the thread that trains.</summary>
     public Action Advanced { get; set; } = () => { };
 
     /// <summary>Trains with other ranks from the next step on; a request to leave is forgotten.</summary>
@@ -191,7 +191,8 @@ public sealed class Trainer : IDisposable
 
     private (long Tokens, long Predicted, double LossSum) ForwardBackward(IProcessGroup group)
     {
-        var (tokens, predicted, lossSum) = (0L, 0L, 0.0);
+        var (tokens, predicted) = (0L, 0L);
+        var losses = new List<Tensor>();
         var (from, to) = ((int)Share(_options.MicroBatches, group.Rank, group), (int)Share(_options.MicroBatches, group.Rank + 1, group));
         for (var microBatch = from; microBatch < to; microBatch++)
         {
@@ -202,11 +203,34 @@ public sealed class Trainer : IDisposable
             loss.Sum?.backward();
             tokens += loss.Tokens;
             predicted += loss.Predicted;
-            lossSum += loss.Sum?.item<float>() ?? 0;
+            if (loss.Sum is { } sum)
+            {
+                losses.Add(sum.detach().MoveToOuterDisposeScope());
+            }
+
             Advance(group);
         }
 
-        return (tokens, predicted, lossSum);
+        return (tokens, predicted, SumOf(losses));
+    }
+
+    // Reading a value waits until a GPU has done all that it was given, so it is done once for all micro-batches.
+    private static double SumOf(List<Tensor> losses)
+    {
+        if (losses.Count == 0)
+        {
+            return 0;
+        }
+
+        using var all = stack(losses);
+        using var onCpu = all.cpu();
+        var sum = 0.0;
+        foreach (var loss in onCpu.data<float>().ToArray())
+        {
+            sum += loss;
+        }
+
+        return sum;
     }
 
     /// <summary>This rank's part of the held-out sequences: the sum of the losses, and how many tokens were predicted.</summary>

@@ -109,10 +109,25 @@ public sealed class MaskedLanguageTask : ITrainingTask
         }
 
         var device = _model.Encoder.TokenEmbeddings.device;
-        var inputIds = tensor(ids, [count, n], device: device);                                         // [batch, n]
-        var attentionMask = seen < ids.Length ? tensor(keep, [count, n], device: device) : null;        // [batch, n]
-        var logits = _model.LogitsAt(inputIds, attentionMask, tensor(positions.ToArray(), device: device)); // [predicted, vocabulary]
-        var loss = nn.functional.cross_entropy(logits, tensor(targets.ToArray(), device: device), reduction: nn.Reduction.Sum);
+        var parts = OnDevice(device, ids, [.. positions], [.. targets], seen < ids.Length ? keep : []);
+        var attentionMask = seen < ids.Length ? parts[3].view(count, n) : null;              // [batch, n]
+        var logits = _model.LogitsAt(parts[0].view(count, n), attentionMask, parts[1]);      // [predicted, vocabulary]
+        var loss = nn.functional.cross_entropy(logits, parts[2], reduction: nn.Reduction.Sum);
         return new MicroBatchLoss(loss, positions.Count, seen);
+    }
+
+    // In one transfer: each waits until a GPU has done what it was given before.
+    private static Tensor[] OnDevice(Device device, params long[][] parts)
+    {
+        var all = tensor(parts.SelectMany(part => part).ToArray(), device: device);
+        var start = 0L;
+        return
+        [
+            .. parts.Select(part =>
+            {
+                start += part.Length;
+                return all.narrow(0, start - part.Length, part.Length);
+            }),
+        ];
     }
 }
