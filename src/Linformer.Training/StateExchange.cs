@@ -160,12 +160,17 @@ public static class StateExchange
             return;
         }
 
-        work.Wait();
         using (chunk)
         {
+            work.Wait();
+            if (hash is null)
+            {
+                return;
+            }
+
             using var onCpu = chunk.cpu();
             using var held = TensorBuffer.OnCpu(onCpu, nameof(chunk));
-            hash?.AppendData(held.AsBytes());
+            hash.AppendData(held.AsBytes());
         }
     }
 
