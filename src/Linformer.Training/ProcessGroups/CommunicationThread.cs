@@ -33,10 +33,10 @@ internal sealed class CommunicationThread : IDisposable
     /// <summary>Queues an operation.</summary>
     /// <param name="operation">What it is, for messages.</param>
     /// <param name="body">Does it.</param>
-    /// <param name="buffers">Released when it has ended.</param>
-    public IWork Start(ProcessGroupOperation operation, Action body, params TensorBuffer[] buffers)
+    /// <param name="held">Disposed when it has ended.</param>
+    public IWork Start(ProcessGroupOperation operation, Action body, params IDisposable[] held)
     {
-        var work = new Work(operation, body, buffers);
+        var work = new Work(operation, body, held);
         Interlocked.Increment(ref _unfinished);
         _queue.Add(work);
         return work;

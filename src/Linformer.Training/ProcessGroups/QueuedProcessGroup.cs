@@ -142,8 +142,11 @@ public abstract class QueuedProcessGroup : IProcessGroup
     /// <summary>Takes hold of a tensor, or refuses it with an <see cref="ArgumentException"/>.</summary>
     private protected abstract TensorBuffer Hold(torch.Tensor tensor, string name);
 
-    /// <summary>Called on the caller's thread when an operation is queued; what it gives runs before the operation, on the communication thread.</summary>
-    private protected virtual Action? Prepare(ProcessGroupOperation operation) => null;
+    /// <summary>
+    /// Called on the caller's thread when an operation is queued; what it gives runs before the operation, on the communication
+    /// thread, and is disposed when the operation has ended, whether it ran or not.
+    /// </summary>
+    private protected virtual (Action Run, IDisposable Held)? Prepare(ProcessGroupOperation operation) => null;
 
     private protected abstract void RunAllReduce(TensorBuffer buffer, ReduceOperation operation);
 
@@ -219,15 +222,19 @@ public abstract class QueuedProcessGroup : IProcessGroup
 
     private IWork Enqueue(ProcessGroupOperation operation, Action body, params TensorBuffer[] buffers)
     {
-        var prepared = Prepare(operation);
+        if (Prepare(operation) is not var (prepare, prepared))
+        {
+            return _communication!.Start(operation, body, buffers);
+        }
+
         return _communication!.Start(
             operation,
             () =>
             {
-                prepared?.Invoke();
+                prepare();
                 body();
             },
-            buffers);
+            [.. buffers, prepared]);
     }
 
     // Under the lock: nobody disposes meanwhile.

@@ -3,7 +3,7 @@ using Linformer.Training.ProcessGroups.Nccl;
 namespace Linformer.Training.ProcessGroups;
 
 /// <summary>An operation on the queue of a <see cref="CommunicationThread"/>.</summary>
-internal sealed class Work(ProcessGroupOperation operation, Action body, TensorBuffer[] buffers) : IWork
+internal sealed class Work(ProcessGroupOperation operation, Action body, IDisposable[] held) : IWork
 {
     private readonly object _lock = new();
     private volatile bool _completed;
@@ -34,9 +34,9 @@ internal sealed class Work(ProcessGroupOperation operation, Action body, TensorB
     /// <summary>Ends it, with a failure or, if null, well.</summary>
     public void Complete(Failure? failure)
     {
-        foreach (var buffer in buffers)
+        foreach (var item in held)
         {
-            buffer.Dispose();
+            item.Dispose();
         }
 
         _failure = failure;

@@ -27,19 +27,21 @@ internal sealed class CudaStream : IDisposable
     public void UseDevice() => CudaMethods.Check(CudaMethods.SetDevice(_device), "cudaSetDevice");
 
     /// <summary>Notes how far the compute stream has been filled by now. Called on the thread that computes.</summary>
-    /// <returns>Makes this stream wait for that; call it once, on any thread.</returns>
-    public Action AfterComputing()
+    /// <exception cref="CudaException">The GPU has failed.</exception>
+    public Moment AfterComputing()
     {
         UseDevice();
-        var computed = NewEvent();
-        CudaMethods.Check(CudaMethods.EventRecord(computed, ComputeStream), "cudaEventRecord");
-        return () =>
+        var moment = new Moment(_stream, NewEvent());
+        try
         {
-            var error = CudaMethods.StreamWaitEvent(_stream, computed, flags: 0);
-            // The stream waits all the same: an event that is destroyed lives on until it has happened.
-            _ = CudaMethods.EventDestroy(computed);
-            CudaMethods.Check(error, "cudaStreamWaitEvent");
-        };
+            moment.Record();
+            return moment;
+        }
+        catch
+        {
+            moment.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Notes how far this stream has been filled by now: see <see cref="IsDone"/>.</summary>
@@ -64,6 +66,21 @@ internal sealed class CudaStream : IDisposable
         // Errors here would be those of a GPU that is lost, of which others have told.
         _ = CudaMethods.EventDestroy(_done);
         _ = CudaMethods.StreamDestroy(_stream);
+    }
+
+    /// <summary>How far the compute stream was filled when it was noted.</summary>
+    /// <param name="stream">The stream that may wait for it.</param>
+    /// <param name="computed">An event of its own.</param>
+    internal sealed class Moment(nint stream, nint computed) : IDisposable
+    {
+        /// <summary>Makes the stream wait until the GPU has come there. On any thread.</summary>
+        /// <exception cref="CudaException">The GPU has failed.</exception>
+        public void Await() => CudaMethods.Check(CudaMethods.StreamWaitEvent(stream, computed, flags: 0), "cudaStreamWaitEvent");
+
+        /// <summary>Frees it. A stream that waits does so all the same.</summary>
+        public void Dispose() => _ = CudaMethods.EventDestroy(computed);
+
+        internal void Record() => CudaMethods.Check(CudaMethods.EventRecord(computed, ComputeStream), "cudaEventRecord");
     }
 
     private static nint NewEvent()

@@ -154,11 +154,12 @@ public sealed class NcclProcessGroup : QueuedProcessGroup
         throw new ArgumentException($"{name} is on {tensor.device}, not in the memory of GPU {_gpu}", name);
     }
 
-    private protected override Action? Prepare(ProcessGroupOperation operation)
+    private protected override (Action Run, IDisposable Held)? Prepare(ProcessGroupOperation operation)
     {
         try
         {
-            return _stream.AfterComputing();
+            var computed = _stream.AfterComputing();
+            return (computed.Await, computed);
         }
         catch (CudaException e)
         {

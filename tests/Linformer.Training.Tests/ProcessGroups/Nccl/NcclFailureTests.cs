@@ -24,7 +24,7 @@ public class NcclFailureTests
             var work = group.AllReduce(buffer);
             new Thread(() =>
             {
-                Thread.Sleep(100);
+                SpinWait.SpinUntil(() => NcclDouble.Double.CollectivesInStreams > 0);
                 group.Abort(new InvalidOperationException("told to"));
             }).Start();
             try
@@ -71,7 +71,6 @@ public class NcclFailureTests
         {
             // Alone in a world of two: rank 0 waits in the library, rank 1 for its id.
             using var group = new NcclProcessGroup(rank, 2, 77 + rank, store, NcclRanks.Options);
-            Thread.Sleep(50);
             group.Connected.IsCompleted.ShouldBeFalse();
             group.Abort(new InvalidOperationException("enough"));
             Should.Throw<ProcessGroupAbortedException>(group.Connected.Wait).Message.ShouldContain("rendezvous on rank");
@@ -95,22 +94,31 @@ public class NcclFailureTests
             Should.Throw<ProcessGroupException>(without.Connected.Wait).Reason.ShouldBe("nobody published 'process-group/81/nccl' within 0.3 s");
         }
 
+        var (met, noticed) = (false, new ManualResetEventSlim());
         var errors = NcclRanks.Try(
             2,
             group =>
             {
                 using var buffer = torch.ones(10);
                 group.AllReduce(buffer).Wait();
-                if (group.Rank == 0)
+                if (group.Rank == 1)
+                {
+                    noticed.Wait(Ranks.Patience);
+                    return;
+                }
+
+                met = true;
+                try
                 {
                     group.AllReduce(buffer).Wait();
                 }
-                else
+                finally
                 {
-                    Thread.Sleep(1500);
+                    noticed.Set();
                 }
             },
-            options with { RendezvousTimeout = Ranks.Patience });
+            options with { RendezvousTimeout = Ranks.Patience, Timeout = TimeSpan.FromSeconds(5) });
+        met.ShouldBeTrue("the first collective succeeds");
         errors[0].ShouldBeOfType<ProcessGroupException>().Reason.ShouldBe("timed out waiting for the other ranks");
     }
 
@@ -191,6 +199,23 @@ public class NcclFailureTests
             Should.Throw<ProcessGroupException>(group.AllReduce(buffer).Wait);
             NcclDouble.Double.CollectivesInStreams.ShouldBe(0);
         });
+    }
+
+    [Fact]
+    public void Operations_that_never_run_leave_nothing_behind()
+    {
+        NcclDouble.Double.Use();
+        var before = NcclDouble.Double.Events;
+        var store = new InMemoryRendezvousStore();
+        using (var alone = new NcclProcessGroup(0, 2, 91, store, NcclRanks.Options))
+        {
+            using var buffer = torch.ones(10);
+            var queued = Enumerable.Range(0, 5).Select(_ => alone.AllReduce(buffer)).ToList();
+            alone.Abort();
+            queued.ForEach(work => Should.Throw<ProcessGroupAbortedException>(work.Wait));
+        }
+
+        NcclDouble.Double.Events.ShouldBe(before);
     }
 
     [Fact]
