@@ -121,7 +121,9 @@ public sealed class NcclTrainingTests : AgentJobFixture
         ended.Failure.Permanent.ShouldBeFalse();
 
         // The other one goes on alone.
-        Replan(Survivors(2, 0, 1));
+        var alone = Plan(2, 1);
+        alone.AtOnce = true;
+        Replan(alone);
         await WaitForStepAsync(3);
     }
 
