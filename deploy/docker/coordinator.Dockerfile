@@ -1,5 +1,7 @@
 # The coordinator: no tensors, so neither libtorch nor any other library of its own.
+# FEED=compat: stand-ins for Orleans and gRPC; FEED=nuget: the real packages.
 # docker build -f deploy/docker/coordinator.Dockerfile -t linformer-coordinator:0.1.0 .
+ARG FEED=compat
 ARG DEBIAN=debian:12-slim
 ARG SDK=mcr.microsoft.com/dotnet/sdk:10.0
 ARG RUNTIME=mcr.microsoft.com/dotnet/aspnet:10.0
@@ -8,13 +10,14 @@ FROM ${SDK} AS sdk
 FROM ${RUNTIME} AS dotnet
 
 FROM ${DEBIAN} AS build
+ARG FEED
 COPY deploy/docker/packages.txt deploy/docker/install.sh /tmp/
-RUN sh /tmp/install.sh /tmp/packages.txt runtime build
+RUN sh /tmp/install.sh /tmp/packages.txt runtime build "build-${FEED}"
 COPY --from=sdk /usr/share/dotnet /usr/share/dotnet
 ENV PATH=$PATH:/usr/share/dotnet DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 WORKDIR /source
 COPY . .
-RUN sh deploy/docker/publish.sh /opt/linformer && rm -f /opt/linformer/*.so
+RUN sh deploy/docker/publish.sh /opt/linformer "${FEED}" cpu && sh deploy/docker/without-tensors.sh /opt/linformer
 
 FROM ${DEBIAN}
 LABEL org.opencontainers.image.title="linformer-coordinator" \

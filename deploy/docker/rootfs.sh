@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The images without a container engine: puts an image's root file system together from the same packages as its Dockerfile, and runs
-# its program in there as a container engine would. For Debian 12 and root only. Exit code 75: this machine cannot do that.
+# its program in there as a container engine would. For FEED=compat, Debian 12 and root only. Exit code 75: this machine cannot do that.
 #
 #   rootfs.sh make coordinator|worker-cpu PROGRAM-FOLDER     prints where the root file system is
 #   rootfs.sh run ROOT DATA-FOLDER COMMAND…                  as user 10001, read-only but for /data and /tmp
@@ -40,7 +40,7 @@ make_image() { # coordinator|worker-cpu PROGRAM-FOLDER
   copy_dotnet "$root/usr/share/dotnet"
   mkdir -p "$root/data" "$root/opt"
   cp -a "$program" "$root/opt/linformer"
-  [[ $image == worker-cpu ]] || rm -f "$root"/opt/linformer/*.so
+  [[ $image == worker-cpu ]] || sh "$here/without-tensors.sh" "$root/opt/linformer"
   install -m 755 "$here/healthcheck.sh" "$root/usr/local/bin/healthcheck"
   # As container engines bring it.
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
@@ -64,7 +64,7 @@ make_debian() {
   [[ $(cat "$cache/debian.stamp" 2>/dev/null) != "$stamp" ]] || return 0
   rm -rf "$cache"/debian* "$cache"/libraries* "$cache/collected"
   debootstrap --variant=minbase $suite "$cache/debian" "$mirror" >&2
-  install_stages "$cache/debian" runtime
+  install_stages "$cache/debian" runtime runtime-compat
   echo "$stamp" >"$cache/debian.stamp"
 }
 
@@ -74,7 +74,7 @@ make_libraries() { # PROGRAM-FOLDER
   if [[ ! -f $cache/libraries.done ]] || [[ ! -d $root ]]; then
     rm -rf "$root" "$cache/libraries.done"
     cp -a "$cache/debian" "$root"
-    install_stages "$root" libraries
+    install_stages "$root" libraries libraries-compat
     touch "$cache/libraries.done"
   fi
   rm -rf "$cache/collected" "$root/opt/linformer" "$root/collected"

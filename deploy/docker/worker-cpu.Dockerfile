@@ -1,5 +1,7 @@
-# A worker whose ranks compute on the CPU, over Debian's libtorch.
+# A worker whose ranks compute on the CPU. FEED=compat: stand-ins for TorchSharp, Orleans and gRPC, over Debian's libtorch;
+# FEED=nuget: the real packages, which bring their own.
 # docker build -f deploy/docker/worker-cpu.Dockerfile -t linformer-worker-cpu:0.1.0 .
+ARG FEED=compat
 ARG DEBIAN=debian:12-slim
 ARG SDK=mcr.microsoft.com/dotnet/sdk:10.0
 ARG RUNTIME=mcr.microsoft.com/dotnet/aspnet:10.0
@@ -8,26 +10,29 @@ FROM ${SDK} AS sdk
 FROM ${RUNTIME} AS dotnet
 
 FROM ${DEBIAN} AS build
+ARG FEED
 COPY deploy/docker/packages.txt deploy/docker/install.sh /tmp/
-RUN sh /tmp/install.sh /tmp/packages.txt runtime build
+RUN sh /tmp/install.sh /tmp/packages.txt runtime build "build-${FEED}"
 COPY --from=sdk /usr/share/dotnet /usr/share/dotnet
 ENV PATH=$PATH:/usr/share/dotnet DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 WORKDIR /source
 COPY . .
-RUN sh deploy/docker/publish.sh /opt/linformer
+RUN sh deploy/docker/publish.sh /opt/linformer "${FEED}" cpu
 
 FROM ${DEBIAN} AS libraries
+ARG FEED
 COPY deploy/docker/packages.txt deploy/docker/install.sh deploy/docker/collect-libraries.sh /tmp/
-RUN sh /tmp/install.sh /tmp/packages.txt runtime libraries
+RUN sh /tmp/install.sh /tmp/packages.txt runtime "runtime-${FEED}" libraries "libraries-${FEED}"
 COPY --from=build /opt/linformer /opt/linformer
 RUN sh /tmp/collect-libraries.sh /opt/linformer /collected
 
 FROM ${DEBIAN}
+ARG FEED
 LABEL org.opencontainers.image.title="linformer-worker-cpu" \
       org.opencontainers.image.description="Worker of linformer: trains on the CPU" \
       org.opencontainers.image.version="0.1.0"
 COPY deploy/docker/packages.txt deploy/docker/install.sh /tmp/
-RUN sh /tmp/install.sh /tmp/packages.txt runtime && rm /tmp/packages.txt /tmp/install.sh && mkdir /data && chown 10001:10001 /data
+RUN sh /tmp/install.sh /tmp/packages.txt runtime "runtime-${FEED}" && rm /tmp/packages.txt /tmp/install.sh && mkdir /data && chown 10001:10001 /data
 COPY --from=libraries /collected /usr/local/lib
 RUN ldconfig
 COPY --from=dotnet /usr/share/dotnet /usr/share/dotnet

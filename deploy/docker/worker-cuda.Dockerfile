@@ -12,7 +12,7 @@ FROM ${RUNTIME} AS dotnet
 
 FROM ${DEBIAN} AS build
 COPY deploy/docker/packages.txt deploy/docker/install.sh /tmp/
-RUN sh /tmp/install.sh /tmp/packages.txt runtime build
+RUN sh /tmp/install.sh /tmp/packages.txt runtime build build-nuget
 COPY --from=sdk /usr/share/dotnet /usr/share/dotnet
 ENV PATH=$PATH:/usr/share/dotnet DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 WORKDIR /source
