@@ -3,7 +3,7 @@
 # there already stays; to renew the certificate, remove tls.crt and tls.key and run this again: the same authority signs it for the
 # same names. For a cluster whose secrets come from elsewhere, make Secrets of the same names there, and leave secretGenerator out of
 # the kustomizations.
-# Usage: deploy/k8s/make-secrets.sh               the database of the overlay ha-postgres is in LINFORMER_DATABASE, if there is one
+# Usage: deploy/k8s/make-secrets.sh               the database of the overlays ha-postgres and production is in LINFORMER_DATABASE, if there is one
 #        deploy/k8s/make-secrets.sh --database    asks for it, or reads it from standard input
 set -euo pipefail
 
@@ -51,7 +51,7 @@ if [[ ! -e $secrets/tls.crt || ! -e $secrets/tls.key ]]; then
 fi
 
 if [[ -n $database ]]; then
-  mkdir -p "$here/overlays/ha-postgres/secrets"
-  printf %s "$database" >"$here/overlays/ha-postgres/secrets/database-uri"
+  mkdir -p "$here/components/postgres/secrets"
+  printf %s "$database" >"$here/components/postgres/secrets/database-uri"
 fi
 echo "The secrets are below $here; keep them, and above all $secrets/authority/ca.key, out of reach of others."

@@ -58,16 +58,25 @@ public class ManifestTests
     {
         Kubectl.SkipWithout();
         var (local, gpu, ha) = (await Rendered.OfAsync("local-cpu"), await Rendered.OfAsync("gpu"), await Rendered.OfAsync("ha-postgres"));
+        var production = await Rendered.OfAsync("production");
 
-        Container(gpu, "StatefulSet", "linformer-worker").At("resources/limits")["nvidia.com/gpu"].Text.ShouldBe("1");
-        Container(gpu, "StatefulSet", "linformer-worker")["image"].Text.ShouldStartWith("linformer-worker-cuda:");
+        foreach (var overlay in new[] { gpu, production })
+        {
+            Container(overlay, "StatefulSet", "linformer-worker").At("resources/limits")["nvidia.com/gpu"].Text.ShouldBe("1");
+            Container(overlay, "StatefulSet", "linformer-worker")["image"].Text.ShouldStartWith("linformer-worker-cuda:");
+        }
+
         Container(local, "StatefulSet", "linformer-worker")["image"].Text.ShouldStartWith("linformer-worker-cpu:");
-        ha.Find("Deployment", "linformer-coordinator").At("spec/replicas").Text.ShouldBe("2");
-        ha.Find("Deployment", "linformer-coordinator").At("spec/template/spec/affinity/podAntiAffinity").IsThere.ShouldBeTrue();
-        // Claims of one node cannot be shared by two coordinators.
-        ha.Of("PersistentVolumeClaim").SelectMany(claim => claim.At("spec/accessModes").List).Select(mode => mode.Text).ShouldBe(["ReadWriteMany"]);
-        Container(ha, "Deployment", "linformer-coordinator")["env"].List.Select(variable => variable["name"].Text).ShouldContain("LINFORMER_DATABASE");
-        foreach (var overlay in new[] { local, gpu, ha })
+        foreach (var overlay in new[] { ha, production })
+        {
+            overlay.Find("Deployment", "linformer-coordinator").At("spec/replicas").Text.ShouldBe("2");
+            overlay.Find("Deployment", "linformer-coordinator").At("spec/template/spec/affinity/podAntiAffinity").IsThere.ShouldBeTrue();
+            // Claims of one node cannot be shared by two coordinators.
+            overlay.Of("PersistentVolumeClaim").SelectMany(claim => claim.At("spec/accessModes").List).Select(mode => mode.Text).ShouldBe(["ReadWriteMany"]);
+            Container(overlay, "Deployment", "linformer-coordinator").At("env/LINFORMER_DATABASE").IsThere.ShouldBeTrue();
+        }
+
+        foreach (var overlay in new[] { local, gpu, ha, production })
         {
             overlay.Find("StatefulSet", "linformer-worker").At("spec/podManagementPolicy").Text.ShouldBe("Parallel");
             overlay.Find("StatefulSet", "linformer-worker").At("spec/replicas").IsThere.ShouldBeFalse("an apply would undo what the coordinator has scaled");

@@ -22,9 +22,21 @@ internal readonly struct Item(YamlNode? node)
     /// <summary>The field of a mapping.</summary>
     public Item this[string key] => Node is YamlMappingNode mapping && mapping.Children.TryGetValue(key, out var child) ? new Item(child) : default;
 
-    /// <summary>Follows a path of fields and places, such as <c>spec/containers/0/image</c>; a slash within a field's name is written <c>|</c>.</summary>
+    /// <summary>
+    /// Follows a path of fields and items of lists, such as <c>spec/containers/0/args/--name</c>; a slash within a field's name is
+    /// written <c>|</c>.
+    /// </summary>
     public Item At(string path) => path.Split('/').Select(step => step.Replace('|', '/')).Aggregate(this, (item, step) =>
-        item.Node is YamlSequenceNode sequence && int.TryParse(step, out var place) ? place < sequence.Children.Count ? new Item(sequence.Children[place]) : default : item[step]);
+        item.Node is YamlSequenceNode sequence ? Place(sequence, step) is var place and >= 0 ? new Item(sequence.Children[place]) : default : item[step]);
+
+    /// <summary>Where an item of a list is: by its number, by its <c>name</c>, or by the option that it sets; -1 if it is not there.</summary>
+    public static int Place(YamlSequenceNode sequence, string step)
+    {
+        if (int.TryParse(step, System.Globalization.CultureInfo.InvariantCulture, out var number))
+            return number < sequence.Children.Count ? number : -1;
+        var items = sequence.Children.Select(child => new Item(child)).ToList();
+        return items.FindIndex(item => item["name"].Text == step || item.Text.Split('=')[0] == step);
+    }
 
     /// <summary>The pairs of a mapping of texts.</summary>
     public Dictionary<string, string> Pairs() => Map.ToDictionary(pair => pair.Key, pair => pair.Value.Text);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Linformer.Cli;
+using Linformer.Coordinator;
 using Linformer.Worker.Agents;
 
 namespace Deploy.Manifests;
@@ -9,8 +10,8 @@ namespace Deploy.Manifests;
 /// <summary>What manifests say of the programs: arguments that they have, ports that they listen on, images that there are.</summary>
 internal static partial class Programs
 {
-    /// <summary>Beyond the drain itself: ranks that are killed, and the last words to the coordinator.</summary>
-    private const int SecondsAfterDrain = 15;
+    /// <summary>Beyond the drain or the stop itself: ranks that are killed, the last words to the coordinator, the end of the process.</summary>
+    private const int SecondsAfterStop = 15;
 
     public static IEnumerable<string> Check(Rendered rendered) =>
         rendered.Containers().SelectMany(one => Check(rendered, one.Owner, one.Pod, one.Container)).Concat(Coordinators(rendered));
@@ -56,9 +57,15 @@ internal static partial class Programs
                 yield return $"{owner.Name()}: its {probe} does not ask {path} at the port health";
         }
 
-        var drain = new WorkerAgentOptions { Coordinator = new Uri("http://c"), JoinToken = "", Name = "w", StorageRoot = "/", RankProgram = ("", []) }.DrainTimeout.TotalSeconds;
-        if (arguments.FirstOrDefault() == "worker" && pod.At("spec/terminationGracePeriodSeconds").Number < drain + SecondsAfterDrain)
-            yield return $"{owner.Name()}: its grace period is too short for a drain of {drain} s";
+        var stop = arguments.FirstOrDefault() == "worker"
+            ? new WorkerAgentOptions { Coordinator = new Uri("http://c"), JoinToken = "", Name = "w", StorageRoot = "/", RankProgram = ("", []) }.DrainTimeout
+            : new CoordinatorOptions { DataFolder = "/" }.StopPatience;
+        if (pod.At("spec/terminationGracePeriodSeconds").Number < stop.TotalSeconds + SecondsAfterStop)
+            yield return $"{owner.Name()}: its grace period is too short for a stop of {stop.TotalSeconds} s";
+
+        // A standby is never ready, and a rollout that has a deadline would be told to have failed.
+        if (owner["kind"].Text == "Deployment" && owner.At("spec/replicas").Number > 1 && owner.At("spec/progressDeadlineSeconds").Text != $"{int.MaxValue}")
+            yield return $"{owner.Name()}: its rollout has a deadline, and its standby is never ready";
 
         // Signals go to the program itself, without a shell before it.
         if (container["command"].IsThere || pod.At("spec/shareProcessNamespace").Text == "true" || container.At("lifecycle/preStop").IsThere)

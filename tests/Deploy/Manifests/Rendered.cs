@@ -6,14 +6,14 @@ namespace Deploy.Manifests;
 /// <summary>What a cluster would be given: all objects of an overlay.</summary>
 internal sealed class Rendered
 {
-    public static readonly string[] Overlays = ["local-cpu", "gpu", "ha-postgres"];
+    public static readonly string[] Overlays = ["local-cpu", "gpu", "ha-postgres", "production"];
 
     /// <summary>Files that are not in the repository, with values that are nobody's.</summary>
     private static readonly (string Path, string Text)[] Secrets =
     [
         ("base/secrets/admin-token", "admin"), ("base/secrets/join-token", "join"),
         ("base/secrets/tls.crt", "certificate"), ("base/secrets/tls.key", "key"), ("base/secrets/ca.crt", "authority"),
-        ("overlays/ha-postgres/secrets/database-uri", "postgresql://linformer@db/linformer"),
+        ("components/postgres/secrets/database-uri", "postgresql://linformer@db/linformer"),
     ];
 
     private static readonly ConcurrentDictionary<string, Task<string>> Texts = new(StringComparer.Ordinal);
@@ -90,11 +90,13 @@ internal sealed class Rendered
             case YamlMappingNode mapping:
                 mapping.Children[last] = new YamlScalarNode(value);
                 break;
-            case YamlSequenceNode sequence when value is null:
-                sequence.Children.RemoveAt(int.Parse(last, System.Globalization.CultureInfo.InvariantCulture));
-                break;
             case YamlSequenceNode sequence:
-                sequence.Children[int.Parse(last, System.Globalization.CultureInfo.InvariantCulture)] = new YamlScalarNode(value);
+                var place = Item.Place(sequence, last);
+                place.ShouldBeGreaterThanOrEqualTo(0, $"{kind} {name} has no {path}");
+                if (value is null)
+                    sequence.Children.RemoveAt(place);
+                else
+                    sequence.Children[place] = new YamlScalarNode(value);
                 break;
             default:
                 throw new InvalidOperationException($"{kind} {name} has no {path}");
