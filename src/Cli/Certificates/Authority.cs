@@ -52,7 +52,7 @@ internal sealed class Authority : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
-            throw new CommandException($"The authority {certificatePath} with the key {keyPath} cannot be used: {error.Message}");
+            throw new CommandException($"The authority {certificatePath} with the key {keyPath} cannot be used: {CertificateException.Reason(error)}");
         }
     }
 

@@ -8,4 +8,8 @@ public sealed class CertificateException : Exception
         : base(message, inner)
     {
     }
+
+    /// <summary>Why a certificate or key could not be read, without the name of a parameter, which says nothing to people.</summary>
+    /// <param name="exception">What reading it threw.</param>
+    public static string Reason(Exception exception) => CertificateText.Message(exception);
 }

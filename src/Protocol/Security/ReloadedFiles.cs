@@ -10,6 +10,7 @@ public sealed class ReloadedFiles<T>
     private readonly IReadOnlyList<string> _paths;
     private readonly Func<T> _load;
     private readonly Action<string> _report;
+    private readonly Action<string> _warn;
     private readonly TimeProvider _time;
     private volatile T _current;
     private string _taken;
@@ -22,9 +23,11 @@ public sealed class ReloadedFiles<T>
     /// <param name="load">Reads them; what it throws at the first time is thrown on, and later told as the reason why the files are not taken.</param>
     /// <param name="report">Is told when they were read again, and when they could not be; what was read before stays then.</param>
     /// <param name="time">The clock; null for the system's.</param>
-    public ReloadedFiles(IReadOnlyList<string> paths, Func<T> load, Action<string>? report, TimeProvider? time = null)
+    /// <param name="warn">Is told when they could not be read again, in place of <paramref name="report"/>; null for the latter.</param>
+    public ReloadedFiles(IReadOnlyList<string> paths, Func<T> load, Action<string>? report, TimeProvider? time = null, Action<string>? warn = null)
     {
         (_paths, _load, _report, _time) = (paths, load, report ?? (_ => { }), time ?? TimeProvider.System);
+        _warn = warn ?? _report;
         _taken = Stamp();
         _current = load();
         _lookedAt = _time.GetTimestamp();
@@ -67,7 +70,7 @@ public sealed class ReloadedFiles<T>
             if (_failed == (stamp, exception.Message))
                 return;
             _failed = (stamp, exception.Message);
-            _report($"{exception.Message} What was read before is used until then.");
+            _warn($"{exception.Message} What was read before is used until then.");
             return;
         }
         (_taken, _failed) = (stamp, default);

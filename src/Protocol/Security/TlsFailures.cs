@@ -11,11 +11,9 @@ public sealed record TlsFailure(string Why, string Advice);
 /// <summary>Tells failures of TLS from others, and says in plain words what they are.</summary>
 public static class TlsFailures
 {
-    private const string Trust = "Give the authority that signed it with --ca FILE (or LINFORMER_CA).";
-
     /// <summary>Options of a connection whose failure says why a certificate was refused.</summary>
     /// <param name="tls">Whom to trust, and what to show.</param>
-    public static SslClientAuthenticationOptions Telling(ClientTls tls) => tls.ToSslOptions(why => throw new RefusedCertificateException(why));
+    public static SslClientAuthenticationOptions Telling(ClientTls tls) => tls.ToExplainingSslOptions(failure => throw new RefusedCertificateException(failure));
 
     /// <summary>Explains why there is no connection; null if that has other reasons than TLS.</summary>
     /// <param name="error">What the call ended with.</param>
@@ -27,7 +25,7 @@ public static class TlsFailures
             switch (cause)
             {
                 case RefusedCertificateException refused:
-                    return new TlsFailure(refused.Message, Trust);
+                    return refused.Failure;
                 case AuthenticationException { InnerException: { } handshake }:
                     return new TlsFailure($"the TLS handshake failed: {handshake.Message.TrimEnd('.')}", "Its log says more.");
                 case AuthenticationException:
@@ -45,5 +43,8 @@ public static class TlsFailures
         return null;
     }
 
-    private sealed class RefusedCertificateException(string why) : AuthenticationException(why);
+    private sealed class RefusedCertificateException(TlsFailure failure) : AuthenticationException(failure.Why)
+    {
+        public TlsFailure Failure => failure;
+    }
 }

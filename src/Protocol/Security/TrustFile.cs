@@ -18,9 +18,10 @@ public sealed class TrustFile
     /// <param name="path">Certificates of authorities in PEM, one or more.</param>
     /// <param name="report">Is told when it was read again, or could not be.</param>
     /// <param name="time">The clock; null for the system's.</param>
+    /// <param name="warn">Is told when it could not be read again, in place of <paramref name="report"/>; null for the latter.</param>
     /// <exception cref="CertificateException">It cannot be read, or holds no certificate.</exception>
-    public TrustFile(string path, Action<string>? report = null, TimeProvider? time = null) =>
-        _file = new ReloadedFiles<X509Certificate2Collection>([path], () => Load(path), report, time);
+    public TrustFile(string path, Action<string>? report = null, TimeProvider? time = null, Action<string>? warn = null) =>
+        _file = new ReloadedFiles<X509Certificate2Collection>([path], () => Load(path), report, time, warn);
 
     /// <summary>The authorities.</summary>
     public X509Certificate2Collection Authorities => _file.Current;
@@ -31,6 +32,19 @@ public sealed class TrustFile
     /// <param name="purpose"><see cref="ServerPurpose"/> or <see cref="ClientPurpose"/>.</param>
     public string? WhyUntrusted(X509Certificate2 certificate, X509Certificate2Collection? intermediates, string purpose)
     {
+        const X509ChainStatusFlags ofPurpose = X509ChainStatusFlags.NotValidForUsage | X509ChainStatusFlags.InvalidPolicyConstraints;
+        if (Judge(certificate, intermediates, purpose) is not { } wrong)
+            return null;
+        // The system's words for that are of policies.
+        if (CertificateText.WhyNotFor(certificate, purpose) is not { } notFor)
+            return CertificateText.Words(wrong);
+        var rest = wrong.Where(status => (status.Status & ~ofPurpose) != X509ChainStatusFlags.NoError).ToList();
+        return rest.Count == 0 ? notFor : $"{notFor}; {CertificateText.Words(rest)}";
+    }
+
+    /// <summary>What is wrong with a certificate; null for nothing.</summary>
+    internal X509ChainStatus[]? Judge(X509Certificate2 certificate, X509Certificate2Collection? intermediates, string purpose)
+    {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.AddRange(Authorities);
@@ -38,9 +52,7 @@ public sealed class TrustFile
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.DisableCertificateDownloads = true;
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid(purpose));
-        if (chain.Build(certificate))
-            return null;
-        return string.Join("; ", chain.ChainStatus.Select(status => status.StatusInformation.Trim().TrimEnd('.')).Distinct());
+        return chain.Build(certificate) ? null : chain.ChainStatus;
     }
 
     private static X509Certificate2Collection Load(string path)

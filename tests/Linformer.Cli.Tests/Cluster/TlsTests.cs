@@ -62,7 +62,25 @@ public sealed class TlsTests : ClusterTest
 
         (await Jobs(Coordinator.Address, "--ca", _authority.WritePem(Folder))).ShouldBe(1);
 
-        Error.ToString().ShouldContain("expired");
+        Error.ToString().ShouldContain("the server's certificate does not hold: it has expired on ");
+        Error.ToString().ShouldContain("renew it at the coordinator");
+        Error.ToString().ShouldNotContain("--ca");
+    }
+
+    [Fact]
+    public async Task Doctor_says_by_the_cause_what_to_do()
+    {
+        await Serve(_authority.Server("head.example.org", loopback: false));
+        (await Doctor()).ShouldBe(1);
+        Output.ToString().ShouldContain("→ Connect to a name that it is for");
+        Output.ToString().ShouldNotContain("→ Give the authority");
+        Output.Clear();
+
+        using var other = new TestAuthority("Another");
+        await Serve(other.Server());
+        (await Doctor()).ShouldBe(1);
+        Output.ToString().ShouldContain("→ Give the authority");
+        Output.ToString().ShouldNotContain("→ Connect to a name");
     }
 
     [Fact]
@@ -73,6 +91,8 @@ public sealed class TlsTests : ClusterTest
         (await Jobs(Coordinator.Address, "--ca", _authority.WritePem(Folder))).ShouldBe(1);
 
         Error.ToString().ShouldContain("the server's certificate is for head.example.org, not for the name that was connected to");
+        Error.ToString().ShouldContain("Connect to a name that it is for");
+        Error.ToString().ShouldNotContain("--ca");
     }
 
     [Fact]
@@ -157,6 +177,8 @@ public sealed class TlsTests : ClusterTest
         await Coordinator.StartAsync(certificate);
         Coordinator.Jobs.OnList = _ => new ListJobsResponse { Jobs = { TinyJob() } };
     }
+
+    private Task<int> Doctor() => RunAs(["doctor", "--only", "coordinator", "--coordinator", Coordinator.Address, "--ca", _authority.WritePem(Folder)]);
 
     private Task<int> Jobs(string coordinator, params string[] more) => RunAs(["jobs", "--coordinator", coordinator, .. more]);
 

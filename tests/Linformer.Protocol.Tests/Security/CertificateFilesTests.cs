@@ -102,11 +102,56 @@ public sealed class CertificateFilesTests : IDisposable
         trust.WhyUntrusted(server, null, TrustFile.ClientPurpose).ShouldNotBeNull();
     }
 
+    [Theory]
+    [InlineData(-20, -1, TrustFile.ServerPurpose, "is accepted by nobody: it has expired on ")]
+    [InlineData(2, 90, TrustFile.ServerPurpose, "is accepted by nobody: it holds from ")]
+    [InlineData(-1, 90, TrustFile.ClientPurpose, "is accepted by nobody: it is not for client authentication")]
+    [InlineData(-1, 13, TrustFile.ServerPurpose, "ends on ")]
+    [InlineData(-1, 15, TrustFile.ServerPurpose, null)]
+    public void A_certificate_that_nobody_will_accept_is_warned_of(int from, int to, string purpose, string? expected)
+    {
+        WriteSelfSigned("one", from: from, to: to);
+
+        _ = new CertificateFile(File("one.crt"), File("one.key"), warn: _reports.Add, purpose: purpose);
+
+        if (expected is null)
+            _reports.ShouldBeEmpty();
+        else
+            _reports.ShouldHaveSingleItem().ShouldStartWith($"The certificate {File("one.crt")} {expected}");
+    }
+
+    [Fact]
+    public void A_renewal_that_fails_is_a_warning_and_so_is_what_is_wrong_with_the_next()
+    {
+        WriteSelfSigned("one", to: 90);
+        var warnings = new List<string>();
+        var file = new CertificateFile(File("one.crt"), File("one.key"), _reports.Add, _time, warnings.Add, TrustFile.ServerPurpose);
+        WriteSelfSigned("one", into: "next", from: -20, to: -1);
+        System.IO.File.Move(File("next.key"), File("one.key"), overwrite: true);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        _ = file.Certificate;
+        warnings.ShouldHaveSingleItem().ShouldContain("What was read before is used");
+        _reports.ShouldBeEmpty();
+        System.IO.File.Move(File("next.crt"), File("one.crt"), overwrite: true);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        _ = file.Certificate;
+        warnings[^1].ShouldContain("it has expired on ");
+        _reports.ShouldHaveSingleItem().ShouldContain("was read again");
+    }
+
+    [Fact]
+    public void A_certificate_for_something_else_is_told_as_such()
+    {
+        WriteSelfSigned("one");
+        var trust = new TrustFile(File("one.crt"));
+        trust.WhyUntrusted(trust.Authorities[0], null, TrustFile.ClientPurpose).ShouldBe("it is not for client authentication");
+    }
+
     private static string Refusal(Func<object> open) => Should.Throw<CertificateException>(open).Message;
 
     private string File(string name) => Path.Combine(_folder, name);
 
-    private string WriteSelfSigned(string name, string? into = null)
+    private string WriteSelfSigned(string name, string? into = null, int from = -1, int to = 1)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=" + name, key, HashAlgorithmName.SHA256);
@@ -114,7 +159,7 @@ public sealed class CertificateFilesTests : IDisposable
         names.AddIpAddress(IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(TrustFile.ServerPurpose)], critical: false));
-        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
         System.IO.File.WriteAllText(File($"{into ?? name}.crt"), certificate.ExportCertificatePem());
         System.IO.File.WriteAllText(File($"{into ?? name}.key"), key.ExportPkcs8PrivateKeyPem());
         return certificate.Thumbprint;

@@ -76,8 +76,8 @@ internal sealed class EndpointCheck(CoordinatorAddress address, bool alone, bool
     private async Task CheckTlsAsync(Findings findings, TcpClient client, CancellationToken cancellation)
     {
         X509Certificate2? certificate = null;
-        string? refused = null;
-        var options = tls.ToSslOptions(why => refused = why);
+        TlsFailure? refused = null;
+        var options = tls.ToExplainingSslOptions(why => refused = why);
         var judge = options.RemoteCertificateValidationCallback!;
         options.TargetHost = address.Host;
         options.ApplicationProtocols = [SslApplicationProtocol.Http2];
@@ -102,7 +102,7 @@ internal sealed class EndpointCheck(CoordinatorAddress address, bool alone, bool
             return;
         }
 
-        findings.Judge(refused is null, "certificate", refused ?? $"trusted, by {stream.SslProtocol switch { SslProtocols.Tls13 => "TLS 1.3", SslProtocols.Tls12 => "TLS 1.2", var other => $"{other}" }}", Verdict.Problem, "Give the authority that signed it with --ca FILE, connect to a name that it is for, or renew it.");
+        findings.Judge(refused is null, "certificate", refused?.Why ?? $"trusted, by {stream.SslProtocol switch { SslProtocols.Tls13 => "TLS 1.3", SslProtocols.Tls12 => "TLS 1.2", var other => $"{other}" }}", Verdict.Problem, refused?.Advice ?? "");
         if (certificate is null)
             return;
         var days = (certificate.NotAfter - DateTime.Now).TotalDays;
