@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Linformer.Cli.Progress;
 using Linformer.Cli.Views;
+using Linformer.Protocol.Security;
 
 namespace Linformer.Cli;
 
@@ -60,6 +61,7 @@ public sealed record CommandContext(OutputFormat Format, bool Verbose, TextWrite
     /// <param name="message">One or more lines.</param>
     public void Note(string message)
     {
+        message = TokenMask.Blank(message);
         if (Format == OutputFormat.Json)
             Error.WriteLine(JsonSerializer.Serialize(new { @event = "note", message }, JsonOptions));
         else

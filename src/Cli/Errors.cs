@@ -44,22 +44,25 @@ internal static class Errors
         var cause = exception;
         while (cause is AggregateException { InnerException: { } inner })
             cause = inner;
-        var message = Array.Exists(Expected, type => type.IsInstanceOfType(cause))
+        // A token that was pasted in the wrong place must not get into a log.
+        var message = TokenMask.Blank(Array.Exists(Expected, type => type.IsInstanceOfType(cause))
             ? cause.Message
-            : $"unexpected {cause.GetType().Name}: {cause.Message} (--verbose shows where it comes from)";
+            : $"unexpected {cause.GetType().Name}: {cause.Message} (--verbose shows where it comes from)");
+        var details = verbose ? TokenMask.Blank(exception.ToString()) : null;
         if (format == OutputFormat.Json)
         {
             error.WriteLine(JsonSerializer.Serialize(
-                new { error = message, details = verbose ? exception.ToString() : null }, CommandContext.JsonOptions));
+                new { error = message, details }, CommandContext.JsonOptions));
             return;
         }
         foreach (var line in message.Split('\n'))
             error.WriteLine($"error: {line}");
-        if (verbose)
-            error.WriteLine(exception);
+        if (details is not null)
+            error.WriteLine(details);
     }
 }
 
 /// <summary>A command cannot do what it was asked; the message says why and what to do.</summary>
 /// <param name="message">Names the thing, the value and what is allowed.</param>
-public sealed class CommandException(string message) : Exception(message);
+/// <param name="inner">What it comes from, for those who ask with --verbose.</param>
+public sealed class CommandException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.Json;
+using Linformer.Protocol.Security;
 
 namespace Linformer.Cli;
 
@@ -13,7 +14,8 @@ internal static class UsageErrors
     {
         // A mistyped command is also a missing one; telling the first is enough.
         var unknown = parsed.UnmatchedTokens.Select(token => $"'{token}' is not a command or argument of {CommandPath(parsed.CommandResult)}.").ToArray();
-        var messages = unknown.Length > 0 ? unknown : [.. parsed.Errors.Select(problem => problem.Message)];
+        // A token that was pasted in the wrong place must not get into a log.
+        string[] messages = [.. (unknown.Length > 0 ? unknown : parsed.Errors.Select(problem => problem.Message)).Select(TokenMask.Blank)];
         var help = $"Run '{CommandPath(parsed.CommandResult)} --help' for usage.";
         if (WantsJson(parsed))
         {

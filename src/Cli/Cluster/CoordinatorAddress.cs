@@ -1,4 +1,5 @@
 using System.Globalization;
+using Linformer.Protocol.Security;
 
 namespace Linformer.Cli.Cluster;
 
@@ -37,7 +38,8 @@ public sealed record CoordinatorAddress(string Host, int Port, string? Scheme = 
         var port = DefaultPort;
         if (hasPort && !(int.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is >= 1 and <= 65535))
             return null;
-        return Uri.CheckHostName(host) == UriHostNameType.Unknown ? null : new CoordinatorAddress(host.Trim('[', ']'), port, scheme);
+        // A token would pass as a name, and be told to the name server.
+        return Uri.CheckHostName(host) == UriHostNameType.Unknown || TokenMask.IsToken(host) ? null : new CoordinatorAddress(host.Trim('[', ']'), port, scheme);
     }
 
     /// <summary>The address as the user would write it: <c>HOST:PORT</c>, or <c>https://HOST:PORT</c>.</summary>

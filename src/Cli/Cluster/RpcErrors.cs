@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Grpc.Core;
 using Linformer.Protocol.Security;
 
@@ -21,7 +23,7 @@ internal static class RpcErrors
             StatusCode.Unavailable when error.Status.DebugException is not null || detail.Length == 0 =>
                 addresses.All.Count > 1
                     ? $"No coordinator answers at {address}: none is active at the moment, as when all are down or their database is away.\nTheir logs say why; name others with --coordinator HOST:PORT,HOST:PORT (or LINFORMER_COORDINATOR)."
-                    : $"No coordinator answers at {address}.\nStart one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
+                    : $"No coordinator answers at {address}{Reason(error.Status.DebugException)}.\n{(IsHere(addresses.All[0].Host) ? "Start one with ./linformer up, or name" : "Is it running there? Check the address, or name")} another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).",
             StatusCode.Unauthenticated =>
                 $"{Or(detail, $"The coordinator at {address} asks for a token")}\nGive your token with --token-file FILE, or in LINFORMER_TOKEN.",
             StatusCode.DeadlineExceeded or StatusCode.Cancelled => $"The coordinator at {address} did not answer in time; try again.",
@@ -34,6 +36,21 @@ internal static class RpcErrors
             _ => Or(detail, $"The coordinator at {address} refused the call ({error.StatusCode})."),
         };
     }
+
+    // What the resolver or the socket says.
+    private static string Reason(Exception? error)
+    {
+        for (var cause = error; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is SocketException socket)
+                return $": {socket.Message.TrimEnd('.')}";
+        }
+
+        return "";
+    }
+
+    private static bool IsHere(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
     private static string Or(string text, string otherwise) => text.Length > 0 ? text : otherwise;
 }

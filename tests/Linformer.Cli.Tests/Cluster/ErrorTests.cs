@@ -14,8 +14,67 @@ public sealed class ErrorTests : ClusterTest
         (await Run("jobs")).ShouldBe(1);
 
         Error.ToString().ShouldBe(
-            $"error: No coordinator answers at {Coordinator.Address}.\n" +
+            $"error: No coordinator answers at {Coordinator.Address}: Connection refused.\n" +
             "error: Start one with ./linformer up, or name another with --coordinator HOST:PORT (or LINFORMER_COORDINATOR).\n");
+    }
+
+    // The address of no machine: the system refuses it at once, in words that differ.
+    [Fact]
+    public async Task Elsewhere_than_on_this_machine_nobody_is_told_to_start_a_coordinator()
+    {
+        (await RunAs("jobs", "--coordinator", "255.255.255.255:1", "--verbose")).ShouldBe(1);
+
+        var lines = Error.ToString().Split('\n');
+        lines[0].ShouldMatch(@"^error: No coordinator answers at 255\.255\.255\.255:1: \w.+\.$");
+        lines[1].ShouldNotContain("linformer up");
+        lines[1].ShouldContain("--coordinator HOST:PORT");
+        Error.ToString().ShouldContain("SocketException");
+    }
+
+    [Theory]
+    [InlineData("whoami", "{token}")]
+    [InlineData("{token}")]
+    [InlineData("jobs", "--token", "{token}")]
+    [InlineData("jobs", "--token-file", "{token}")]
+    [InlineData("jobs", "--coordinator", "{token}")]
+    [InlineData("jobs", "--coordinator", "https://{token}:7070")]
+    [InlineData("jobs", "--output", "{token}")]
+    [InlineData("jobs", "--ca", "{token}", "--verbose")]
+    [InlineData("jobs", "--limit", "{token}", "--output", "json")]
+    [InlineData("tokens", "create", "ada", "--role", "{token}")]
+    public async Task A_token_in_the_wrong_place_is_not_shown(params string[] arguments)
+    {
+        const string secret = "q9ZrT-wZ0cE4m_h8Yk2uVb6Xn1sLd7PfGj3aRtKiOyM";
+
+        (await RunAs([.. arguments.Select(argument => argument.Replace("{token}", $"lft_k3x7qabc_{secret}", StringComparison.Ordinal))])).ShouldBe(1);
+
+        Error.ToString().ShouldContain("lft_k3x7qabc_***");
+        (Error.ToString() + Output).ShouldNotContain(secret[..8]);
+    }
+
+    [Theory]
+    [InlineData("ab\u00e9cd", "its character 3 is U+00E9")]
+    [InlineData("ab\u0001cd", "its character 3 is U+0001")]
+    [InlineData("-----BEGIN PRIVATE KEY-----", "its character 11 is U+0020")]
+    public async Task What_is_no_token_is_told_with_its_file(string text, string expected)
+    {
+        var file = Path.Combine(Folder, "token");
+        await File.WriteAllTextAsync(file, text);
+
+        (await Run("jobs", "--token-file", file)).ShouldBe(1);
+
+        Error.ToString().ShouldBe($"error: {file}: what is there is no token: {expected}; a token is letters, digits or -._~+/= in a line of its own.\n");
+    }
+
+    [Fact]
+    public async Task A_token_of_other_bytes_than_text_is_told_with_its_file()
+    {
+        var file = Path.Combine(Folder, "token");
+        await File.WriteAllBytesAsync(file, [0x61, 0xff, 0xfe, 0x00, 0x80]);
+
+        (await Run("jobs", "--token-file", file)).ShouldBe(1);
+
+        Error.ToString().ShouldStartWith($"error: {file}: what is there is no token: ");
     }
 
     [Fact]
@@ -47,6 +106,8 @@ public sealed class ErrorTests : ClusterTest
 
         parsed.Errors.ShouldContain(error => error.Message.Contains("abc", StringComparison.Ordinal) && error.Message.Contains(option, StringComparison.Ordinal));
     }
+
+    private Task<int> RunAs(params string[] arguments) => CommandLineApp.RunAsync(CommandLineApp.CreateRoot(), arguments, Output, Error, CancellationToken.None);
 
     private static async Task AnswerAsHttp1Async(TcpListener listener)
     {
