@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Linformer.Cli.Views;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Storage.Postgres;
@@ -32,7 +33,7 @@ internal sealed class DatabaseCheck(PostgresAddress address) : IDoctorCheck
         }
         catch (StorageException error)
         {
-            findings.Problem("connection", error.Message, "Check host, port, user and password; whether the server listens there and lets this machine in (pg_hba.conf); and any firewall between.");
+            findings.Problem("connection", error.Message, Advice(error));
             return;
         }
 
@@ -51,5 +52,26 @@ internal sealed class DatabaseCheck(PostgresAddress address) : IDoctorCheck
             "Leases go by the server's clock alone, but times in histories would not fit: let NTP set both clocks.");
         findings.Ok("size", Words.Bytes(found.Bytes));
         findings.Ok("coordinator", found.Coordinator ?? "none is active");
+    }
+
+    // The server's answer says where to look; without one, everything on the way comes into question.
+    private static string Advice(Exception error)
+    {
+        for (var cause = error; cause is not null; cause = cause.InnerException)
+        {
+            switch ((cause as DbException)?.SqlState)
+            {
+                case "28P01":
+                    return "Check user and password; a password's @ : / are written as %40 %3A %2F. PGPASSWORD and ~/.pgpass count where the address has none.";
+                case "28000":
+                    return "Make the user (CREATE ROLE … LOGIN), or let it and this machine in (pg_hba.conf).";
+                case "3D000":
+                    return "Make the database: CREATE DATABASE NAME OWNER USER.";
+                case "53300":
+                    return "Raise max_connections, or end others.";
+            }
+        }
+
+        return "Check host and port; whether the server listens there and lets this machine in (pg_hba.conf); and any firewall between.";
     }
 }

@@ -14,7 +14,7 @@ namespace Linformer.Cli.Doctor.Network;
 internal sealed class CoordinatorCheck(CoordinatorAddresses addresses, string? token, ClientTls tls) : IDoctorCheck
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan MostClockDifference = TimeSpan.FromSeconds(3); // the header tells whole seconds
+    private static readonly TimeSpan MostClockDifference = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan SoonExpired = TimeSpan.FromDays(7);
 
     /// <inheritdoc/>

@@ -9,10 +9,11 @@ namespace Linformer.Cli.Doctor.Network;
 /// <summary>What time it is at a coordinator: each of its answers has the time in a header, whole seconds.</summary>
 internal static class ServerClock
 {
-    private static readonly TimeSpan HalfSecond = TimeSpan.FromSeconds(0.5);
+    // The header has whole seconds, and servers make it anew only once a second.
+    private static readonly TimeSpan Coarseness = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>How far its clock is ahead of this machine's; null if it does not answer or tell.</summary>
+    /// <summary>How far its clock is ahead of this machine's at least, zero if both may be the same; null if it does not answer or tell.</summary>
     /// <param name="address">Where it answers.</param>
     /// <param name="tls">Whom to trust.</param>
     /// <param name="cancellation">Ends it.</param>
@@ -34,12 +35,18 @@ internal static class ServerClock
             var started = Stopwatch.GetTimestamp();
             var sent = DateTimeOffset.UtcNow;
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
-            var answered = sent + (Stopwatch.GetElapsedTime(started) / 2);
-            return response.Headers.Date is { } date ? date + HalfSecond - answered : null;
+            var answered = sent + Stopwatch.GetElapsedTime(started);
+            return response.Headers.Date is { } date ? Ahead(date, sent, answered) : null;
         }
         catch (Exception error) when (error is HttpRequestException or TaskCanceledException && !cancellation.IsCancellationRequested)
         {
             return null;
         }
     }
+
+    // The server's time was from date to date + coarseness when this machine's was from sent to answered.
+    private static TimeSpan Ahead(DateTimeOffset date, DateTimeOffset sent, DateTimeOffset answered) =>
+        date > answered ? date - answered
+        : date + Coarseness < sent ? date + Coarseness - sent
+        : TimeSpan.Zero;
 }

@@ -42,7 +42,9 @@ internal sealed class StorageCheck(string root) : IDoctorCheck
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            findings.Problem("writing", error.Message, $"Let the user {Environment.UserName} write there: the owner or the mode of the folder, or a share that is mounted for reading only.");
+            // The name of the trial's folder says nothing, and some file systems miss it.
+            var why = error is FileNotFoundException or DirectoryNotFoundException ? $"{drive.DriveFormat} takes no new folders there" : error.Message.Replace(folder, root, StringComparison.Ordinal);
+            findings.Problem("writing", why, $"Let the user {Environment.UserName} write there: the owner or the mode of the folder, or a share that is mounted for reading only; or name another folder.");
             return;
         }
 
