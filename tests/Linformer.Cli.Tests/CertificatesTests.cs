@@ -23,6 +23,26 @@ public sealed class CertificatesTests : ClusterTest
     }
 
     [Fact]
+    public async Task Their_end_is_told_to_programs_as_other_times_are()
+    {
+        (await Make("--host", "localhost", "--output", "json")).ShouldBe(0);
+
+        Json().GetProperty("until").GetString()!.ShouldMatch(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$");
+    }
+
+    [Fact]
+    public async Task A_key_that_does_not_belong_is_told_without_words_of_the_program()
+    {
+        (await Make("--host", "localhost")).ShouldBe(0);
+        File.Copy(Key("server"), Key("ca"), overwrite: true);
+
+        (await Make("--renew")).ShouldBe(1);
+
+        Error.ToString().ShouldContain("cannot be used: ");
+        Error.ToString().ShouldNotContain("Parameter");
+    }
+
+    [Fact]
     public async Task Keys_are_their_owners_alone()
     {
         (await Make("--host", "localhost")).ShouldBe(0);

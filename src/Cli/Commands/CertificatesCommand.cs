@@ -47,12 +47,15 @@ internal static class CertificatesCommand
             var now = DateTimeOffset.UtcNow;
             var until = isRenewal ? folder.Renew(names, parsed.GetValue(days), now) : folder.Create(names, parsed.GetValue(days), now);
             CommandContext.Of(parsed).WriteResult(
-                new { folder = path, authority = folder.Certificate("ca"), server = folder.Certificate("server"), worker = folder.Certificate("worker"), until },
+                new { folder = path, authority = folder.Certificate("ca"), server = folder.Certificate("server"), worker = folder.Certificate("worker"), until = WholeSeconds(until) },
                 output => Write(output, folder, names.FirstOrDefault(), isRenewal, until));
             return ExitCodes.Success;
         });
         return command;
     }
+
+    // As in the certificates, and as other commands write times.
+    private static DateTime WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds()).UtcDateTime;
 
     private static bool IsHost(string text) => Uri.CheckHostName(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text) switch
     {
