@@ -34,10 +34,18 @@ internal static class LogsCommand
             if (session.Parsed.GetValue(rank) is { } only)
                 request.Rank = only;
             var any = false;
-            await foreach (var line in LinesAsync(session, request, cancellation))
+            try
             {
-                any = true;
-                session.Context.WriteMessage(line, output => output.WriteLine($"g{line.Generation} r{line.Rank} | {line.Text}"));
+                await foreach (var line in LinesAsync(session, request, cancellation))
+                {
+                    any = true;
+                    session.Context.WriteMessage(line, output => output.WriteLine($"g{line.Generation} r{line.Rank} | {line.Text}"));
+                }
+            }
+            catch (Exception) when (request.Follow && cancellation.IsCancellationRequested)
+            {
+                session.Context.Note($"Detached; {request.Job} goes on without you.");
+                return ExitCodes.Cancelled;
             }
 
             if (!any)

@@ -200,4 +200,20 @@ public sealed class WatchTests : ClusterTest
         Lines().Select(line => JsonDocument.Parse(line).RootElement.GetProperty("text").GetString()).ShouldBe(["line 1", "line 2"]);
         ((LogsRequest)Coordinator.Jobs.Requests.Last()).Tail.ShouldBe(0);
     }
+
+    [Fact]
+    public async Task Ctrl_c_while_following_logs_says_that_the_job_goes_on()
+    {
+        Coordinator.Jobs.OnLogs = async (_, send, cancellation) =>
+        {
+            await send(new LogLine { Sequence = 1, Text = "a line" });
+            await Written(Output, "a line");
+            await CtrlC();
+            await Task.Delay(Timeout.Infinite, cancellation);
+        };
+
+        (await Run("logs", "tiny", "--follow")).ShouldBe(130);
+
+        Error.ToString().ShouldBe("Detached; tiny goes on without you.\n");
+    }
 }
