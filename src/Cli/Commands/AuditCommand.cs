@@ -17,7 +17,7 @@ internal static class AuditCommand
     {
         var client = new ClientOptions();
         var user = new Option<string?>("--user") { Description = "Only of this user", HelpName = "U" };
-        var newest = CountOption.Create("--newest", "Only the newest so many (default: 100 of them)", 100, MostEntries);
+        var newest = CountOption.Create("--newest", "Only the newest so many", 100, MostEntries);
         var all = new Option<bool>("--all") { Description = "All of it, from the beginning" };
         var after = new Option<long>("--after") { Description = "All entries after this number", HelpName = "N" };
         after.Validators.Add(result =>
@@ -26,6 +26,13 @@ internal static class AuditCommand
                 result.AddError($"--after is {value}; it must be 0 or more.");
         });
         var command = new Command("audit", "Show the audit log: every call that changes something, refused ones too, oldest first. For admins") { user, newest, all, after };
+        command.Validators.Add(result =>
+        {
+            Option[] parts = [newest, all, after];
+            var given = parts.Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name).ToList();
+            if (given.Count > 1)
+                result.AddError($"{string.Join(" and ", given)} exclude each other; give one of them.");
+        });
         command.WithExamples("audit --newest 20", "audit --user ada", "audit --after 1234 --output json    # an entry a line");
         client.SetAction(command, async (session, cancellation) =>
         {
