@@ -24,7 +24,7 @@ public sealed class CoordinatorOptionTests
     [InlineData("--authentication maybe", "--authentication is 'maybe'; allowed are network, always, never, never-even-from-network.")]
     [InlineData("--authentication never --listen 127.0.0.1:0 --listen 0.0.0.0:0", "--authentication is 'never' and --listen is 0.0.0.0:0")]
     [InlineData("--max-jobs-per-user -1", "--max-jobs-per-user is -1; allowed are 0 to 1000000.")]
-    [InlineData("--max-calls-per-second x", "--max-calls-per-second")]
+    [InlineData("--max-calls-per-second x", "--max-calls-per-second is x; allowed are 0 to 1000000.")]
     [InlineData("--scale-max 3", "--scale-max needs --scale-statefulset.")]
     [InlineData("--scale-statefulset w", "--scale-statefulset needs --scale-max")]
     [InlineData("--scale-statefulset w --scale-min 4 --scale-max 3", "--scale-min is 4 and --scale-max is 3")]

@@ -4,6 +4,7 @@ using Grpc.Core;
 using Linformer.Cli.Commands.Options;
 using Linformer.Protocol.Security;
 using Linformer.Protocol.V1;
+using Serilog;
 
 namespace Linformer.Cli.Cluster;
 
@@ -80,16 +81,17 @@ internal sealed class ClientOptions
     /// <summary>How TLS is done with a coordinator whose address is https.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="own">What this side shows of itself, if anything.</param>
-    /// <param name="report">Is told when files were read again.</param>
+    /// <param name="log">Is told when files were read again, and warned when they could not be; null for nobody.</param>
     /// <exception cref="CertificateException">The authorities cannot be read.</exception>
-    public ClientTls Tls(ParseResult parsed, CertificateFile? own = null, Action<string>? report = null) =>
-        new(AuthoritiesFile(parsed) is { } file ? new TrustFile(file, report) : null, own);
+    public ClientTls Tls(ParseResult parsed, CertificateFile? own = null, ILogger? log = null) => new(
+        AuthoritiesFile(parsed) is { } file ? new TrustFile(file, what => log?.Information("{What:l}", what), warn: what => log?.Warning("{What:l}", what)) : null,
+        own);
 
     /// <summary>The token that a command line, or else the environment, gives; null for none.</summary>
     /// <exception cref="CommandException">The file cannot be read, or has none.</exception>
     public string? Token(ParseResult parsed) => parsed.GetValue(_tokenFile) is { } file
         ? TokenFile.Read(file)
-        : Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token ? token.Trim() : null;
+        : Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token ? TokenFile.Checked(token.Trim(), TokenVariable) : null;
 
     private CoordinatorAddresses Named(ParseResult parsed)
     {
@@ -128,7 +130,7 @@ internal sealed class ClientOptions
             }
             catch (RpcException error)
             {
-                throw new CommandException(RpcErrors.Explain(error, session.Client.Addresses));
+                throw new CommandException(RpcErrors.Explain(error, session.Client.Addresses), error.Status.DebugException ?? error);
             }
         });
     }
@@ -137,7 +139,8 @@ internal sealed class ClientOptions
         parsed,
         CommandContext.Of(parsed),
         new CoordinatorClient(Addresses(parsed), Token(parsed), Tls(parsed)),
-        $"{Again(parsed, _coordinator)}{Again(parsed, _authorities)}{Again(parsed, _tokenFile)}");
+        $"{Again(parsed, _coordinator)}{Again(parsed, _authorities)}",
+        Again(parsed, _tokenFile));
 
     // What was given on the command line is needed again; what the environment says is not.
     private static string Again<T>(ParseResult parsed, Option<T> option) =>
@@ -164,11 +167,16 @@ internal sealed class ClientOptions
 /// <param name="Context">How to write.</param>
 /// <param name="Client">The connection.</param>
 /// <param name="SameCoordinator">The options that reach the same coordinator again, with a leading space; or empty.</param>
-internal sealed record ClientSession(ParseResult Parsed, CommandContext Context, CoordinatorClient Client, string SameCoordinator) : IDisposable
+/// <param name="SameToken">The option that gives the same token again, with a leading space; or empty.</param>
+internal sealed record ClientSession(ParseResult Parsed, CommandContext Context, CoordinatorClient Client, string SameCoordinator, string SameToken) : IDisposable
 {
     /// <summary>A command for the user to paste: "./linformer watch tiny-abcde".</summary>
     /// <param name="command">The command with its arguments.</param>
-    public string Command(string command) => $"./linformer {command}{SameCoordinator}";
+    public string Command(string command) => $"./linformer {command}{SameCoordinator}{SameToken}";
+
+    /// <summary>The same for somebody who has another token.</summary>
+    /// <param name="command">The command with its arguments.</param>
+    public string CommandOfOthers(string command) => $"./linformer {command}{SameCoordinator}";
 
     /// <inheritdoc/>
     public void Dispose() => Client.Dispose();

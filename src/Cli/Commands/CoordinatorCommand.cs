@@ -57,7 +57,7 @@ internal static class CoordinatorCommand
                 Retention = retention.Value(parsed),
                 Scaling = scale.Value(parsed),
             };
-            options = access.Apply(options.WithLease(parsed.GetValue(lease)), parsed, what => log.Information("{What:l}", what));
+            options = access.Apply(options.WithLease(parsed.GetValue(lease).Time), parsed, log);
             await using var state = new CoordinatorHealth();
             await using var server = parsed.GetValue(health) is { } address ? await HealthServer.StartAsync(address, state, cancellation) : null;
             try

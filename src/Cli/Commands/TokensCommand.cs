@@ -66,7 +66,7 @@ internal static class TokensCommand
                 $"""
                 Token {token.Id} of {token.User}, {Words.Role(token.Role)}, holds until {Words.Time(token.ExpiresAt)}. It is shown this once only.
                   keep it:   (umask 077; cat > token), and paste it there; only its owner may read the file
-                  use it:    ./linformer jobs --token-file token, or LINFORMER_TOKEN
+                  use it:    {session.CommandOfOthers("jobs --token-file token")}, or LINFORMER_TOKEN
                   revoke it: {session.Command($"tokens revoke {token.Id}")}
                 """);
             return ExitCodes.Success;

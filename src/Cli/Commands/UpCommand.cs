@@ -2,6 +2,7 @@ using System.CommandLine;
 using Linformer.Cli.Cluster;
 using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Hosting;
+using Linformer.Coordinator.Hosting;
 
 namespace Linformer.Cli.Commands;
 
@@ -35,8 +36,8 @@ internal static class UpCommand
                 Listen = parsed.GetValue(listen)!,
                 Workers = parsed.GetValue(workers),
                 Slots = parsed.GetValue(slots),
-                Lease = parsed.GetValue(lease),
-                HangTimeout = parsed.GetValue(hangTimeout),
+                Lease = parsed.GetValue(lease).Time,
+                HangTimeout = parsed.GetValue(hangTimeout).Time,
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),
             };
@@ -59,7 +60,11 @@ internal static class UpCommand
             : $" --coordinator {address}";
         output.WriteLine($"The coordinator listens at {address}, with {options.Workers} × {options.Slots} slots.");
         output.WriteLine($"Storage: {options.DataFolder} (corpora, checkpoints, models; paths in job files are relative to it)");
-        output.WriteLine($"Submit a job: ./linformer submit FILE --watch{elsewhere}");
+        // Beyond loopback everybody shows a token.
+        var token = options.Listen.All(listen => ListenAddress.Parse(listen).IsLoopback)
+            ? ""
+            : $" --token-file {Shell.Quote(Path.Combine(options.DataFolder, "coordinator", "user-token"))}";
+        output.WriteLine($"Submit a job: ./linformer submit FILE --watch{elsewhere}{token}");
         output.WriteLine("Ctrl-C stops; jobs go on at the next start.");
         output.Flush();
     }

@@ -7,6 +7,7 @@ using Linformer.Cli.Hosting;
 using Linformer.Cli.Views;
 using Linformer.Coordinator.Hosting;
 using Linformer.Protocol;
+using Linformer.Protocol.Security;
 using Linformer.Worker.Agents;
 using Linformer.Worker.Machines;
 using Serilog;
@@ -37,7 +38,7 @@ internal static class WorkerCommand
             Description = $"A file with the join token, read again at each connection; the coordinator keeps it in coordinator/join-token below its --data (default: the token in {TokenVariable}; none with a client certificate)",
             HelpName = "FILE",
         };
-        var certificate = new CertificateOptions("as client certificate, for a coordinator that trusts its authority (--worker-ca)");
+        var certificate = new CertificateOptions("as client certificate, for a coordinator that trusts its authority (--worker-ca)", TrustFile.ClientPurpose);
         var hangTimeout = HangTimeoutOption.Create();
         var health = HealthOption.Create("200 only while it is connected with a coordinator");
         var format = HostLog.Option();
@@ -55,7 +56,8 @@ internal static class WorkerCommand
             var context = CommandContext.Of(parsed);
             var coordinators = client.Addresses(parsed);
             await using var log = HostLog.Create(context, parsed.GetValue(format));
-            var tls = client.Tls(parsed, certificate.Load(parsed, Report), Report);
+            SecretFiles.WarnIfOpen(log, parsed.GetValue(tokenFile));
+            var tls = client.Tls(parsed, certificate.Load(parsed, log), log);
             if (tls.Certificate is not null && coordinators.All.FirstOrDefault(one => !one.IsSecure) is { } plain)
                 throw new CommandException($"--tls-certificate is for TLS, and the coordinator is '{plain}'; write https://{plain.Authority}, or give --ca FILE.");
             var machine = Slots(parsed.GetValue(device), parsed.GetValue(slots));
@@ -74,11 +76,9 @@ internal static class WorkerCommand
                 Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
                 StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
                 RankProgram = RankProcessCommand.Self(),
-                Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout) },
+                Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout).Time },
             };
             return await RunAsync(context, options, coordinators, parsed.GetValue(health), log, cancellation);
-
-            void Report(string what) => log.Information("{What:l}", what);
         });
         return command;
     }
@@ -138,7 +138,7 @@ internal static class WorkerCommand
         if (file is not null)
             return TokenFile.Read(file);
         return Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token
-            ? token.Trim()
+            ? TokenFile.Checked(token.Trim(), TokenVariable)
             : isOptional ? "" : throw new CommandException($"A worker needs the join token: give --join-token-file FILE, or {TokenVariable}. The coordinator keeps it in the file coordinator/join-token below its --data folder. Or give a client certificate with --tls-certificate.");
     }
 

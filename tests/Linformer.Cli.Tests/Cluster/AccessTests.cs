@@ -111,6 +111,9 @@ public sealed class AccessTests : ClusterTest
     [InlineData("tokens create ada --role viewer --days 0", "--days is 0; allowed are 1 to 1825.")]
     [InlineData("tokens revoke", "revoke")]
     [InlineData("audit --newest 0", "--newest is 0; allowed are 1 to 1000.")]
+    [InlineData("audit --newest abc", "--newest is abc; allowed are 1 to 1000.")]
+    [InlineData("audit --all --newest 1 --after 3", "--newest and --all and --after exclude each other; give one of them.")]
+    [InlineData("audit --all --after 3", "--all and --after exclude each other; give one of them.")]
     [InlineData("audit --after -1", "--after is -1; it must be 0 or more.")]
     public async Task Wrong_arguments_are_named(string arguments, string expected)
     {

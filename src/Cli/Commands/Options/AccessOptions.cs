@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Linformer.Cli.Hosting;
 using Linformer.Coordinator;
 using Linformer.Coordinator.Hosting;
 using Linformer.Protocol.Security;
+using Serilog;
 
 namespace Linformer.Cli.Commands.Options;
 
@@ -20,7 +22,7 @@ internal sealed class AccessOptions
         ["never-even-from-network"] = AuthenticationMode.NeverEvenFromNetwork,
     };
 
-    private readonly CertificateOptions _certificate = new("with which all of --listen is served by TLS");
+    private readonly CertificateOptions _certificate = new("with which all of --listen is served by TLS", TrustFile.ServerPurpose);
 
     private readonly Option<string?> _workerAuthorities = new("--worker-ca")
     {
@@ -73,17 +75,23 @@ internal sealed class AccessOptions
     /// <summary>The options of a coordinator with what these say.</summary>
     /// <param name="options">The others.</param>
     /// <param name="parsed">The command line.</param>
-    /// <param name="report">Is told when a certificate was read again.</param>
+    /// <param name="log">Is told when a certificate was read again, and warned of what is wrong with files.</param>
     /// <exception cref="CertificateException">A certificate cannot be used.</exception>
-    public CoordinatorOptions Apply(CoordinatorOptions options, ParseResult parsed, Action<string> report) => options with
+    public CoordinatorOptions Apply(CoordinatorOptions options, ParseResult parsed, ILogger log)
     {
-        Certificate = _certificate.Load(parsed, report),
-        WorkerAuthorities = parsed.GetValue(_workerAuthorities) is { } file ? new TrustFile(file, report) : null,
-        Authentication = parsed.GetValue(_authentication),
-        JoinTokenFile = FullPath(parsed.GetValue(_joinTokenFile)),
-        AdminTokenFile = FullPath(parsed.GetValue(_adminTokenFile)),
-        Limits = options.Limits with { UnfinishedJobs = parsed.GetValue(_jobs), CallsPerSecond = parsed.GetValue(_calls) },
-    };
+        SecretFiles.WarnIfOpen(log, parsed.GetValue(_joinTokenFile), parsed.GetValue(_adminTokenFile));
+        return options with
+        {
+            Certificate = _certificate.Load(parsed, log),
+            WorkerAuthorities = parsed.GetValue(_workerAuthorities) is { } file
+                ? new TrustFile(file, what => log.Information("{What:l}", what), warn: what => log.Warning("{What:l}", what))
+                : null,
+            Authentication = parsed.GetValue(_authentication),
+            JoinTokenFile = FullPath(parsed.GetValue(_joinTokenFile)),
+            AdminTokenFile = FullPath(parsed.GetValue(_adminTokenFile)),
+            Limits = options.Limits with { UnfinishedJobs = parsed.GetValue(_jobs), CallsPerSecond = parsed.GetValue(_calls) },
+        };
+    }
 
     private void Check(CommandResult result, Option<string[]> listen)
     {

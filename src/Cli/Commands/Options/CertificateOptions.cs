@@ -1,15 +1,18 @@
 using System.CommandLine;
+using Linformer.Cli.Hosting;
 using Linformer.Protocol.Security;
+using Serilog;
 
 namespace Linformer.Cli.Commands.Options;
 
 /// <summary>The options <c>--tls-certificate</c> and <c>--tls-key</c>: what a coordinator or worker shows of itself.</summary>
-/// <param name="purpose">What the certificate is for: the end of a sentence.</param>
-internal sealed class CertificateOptions(string purpose)
+/// <param name="words">What the certificate is for: the end of a sentence.</param>
+/// <param name="purpose">What it has to be for.</param>
+internal sealed class CertificateOptions(string words, string purpose)
 {
     private readonly Option<string?> _certificate = new("--tls-certificate")
     {
-        Description = $"A certificate in PEM, with those of the authorities in between, {purpose}; read again when the file changes",
+        Description = $"A certificate in PEM, with those of the authorities in between, {words}; read again when the file changes",
         HelpName = "FILE",
     };
 
@@ -32,8 +35,14 @@ internal sealed class CertificateOptions(string purpose)
 
     /// <summary>Reads the certificate; null for none.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="report">Is told when it was read again.</param>
+    /// <param name="log">Is told when it was read again, and warned when it could not be, or when nobody will accept it.</param>
     /// <exception cref="CertificateException">The files cannot be used.</exception>
-    public CertificateFile? Load(ParseResult parsed, Action<string> report) =>
-        parsed.GetValue(_certificate) is { } certificate ? new CertificateFile(certificate, parsed.GetValue(_key)!, report) : null;
+    public CertificateFile? Load(ParseResult parsed, ILogger log)
+    {
+        if (parsed.GetValue(_certificate) is not { } certificate)
+            return null;
+        var key = parsed.GetValue(_key)!;
+        SecretFiles.WarnIfOpen(log, key);
+        return new CertificateFile(certificate, key, what => log.Information("{What:l}", what), warn: what => log.Warning("{What:l}", what), purpose: purpose);
+    }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace Linformer.Cli.Commands.Options;
 
@@ -13,12 +14,19 @@ internal static class CountOption
     /// <param name="least">The smallest that is allowed.</param>
     public static Option<int> Create(string name, string description, int standard, int most, int least = 1)
     {
-        var option = new Option<int>(name) { Description = $"{description}, {least} to {most}", HelpName = "N", DefaultValueFactory = _ => standard };
-        option.Validators.Add(result =>
+        return new Option<int>(name)
         {
-            if (result.TryGet<int>(out var value) && (value < least || value > most))
-                result.AddError($"{name} is {value}; allowed are {least} to {most}.");
-        });
-        return option;
+            Description = $"{description}, {least} to {most}",
+            HelpName = "N",
+            DefaultValueFactory = _ => standard,
+            CustomParser = result =>
+            {
+                var text = result.Tokens[0].Value;
+                if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most)
+                    return value;
+                result.AddError($"{name} is {text}; allowed are {least} to {most}.");
+                return standard;
+            },
+        };
     }
 }

@@ -25,6 +25,5 @@ internal static class DeviceOption
                 result.AddError($"--device is '{text}'; allowed are {string.Join(", ", Kinds.Keys)}.");
             return kind;
         },
-        DefaultValueFactory = _ => DeviceKind.Auto,
     };
 }

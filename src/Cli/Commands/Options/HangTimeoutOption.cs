@@ -7,7 +7,7 @@ namespace Linformer.Cli.Commands.Options;
 internal static class HangTimeoutOption
 {
     /// <summary>The option; each command has its own.</summary>
-    public static Option<TimeSpan> Create() => SecondsOption.Create(
+    public static Option<Seconds> Create() => SecondsOption.Create(
         "--hang-timeout",
         "A rank that gives no sign of life for so long is killed",
         new WatchdogOptions().Silence,

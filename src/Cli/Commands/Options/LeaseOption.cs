@@ -9,7 +9,7 @@ internal static class LeaseOption
     private const int HeartbeatsPerLease = 5;
 
     /// <summary>The option; each command has its own.</summary>
-    public static Option<TimeSpan> Create() => SecondsOption.Create(
+    public static Option<Seconds> Create() => SecondsOption.Create(
         "--lease",
         "A worker that says nothing for so long is lost",
         new CoordinatorOptions { DataFolder = "" }.Lease,

@@ -13,7 +13,7 @@ internal static class ListenOption
         var standard = $"localhost:{CoordinatorAddress.DefaultPort}";
         var option = new Option<string[]>("--listen")
         {
-            Description = $"Where the coordinator listens; may be given several times. Beyond this machine, people need the user token (default: {standard})",
+            Description = "Where the coordinator listens; may be given several times. Beyond this machine, people need the user token",
             HelpName = "HOST:PORT",
             DefaultValueFactory = _ => [standard],
         };

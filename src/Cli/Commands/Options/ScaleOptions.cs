@@ -22,7 +22,7 @@ internal sealed class ScaleOptions
     private readonly Option<int> _least = CountOption.Create("--scale-min", "The fewest workers", Defaults.Minimum, MostWorkers, least: 0);
     private readonly Option<int> _most = CountOption.Create("--scale-max", "The most workers", Defaults.Maximum, MostWorkers);
     private readonly Option<int> _slots = CountOption.Create("--scale-slots", "Slots of a worker, for as long as none has told its own", Defaults.SlotsPerWorker, WireLimits.MaxSlots);
-    private readonly Option<TimeSpan> _idle = SecondsOption.Create(
+    private readonly Option<Seconds> _idle = SecondsOption.Create(
         "--scale-idle", "A worker that has had nothing to do for so long is given up", Defaults.IdleTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7));
 
     private Option[] Rest => [_namespace, _least, _most, _slots, _idle];
@@ -43,7 +43,7 @@ internal sealed class ScaleOptions
         Minimum = parsed.GetValue(_least),
         Maximum = parsed.GetValue(_most),
         SlotsPerWorker = parsed.GetValue(_slots),
-        IdleTime = parsed.GetValue(_idle),
+        IdleTime = parsed.GetValue(_idle).Time,
     };
 
     private void Check(CommandResult result)

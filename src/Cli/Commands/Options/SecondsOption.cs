@@ -12,23 +12,31 @@ internal static class SecondsOption
     /// <param name="standard">What it is unless it is given.</param>
     /// <param name="least">The shortest that is allowed.</param>
     /// <param name="most">The longest that is allowed.</param>
-    public static Option<TimeSpan> Create(string name, string description, TimeSpan standard, TimeSpan least, TimeSpan most)
+    public static Option<Seconds> Create(string name, string description, TimeSpan standard, TimeSpan least, TimeSpan most)
     {
         var range = string.Create(CultureInfo.InvariantCulture, $"{least.TotalSeconds} to {most.TotalSeconds}");
-        return new Option<TimeSpan>(name)
+        return new Option<Seconds>(name)
         {
             Description = $"{description}, {range}",
             HelpName = "SECONDS",
-            DefaultValueFactory = _ => standard,
+            DefaultValueFactory = _ => new Seconds(standard),
             CustomParser = result =>
             {
                 var text = result.Tokens[0].Value;
                 if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds)
                     && seconds >= least.TotalSeconds && seconds <= most.TotalSeconds)
-                    return TimeSpan.FromSeconds(seconds);
+                    return new Seconds(TimeSpan.FromSeconds(seconds));
                 result.AddError($"{name} is {text}; allowed are {range} seconds.");
-                return standard;
+                return new Seconds(standard);
             },
         };
     }
+}
+
+/// <summary>A time as the command line has it, also where help shows a default.</summary>
+/// <param name="Time">The time.</param>
+internal readonly record struct Seconds(TimeSpan Time)
+{
+    /// <summary>The number of seconds.</summary>
+    public override string ToString() => Time.TotalSeconds.ToString(CultureInfo.InvariantCulture);
 }
