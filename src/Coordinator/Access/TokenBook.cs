@@ -11,12 +11,14 @@ namespace Linformer.Coordinator.Access;
 /// The tokens that hold, in memory, so that calls do not wait for the database. Only the coordinator with the lease changes
 /// them, in the database first; another one reads them when it takes over.
 /// </summary>
-internal sealed class TokenBook
+internal sealed class TokenBook : IDisposable
 {
     private const int MostTokens = 10_000;
     private const int IdTries = 10;
 
     private readonly ConcurrentDictionary<string, Held> _held = new(StringComparer.Ordinal);
+    // One change at a time: a token that is revoked right after its row is there must not come to hold after that.
+    private readonly SemaphoreSlim _changing = new(1, 1);
     private readonly ITokenStore _store;
     private readonly TimeProvider _time;
 
@@ -44,6 +46,19 @@ internal sealed class TokenBook
     /// <summary>Makes a token.</summary>
     /// <returns>The token, and the text that is shown once.</returns>
     public async Task<(TokenRow Token, string Text)> CreateAsync(string user, Role role, TimeSpan lifetime, string note, string createdBy)
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            return await CreateAloneAsync(user, role, lifetime, note, createdBy);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private async Task<(TokenRow Token, string Text)> CreateAloneAsync(string user, Role role, TimeSpan lifetime, string note, string createdBy)
     {
         foreach (var expired in _held.Values.Where(held => HasExpired(held.Token)))
             _held.TryRemove(expired.Token.Id, out _);
@@ -73,10 +88,21 @@ internal sealed class TokenBook
     /// <returns>The token; null if there is none.</returns>
     public async Task<TokenRow?> RevokeAsync(string id)
     {
-        var revoked = await _store.RevokeAsync(id, _time.GetUtcNow(), CancellationToken.None);
-        _held.TryRemove(id, out _);
-        return revoked;
+        await _changing.WaitAsync();
+        try
+        {
+            var revoked = await _store.RevokeAsync(id, _time.GetUtcNow(), CancellationToken.None);
+            _held.TryRemove(id, out _);
+            return revoked;
+        }
+        finally
+        {
+            _changing.Release();
+        }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _changing.Dispose();
 
     private RpcException? WhyEnded(Held held)
     {
