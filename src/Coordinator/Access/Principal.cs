@@ -48,9 +48,9 @@ internal sealed record Principal(PrincipalKind Kind, string User, Role Role, str
     /// <param name="given">What the request gives; may be empty.</param>
     public string PersonName(string given) => $"person:{(Kind != PrincipalKind.Open ? User : given.Length == 0 ? "unknown" : given)}";
 
-    /// <summary>Who calls, for the audit log.</summary>
+    /// <summary>Who calls, for the audit log; a name that nobody has proved stands in brackets.</summary>
     /// <param name="given">What the request gives; may be empty.</param>
-    public string AuditName(string given) => Kind == PrincipalKind.Open && given.Length > 0 ? given : User;
+    public string AuditName(string given) => Kind == PrincipalKind.Open && given.Length > 0 ? $"{User} ({given})" : User;
 
     /// <summary>Refuses to change what is somebody else's, unless the caller is an admin.</summary>
     /// <param name="thing">What it is, for the message: "Job x".</param>
