@@ -25,7 +25,12 @@ internal static class Exposure
             yield return $"NO AUTHENTICATION: whoever reaches {reachable} is an admin, and may run jobs on every worker. Use --authentication network to ask for tokens.";
         if (options.Certificate is null)
             yield return $"NO TLS: what goes over {reachable} is not encrypted, tokens included, and whoever is on the way can read and use them. Give a certificate with --tls-certificate FILE --tls-key FILE ('linformer certificates' makes one).";
+        if (IsBelow(options.DataFolder, options.AdminTokenFile ?? options.CoordinatorFolder))
+            yield return $"The admin's token is on the storage root {options.DataFolder}, where it is read by whoever has the workers' account on any of their machines. Keep it elsewhere: --coordinator-folder DIR or --admin-token-file FILE.";
     }
+
+    private static bool IsBelow(string folder, string path) =>
+        Path.GetFullPath(path).StartsWith(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     private static string Reachable(IReadOnlyList<ListenAddress> listen) => string.Join(", ", listen.Where(address => !address.IsLoopback));
 }
