@@ -163,6 +163,12 @@ public sealed class CoordinatorHost : IAsyncDisposable
             throw new ArgumentException($"DatabaseLease is {options.DatabaseLease}; 1 s to 1 min are allowed.", nameof(options));
         if (options.Limits is not { UnfinishedJobs: >= 0, CallsPerSecond: >= 0, CallBurst: >= 0, WrongTokensPerMinute: > 0 })
             throw new ArgumentException($"{options.Limits}: WrongTokensPerMinute has to be 1 or more, the others 0 or more.", nameof(options));
+        if ((long)options.Limits.CallsPerSecond + options.Limits.CallBurst > int.MaxValue)
+            throw new ArgumentException($"CallsPerSecond and CallBurst are {options.Limits.CallsPerSecond} and {options.Limits.CallBurst}; together at most {int.MaxValue} are allowed.", nameof(options));
+        if (options.Retention.BatchRows < 1 || options.Retention.Interval <= TimeSpan.Zero || options.Retention.Interval > TimeSpan.FromDays(1))
+            throw new ArgumentException($"{options.Retention}: BatchRows has to be 1 or more, and Interval more than zero and at most 1 day.", nameof(options));
+        if (options is { WorkerAuthorities: not null, Certificate: null })
+            throw new ArgumentException("WorkerAuthorities is set and Certificate is not: without TLS no worker can show a certificate (--worker-ca needs --tls-certificate and --tls-key).", nameof(options));
         foreach (var port in new[] { options.SiloPort, options.GatewayPort })
         {
             if (port is < 0 or > IPEndPoint.MaxPort)
