@@ -8,10 +8,13 @@ namespace Linformer.Coordinator.Access;
 /// <summary>Tokens in a file, one a line, each as good as the other; read again when it changes. Empty lines and those that begin with # are skipped.</summary>
 public sealed class TokenFile
 {
+    /// <summary>The fewest characters of a token.</summary>
+    public const int ShortestToken = 16;
+
+    /// <summary>The most characters of a token.</summary>
+    public const int LongestToken = 1024;
+
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const int TokenBytes = 32;
-    private const int ShortestToken = 16;
-    private const int LongestToken = 1024;
     private const int LargestFile = 64 << 10;
 
     private readonly ReloadedFiles<Contents> _file;
@@ -25,7 +28,7 @@ public sealed class TokenFile
     {
         Path = path;
         Name = name;
-        _file = new ReloadedFiles<Contents>([path], () => Load(path), report);
+        _file = new ReloadedFiles<Contents>([path], () => Load(path, again: _file is not null, report), report);
     }
 
     /// <summary>The file.</summary>
@@ -34,7 +37,7 @@ public sealed class TokenFile
     /// <summary>The public name of its tokens.</summary>
     public string Name { get; }
 
-    /// <summary>The first token.</summary>
+    /// <summary>The first token; empty if there is none any more.</summary>
     public string First => _file.Current.First;
 
     /// <summary>Makes the file with a new token if it is not there, and reads it. Only its owner may read it from then on.</summary>
@@ -44,7 +47,7 @@ public sealed class TokenFile
         try
         {
             if (!File.Exists(path))
-                FirstFile.Create(path, Convert.ToBase64String(RandomNumberGenerator.GetBytes(TokenBytes)).Replace('+', '-').Replace('/', '_').TrimEnd('=') + "\n", OwnerOnly);
+                FirstFile.Create(path, TokenText.MakeBootstrap(name.Split('-')[0]) + "\n", OwnerOnly);
             if (!OperatingSystem.IsWindows())
                 File.SetUnixFileMode(path, OwnerOnly);
         }
@@ -64,7 +67,7 @@ public sealed class TokenFile
         return found;
     }
 
-    private static Contents Load(string path)
+    private static Contents Load(string path, bool again, Action<string> report)
     {
         try
         {
@@ -76,14 +79,25 @@ public sealed class TokenFile
             var tokens = Encoding.UTF8.GetString(bytes, 0, length).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
                 .Where(line => !line.StartsWith('#')).ToList();
             if (tokens.Count == 0)
-                throw new StorageException($"{path} holds no token.");
+                return again ? None(path, "holds no token any more", report) : throw new StorageException($"{path} holds no token.");
             tokens.ForEach(token => Check(path, token));
             return new Contents(tokens[0], [.. tokens.Select(TokenText.Hash)]);
+        }
+        catch (Exception exception) when (again && exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return None(path, "is not there any more", report);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw Unreadable(path, exception);
         }
+    }
+
+    // Whoever empties or deletes the file wants its tokens to end. A file that cannot be read says nothing of that.
+    private static Contents None(string path, string why, Action<string> report)
+    {
+        report($"{path} {why}: NOBODY IS LET IN with a token of it until it holds one again.");
+        return new Contents("", []);
     }
 
     private static void Check(string path, string token)

@@ -24,6 +24,10 @@ internal static partial class TokenText
         return (id, $"{Prefix}{id}_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes))}");
     }
 
+    /// <summary>A new token for a file of them, which is in no list. It is recognised, and blanked, by its beginning as well.</summary>
+    /// <param name="kind">What follows <c>lft_</c>, lower-case letters, of another length than an id.</param>
+    public static string MakeBootstrap(string kind) => $"{Prefix}{kind}_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes))}";
+
     /// <summary>The id in a text that has the shape of a token; null if it has not.</summary>
     public static string? IdIn(string text) =>
         text.Length == Length && text.StartsWith(Prefix, StringComparison.Ordinal) && text[Prefix.Length + IdLength] == '_'

@@ -89,8 +89,8 @@ public sealed class AuthenticationTests
         using var agent = new FakeAgent(coordinator, Two + "-join");
         await agent.JoinAsync();
 
-        // A file that holds nothing is a mistake: what was read before stays.
-        Replace(admin, "");
+        // A file that holds something else is a mistake: what was read before stays.
+        Replace(admin, "short\n");
         Replace(join, $"{One}-join\nanother-join-token\n");
         await UntilRefusedAsync(agent);
         (await WhoAsync(coordinator.Channel, Two)).User.ShouldBe("admin");
@@ -101,6 +101,44 @@ public sealed class AuthenticationTests
         (await WhoAsync(coordinator.Channel, "another-admin-token")).User.ShouldBe("admin");
         using var next = new FakeAgent(coordinator, "another-join-token");
         await next.JoinAsync("w2");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_file_that_is_emptied_or_deleted_lets_nobody_in(bool deleted)
+    {
+        using var folder = new TemporaryFolder();
+        var admin = folder.File("admins");
+        Replace(admin, One);
+        var log = new LogCollector();
+        await using var coordinator = await TestCoordinator.StartAsync(
+            change: options => options with { Authentication = AuthenticationMode.Always, AdminTokenFile = admin }, logger: log.Logger);
+        (await WhoAsync(coordinator.Channel, One)).User.ShouldBe("admin");
+        if (deleted)
+            File.Delete(admin);
+        else
+            Replace(admin, "# none\n");
+        using var patience = new CancellationTokenSource(Patience);
+        while (await IsTakenAsync(coordinator, One))
+            await Task.Delay(50, patience.Token);
+        log.Events.ShouldContain(one => one.Level == Serilog.Events.LogEventLevel.Warning && one.RenderMessage(null).Contains("NOBODY IS LET IN") && one.RenderMessage(null).Contains(admin));
+        Replace(admin, Two);
+        while (!await IsTakenAsync(coordinator, Two))
+            await Task.Delay(50, patience.Token);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task That_workers_can_read_the_admin_s_token_is_warned_of_at_the_start(bool elsewhere)
+    {
+        using var folder = new TemporaryFolder();
+        Replace(folder.File("admins"), One);
+        var log = new LogCollector();
+        await using var coordinator = await TestCoordinator.StartAsync(
+            change: options => options with { Listen = ["0.0.0.0:0"], AdminTokenFile = elsewhere ? folder.File("admins") : null }, logger: log.Logger);
+        log.Lines.Any(line => line.Contains("--admin-token-file")).ShouldBe(!elsewhere);
     }
 
     [Theory]

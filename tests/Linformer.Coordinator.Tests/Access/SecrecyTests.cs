@@ -15,6 +15,7 @@ namespace Linformer.Coordinator.Tests.Access;
 public sealed class SecrecyTests
 {
     private const string Wrong = "a-wrong-token-0123456789-abcdefghijkl";
+    private const string Own = "Zm9yIGEgbG9uZyB0aW1lIEkgdXNlZCB0byBnbyB0byBiZWQgZWFybHkgaW4gdGhlIGV2ZW5pbmcgYW5kIHNvIG9u/+8=";
     private const string WrongJoin = "a-wrong-join-token-0123456789-abcdefg";
 
     [Fact]
@@ -26,12 +27,19 @@ public sealed class SecrecyTests
         string[] secrets;
         await using (var coordinator = await SecureCoordinator.StartAsync(folder, logger: log.Logger))
         {
+            // As somebody makes one with other means.
+            await File.AppendAllTextAsync(folder.File("coordinator/user-token"), Own + "\n");
+            using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20)))
+            {
+                while (!await IsTakenAsync(coordinator, Own))
+                    await Task.Delay(50, patience.Token);
+            }
             var made = await coordinator.CreateAsync("ada", Proto.Role.Submitter);
             var revoked = await coordinator.CreateAsync("bob", Proto.Role.Submitter);
             await coordinator.Tokens.RevokeAsync(new Proto.RevokeTokenRequest { Id = revoked.Token.Id }, coordinator.Admin);
             secrets =
             [
-                coordinator.Coordinator.Host.UserToken, coordinator.Coordinator.Host.JoinToken, Wrong, WrongJoin,
+                coordinator.Coordinator.Host.UserToken, coordinator.Coordinator.Host.JoinToken, Own, Wrong, WrongJoin,
                 .. new[] { made.Secret, revoked.Secret }.Select(secret => secret[^43..]),
             ];
             var ada = SecureCoordinator.Bearer(made.Secret);
@@ -55,6 +63,16 @@ public sealed class SecrecyTests
                 await AnswerAsync(async () => await coordinator.Workers.DrainAsync(new Proto.DrainWorkerRequest { Worker = made.Secret }, caller));
                 await AnswerAsync(async () => await coordinator.Tokens.CreateAsync(new Proto.CreateTokenRequest { User = made.Secret, Role = Proto.Role.Viewer }, caller));
             }
+            foreach (var pasted in (string[])[coordinator.Coordinator.Host.UserToken, coordinator.Coordinator.Host.JoinToken, Own, "--token=" + Own + "."])
+            {
+                await AnswerAsync(async () => await coordinator.Jobs.CancelAsync(new Proto.ChangeRequest { Job = pasted }, ada));
+                await AnswerAsync(async () => await coordinator.Workers.DrainAsync(new Proto.DrainWorkerRequest { Worker = pasted }, coordinator.Admin));
+                await coordinator.Jobs.PauseAsync(new Proto.ChangeRequest { Job = "small", Why = $"not with {pasted}" }, ada);
+                await coordinator.Jobs.ResumeAsync(new Proto.ChangeRequest { Job = "small" }, ada);
+                using var agent = new FakeAgent(coordinator.Coordinator);
+                await agent.SendAsync(FakeAgent.Hello(pasted));
+                await AnswerAsync(agent.ReadAsync);
+            }
             await coordinator.Tokens.CreateAsync(new Proto.CreateTokenRequest { User = "eve", Role = Proto.Role.Viewer, Note = "instead of " + made.Secret }, coordinator.Admin);
             await coordinator.Jobs.CancelAsync(new Proto.ChangeRequest { Job = "small", Why = "not with " + made.Secret }, ada);
             answers.Add((await coordinator.Jobs.ShowAsync(new Proto.ShowJobRequest { Job = "small" }, ada)).ToString());
@@ -73,6 +91,19 @@ public sealed class SecrecyTests
         }
 
         async Task AnswerAsync(Func<Task> call) => answers.Add((await Should.ThrowAsync<RpcException>(call)).ToString());
+    }
+
+    private static async Task<bool> IsTakenAsync(SecureCoordinator coordinator, string token)
+    {
+        try
+        {
+            await coordinator.Tokens.WhoAmIAsync(new Proto.WhoAmIRequest(), SecureCoordinator.Bearer(token));
+            return true;
+        }
+        catch (RpcException exception) when (exception.StatusCode == StatusCode.Unauthenticated)
+        {
+            return false;
+        }
     }
 
     /// <summary>All that is logged, at every level, with its properties and exceptions.</summary>
