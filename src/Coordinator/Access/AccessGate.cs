@@ -16,7 +16,7 @@ namespace Linformer.Coordinator.Access;
 /// Stands before every route, gRPC's and others: lets in who is recognised, and answers to all others before a byte of
 /// their messages is read. What a gRPC method asks of a role is checked in <see cref="CallGuard"/>, which knows the request.
 /// </summary>
-internal sealed class AccessGate(Authenticator authenticator, CallRates rates, AuditLog audit, ILogger logger)
+internal sealed class AccessGate(Authenticator authenticator, CallRates rates, WaitingCalls waiting, TokenMask mask, AuditLog audit, ILogger logger)
 {
     /// <summary>Handles a request.</summary>
     public async Task InvokeAsync(HttpContext http, Func<Task> next)
@@ -25,25 +25,30 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, A
         var rule = AccessRules.Of(endpoint);
         var (caller, refused) = authenticator.Recognise(http, rule is { Worker: true });
         refused ??= rates.Count(caller!) ?? WhyNot(http, endpoint, rule, caller!);
+        IDisposable? place = null;
+        if (refused is null)
+            (place, refused) = waiting.Enter(http, caller!);
         if (refused is null)
         {
             http.Items[typeof(Principal)] = caller;
-            await next();
+            using (place)
+                await next();
             return;
         }
-        logger.Debug("{Path:l} from {Peer} was refused: {Status}", Refusal.Show(http.Request.Path.ToString()), http.Connection.RemoteIpAddress, refused.Status);
-        if (rule is { Changes: true })
+        logger.Debug("{Path:l} from {Peer} was refused: {Status}", Refusal.Show(mask.Text(http.Request.Path.ToString())), http.Connection.RemoteIpAddress, refused.Status);
+        if (rule is { Changes: true } or { Worker: true })
             await AuditAsync(http, caller, refused);
         await AnswerAsync(http, refused.Status);
     }
 
-    private static RpcException? WhyNot(HttpContext http, Endpoint? endpoint, Protocol.V1.Access? rule, Principal caller)
+    private RpcException? WhyNot(HttpContext http, Endpoint? endpoint, Protocol.V1.Access? rule, Principal caller)
     {
         if (rule is null)
         {
+            var path = Refusal.Show(mask.Text(http.Request.Path.ToString()));
             return endpoint?.Metadata.GetMetadata<GrpcMethodMetadata>() is null
-                ? new RpcException(new Status(StatusCode.Unimplemented, $"This coordinator knows nothing of {Refusal.Show(http.Request.Path)}."))
-                : Refusal.Denied($"Nobody may call {Refusal.Show(http.Request.Path)}.");
+                ? new RpcException(new Status(StatusCode.Unimplemented, $"This coordinator knows nothing of {path}."))
+                : Refusal.Denied($"Nobody may call {path}.");
         }
         return IsGrpc(http) ? null : WhyNot(caller, rule, http.Request.Path);
     }
@@ -63,7 +68,7 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, A
     {
         try
         {
-            await audit.WriteRefusedAsync(caller, Peer(http), AccessRules.NameOf(http), refused.Status);
+            await audit.WriteRefusedAsync(caller, "", Peer(http), AccessRules.NameOf(http), "", refused.Status);
         }
         catch (StorageException exception)
         {

@@ -6,14 +6,17 @@ using Serilog;
 namespace Linformer.Coordinator.Access;
 
 /// <summary>
-/// Writes the audit log. Calls that were let in get a row each. Of those that were refused at the gate (nobody was recognised, or
-/// a user called too often), which anybody can make without end, some a minute get one; the rest is counted in one more.
+/// Writes the audit log. Calls that changed something, or may have, get a row each. Of those that were refused, and of workers that
+/// connect, which can be without end, some a minute of each caller get one; the rest is counted in one more.
 /// </summary>
-internal sealed class AuditLog(IAuditStore store, TimeProvider time, ILogger logger) : BackgroundService
+internal sealed class AuditLog(IAuditStore store, TokenMask mask, TimeProvider time, ILogger logger) : BackgroundService
 {
     private const int RowsPerWindow = 20;
+    private const int JoinsPerWindow = 200;
     private const int MostPeers = 1000;
     private const int LongestText = 300;
+
+    private const string Own = "coordinator";
 
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(10);
@@ -27,24 +30,40 @@ internal sealed class AuditLog(IAuditStore store, TimeProvider time, ILogger log
         new AuditRow(0, time.GetUtcNow(), Text(caller.AuditName(given)), caller.RoleName, caller.TokenId, peer, method, Text(target), Outcome(status)),
         CancellationToken.None);
 
-    /// <summary>Writes or counts a call that was refused at the gate.</summary>
+    /// <summary>Writes or counts a call that was refused.</summary>
     /// <exception cref="StorageException">It could not be written.</exception>
-    public Task WriteRefusedAsync(Principal? caller, string peer, string method, Status status)
+    public Task WriteRefusedAsync(Principal? caller, string given, string peer, string method, string target, Status status) =>
+        WriteOrCountAsync($"refused {caller?.Kind} {caller?.User}", caller, RowsPerWindow, status, new AuditRow(
+            0, time.GetUtcNow(), Text(caller?.AuditName(given) ?? ""), caller?.RoleName ?? "", caller?.TokenId ?? "", peer, method, Text(target), Outcome(status)));
+
+    /// <summary>Writes or counts a worker that was let in.</summary>
+    /// <exception cref="StorageException">It could not be written.</exception>
+    public Task WriteJoinedAsync(Principal caller, string peer, string method, string worker) =>
+        WriteOrCountAsync($"joined {caller.TokenId}", caller, JoinsPerWindow, Status.DefaultSuccess, new AuditRow(
+            0, time.GetUtcNow(), Text(caller.User), caller.RoleName, caller.TokenId, peer, method, Text(worker), Outcome(Status.DefaultSuccess)));
+
+    /// <summary>Writes a row of what the coordinator has changed by itself.</summary>
+    /// <param name="method">What it did, such as <c>scale</c>.</param>
+    /// <param name="target">What it changed.</param>
+    /// <param name="outcome">How it was, and why.</param>
+    /// <exception cref="StorageException">It could not be written.</exception>
+    public Task WriteOwnAsync(string method, string target, string outcome) =>
+        store.AppendAsync(new AuditRow(0, time.GetUtcNow(), Own, "", "", "", method, Text(target), Text(outcome)), CancellationToken.None);
+
+    private Task WriteOrCountAsync(string crowd, Principal? caller, int most, Status status, AuditRow row)
     {
-        var crowd = caller is null ? "" : caller.User;
         lock (_lock)
         {
             if (!_crowds.TryGetValue(crowd, out var known))
                 _crowds.Add(crowd, known = new Crowd(time.GetTimestamp(), caller));
-            if (known.Rows >= RowsPerWindow)
+            if (known.Rows >= most)
             {
-                known.Count(peer, status);
+                known.Count(row.Peer, status);
                 return Task.CompletedTask;
             }
             known.Rows++;
         }
-        return store.AppendAsync(
-            new AuditRow(0, time.GetUtcNow(), crowd, caller?.RoleName ?? "", caller?.TokenId ?? "", peer, method, "", Outcome(status)), CancellationToken.None);
+        return store.AppendAsync(row, CancellationToken.None);
     }
 
     /// <inheritdoc/>
@@ -72,26 +91,27 @@ internal sealed class AuditLog(IAuditStore store, TimeProvider time, ILogger log
             over = [.. _crowds.Where(one => isOver(one.Value))];
             over.ForEach(one => _crowds.Remove(one.Key));
         }
-        foreach (var (user, crowd) in over.Where(one => one.Value.Counted > 0))
+        foreach (var (_, crowd) in over.Where(one => one.Value.Counted > 0))
         {
             try
             {
                 await store.AppendAsync(
-                    new AuditRow(0, time.GetUtcNow(), user, crowd.Caller?.RoleName ?? "", crowd.Caller?.TokenId ?? "", crowd.PeersText, "", "", crowd.Text), CancellationToken.None);
+                    new AuditRow(0, time.GetUtcNow(), crowd.Caller?.User ?? "", crowd.Caller?.RoleName ?? "", crowd.Caller?.TokenId ?? "", crowd.PeersText, "", "", crowd.Text), CancellationToken.None);
             }
-            catch (StorageException exception)
+            catch (Exception exception)
             {
-                logger.Warning("{Calls} refused calls could not be recorded in the audit log: {Reason:l}", crowd.Counted, exception.Message);
+                // Whatever it was: the log goes on with the next minute.
+                logger.Warning("{Calls} calls could not be recorded in the audit log: {Reason:l}", crowd.Counted, exception.Message);
             }
         }
     }
 
-    private static string Outcome(Status status) =>
+    private string Outcome(Status status) =>
         status.StatusCode == StatusCode.OK ? "ok" : Text($"{StatusName.Of(status.StatusCode)}: {status.Detail}");
 
-    private static string Text(string text)
+    private string Text(string text)
     {
-        var masked = TokenText.Mask(text);
+        var masked = TokenText.Mask(mask.Text(text));
         var shown = masked.Length > LongestText ? masked[..LongestText] + "…" : masked;
         return string.Concat(shown.Select(character => char.IsControl(character) ? ' ' : character));
     }
@@ -111,7 +131,9 @@ internal sealed class AuditLog(IAuditStore store, TimeProvider time, ILogger log
 
         public string PeersText => _peers.Count == 1 ? _peers.First() : $"{(_peers.Count == MostPeers ? "at least " : "")}{_peers.Count} addresses";
 
-        public string Text => $"{StatusName.Of(_last)}: {Counted} more calls were refused within a minute";
+        public string Text => _last == StatusCode.OK
+            ? $"ok: {Counted} more workers connected within a minute"
+            : $"{StatusName.Of(_last)}: {Counted} more calls were refused within a minute";
 
         public void Count(string peer, Status status)
         {

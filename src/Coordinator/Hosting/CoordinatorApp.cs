@@ -104,9 +104,11 @@ internal static class CoordinatorApp
     private static void AddAccess(IServiceCollection services, BootstrapTokens bootstrap, TokenBook book)
     {
         services.AddSingleton(bootstrap);
-        services.AddSingleton(book);
+        services.AddSingleton(_ => book);
         services.AddSingleton<Authenticator>();
         services.AddSingleton<CallRates>();
+        services.AddSingleton<WaitingCalls>();
+        services.AddSingleton<TokenMask>();
         services.AddSingleton<AuditLog>();
         services.AddHostedService(provider => provider.GetRequiredService<AuditLog>());
         services.AddSingleton<AccessGate>();

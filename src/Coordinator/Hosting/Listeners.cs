@@ -38,8 +38,8 @@ internal static class Listeners
         // A peer whose machine has vanished sends nothing, not even a reset.
         kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(15);
         kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-        // Streams are open for days, and a worker that waits sends little. Messages have a limit each.
-        kestrel.Limits.MinRequestBodyDataRate = null;
+        // Streams are open for days, and a reader may be slow. Messages have a limit each. The least rate at which a request's message
+        // has to come stays Kestrel's: gRPC takes it off for streams of requests, such as that of a worker that waits.
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MaxRequestBodySize = null;
         foreach (var address in listen)

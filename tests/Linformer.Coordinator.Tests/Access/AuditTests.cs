@@ -109,7 +109,7 @@ public sealed class AuditTests
         await coordinator.Jobs.CancelAsync(new Proto.ChangeRequest { Job = job.Id, Who = "bob" });
         var tokens = new Proto.Tokens.TokensClient(coordinator.Channel);
         var entries = (await tokens.AuditAsync(new Proto.AuditRequest())).Entries;
-        entries.Select(entry => (entry.User, entry.Role, entry.TokenId)).ShouldBe([("ada", "admin", ""), ("bob", "admin", "")]);
+        entries.Select(entry => (entry.User, entry.Role, entry.TokenId)).ShouldBe([("local (ada)", "admin", ""), ("local (bob)", "admin", "")]);
         var who = await tokens.WhoAmIAsync(new Proto.WhoAmIRequest());
         (who.Role, who.TokenId).ShouldBe((Proto.Role.Admin, ""));
     }
@@ -130,6 +130,53 @@ public sealed class AuditTests
         entries.Count.ShouldBe(21);
         entries[^1].Outcome.ShouldBe("UNAUTHENTICATED: 480 more calls were refused within a minute");
         entries[^1].Peer.ShouldBe("127.0.0.1");
+    }
+
+    [Fact]
+    public async Task Refusals_of_a_user_leave_few_rows_with_what_was_asked_for_and_their_number()
+    {
+        using var folder = new TemporaryFolder();
+        await using (var first = await SecureCoordinator.StartAsync(folder, options => options with { Limits = new UserLimits { CallsPerSecond = 0 } }))
+        {
+            var viewer = await first.AsAsync("vic", Proto.Role.Viewer);
+            for (var i = 0; i < 100; i++)
+            {
+                await Refused.With(StatusCode.PermissionDenied, async () => await first.Jobs.CancelAsync(new Proto.ChangeRequest { Job = $"job-{i}" }, viewer));
+                await Refused.With(StatusCode.NotFound, async () => await first.Tokens.RevokeAsync(new Proto.RevokeTokenRequest { Id = "abcdefgh" }, viewer));
+            }
+            var rows = (await first.AuditAsync()).Where(entry => entry.User == "vic").ToList();
+            rows.Count.ShouldBe(20);
+            (rows[0].Target, rows[1].Target).ShouldBe(("job-0", "abcdefgh"));
+        }
+        await using var second = await SecureCoordinator.StartAsync(folder);
+        var last = (await second.AuditAsync())[^1];
+        (last.User, last.Role).ShouldBe(("vic", "viewer"));
+        last.Outcome.ShouldContain("180 more calls were refused");
+    }
+
+    [Fact]
+    public async Task Workers_that_join_and_those_that_are_refused_are_recorded()
+    {
+        await using var coordinator = await SecureCoordinator.StartAsync();
+        using (var agent = new FakeAgent(coordinator.Coordinator))
+        {
+            await agent.JoinAsync("w7");
+        }
+        using (var wrong = new FakeAgent(coordinator.Coordinator, "wrong-token-of-some-length"))
+        {
+            await Refused.With(StatusCode.Unauthenticated, wrong.ReadAsync);
+        }
+        using (var nameless = new FakeAgent(coordinator.Coordinator))
+        {
+            await nameless.SendAsync(FakeAgent.Hello("No Label"));
+            await Refused.With(StatusCode.InvalidArgument, nameless.ReadAsync);
+        }
+        (await coordinator.AuditAsync()).Select(entry => (entry.Role, entry.TokenId, entry.Method, entry.Target, entry.Outcome.Split(':')[0])).ShouldBe(
+        [
+            ("worker", "join-token", "/linformer.v1.Agents/Connect", "w7", "ok"),
+            ("", "", "/linformer.v1.Agents/Connect", "", "UNAUTHENTICATED"),
+            ("worker", "join-token", "/linformer.v1.Agents/Connect", "", "INVALID_ARGUMENT"),
+        ]);
     }
 
     [Fact]

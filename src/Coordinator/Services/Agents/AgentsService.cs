@@ -18,6 +18,8 @@ internal sealed class AgentsService(
     CoordinatorDatabase database,
     StorageId storage,
     CoordinatorOptions options,
+    TokenMask mask,
+    AuditLog audit,
     IHostApplicationLifetime lifetime,
     ILogger logger) : Proto.Agents.AgentsBase
 {
@@ -29,6 +31,7 @@ internal sealed class AgentsService(
         if (lifetime.ApplicationStopping.IsCancellationRequested)
             throw Refusal.Unavailable("The coordinator is stopping; it may come back.");
         var hello = await ReadHelloAsync(requestStream, context.CancellationToken);
+        mask.Apply(hello);
         var identity = HelloCheck.Check(hello, database.Epoch);
         if (Principal.Of(context).WorkerName is { } only && only != identity.Name)
             throw Refusal.Denied($"The certificate is for the worker {Refusal.Show(only)}; this one's name is '{identity.Name}'.");
@@ -36,6 +39,8 @@ internal sealed class AgentsService(
         var session = await grain.Connect(identity, context.CancellationToken);
         try
         {
+            context.UserState[CallGuard.Joined] = true;
+            await AuditAsync(context, identity.Name);
             await responseStream.WriteAsync(Welcome(hello.ProtocolVersion));
             await scheduler.PokeAsync(context.CancellationToken);
             var coordinator = new AgentContext(grains, jobs, telemetry, scheduler, database.Epoch, logger);
@@ -45,6 +50,20 @@ internal sealed class AgentsService(
         finally
         {
             await DisconnectAsync(grain, identity.Name, session);
+        }
+    }
+
+    // Training goes on where this cannot be written.
+    private async Task AuditAsync(ServerCallContext context, string worker)
+    {
+        try
+        {
+            var http = context.GetHttpContext();
+            await audit.WriteJoinedAsync(Principal.Of(context), AccessGate.Peer(http), AccessRules.NameOf(http), worker);
+        }
+        catch (StorageException exception)
+        {
+            logger.Error("That worker {Worker:l} connected is not in the audit log: {Reason:l}", worker, exception.Message);
         }
     }
 

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Linformer.Coordinator.Access;
@@ -13,8 +14,11 @@ namespace Linformer.Coordinator.Services.Guard;
 /// Stands before every call that the gate has let in: checks the protocol's version and the role, records changes in the audit
 /// log, ends streams whose caller is not known any more, and makes statuses of exceptions.
 /// </summary>
-internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicationLifetime lifetime, ILogger logger) : Interceptor
+internal sealed class CallGuard(AuditLog audit, TokenMask mask, TimeProvider time, IHostApplicationLifetime lifetime, ILogger logger) : Interceptor
 {
+    /// <summary>Marks, in the state of a call, that the worker was let in.</summary>
+    public static readonly object Joined = new();
+
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
         RunAsync(request, context, () => continuation(request, context));
@@ -45,10 +49,14 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
 
     private async Task<TResult> RunAsync<TResult>(object? request, ServerCallContext context, Func<Task<TResult>> call)
     {
-        var rule = AccessRules.Of(context.GetHttpContext().GetEndpoint());
+        var http = context.GetHttpContext();
+        var rule = AccessRules.Of(http.GetEndpoint());
+        WaitingCalls.LeaveStream(http);
         TResult result;
         try
         {
+            if (request is IMessage message)
+                mask.Apply(message);
             Check(context, rule);
             result = await call();
         }
@@ -62,7 +70,7 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
         return result;
     }
 
-    private static void Check(ServerCallContext context, Protocol.V1.Access? rule)
+    private void Check(ServerCallContext context, Protocol.V1.Access? rule)
     {
         var caller = Principal.Of(context);
         // The gate knew the caller by the headers; the message may have come much later.
@@ -74,7 +82,7 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
         if (version is not null && !ProtocolVersion.IsSpoken(version))
         {
             throw Refusal.Precondition(
-                $"The caller speaks protocol version {Refusal.Show(version)}; this coordinator speaks {ProtocolVersion.Spoken}. Use the same release on both sides, or one that is next to it.");
+                $"The caller speaks protocol version {Refusal.Show(mask.Text(version))}; this coordinator speaks {ProtocolVersion.Spoken}. Use the same release on both sides, or one that is next to it.");
         }
         if (AccessGate.WhyNot(caller, rule, context.Method) is { } refused)
             throw refused;
@@ -104,16 +112,24 @@ internal sealed class CallGuard(AuditLog audit, TimeProvider time, IHostApplicat
         return error;
     }
 
+    // What anybody can provoke without end, and what changed nothing for certain.
+    private static bool ChangedNothing(StatusCode status) => status is not (
+        StatusCode.OK or StatusCode.Unavailable or StatusCode.Internal or StatusCode.Unknown or StatusCode.DataLoss);
+
     // Before the answer goes out: what is not in the log has not been answered with success.
     private async Task AuditAsync(Protocol.V1.Access? rule, ServerCallContext context, object? request, object? response, Status status)
     {
-        if (rule is not { Changes: true })
+        // A worker that was let in has its row since then.
+        if (rule is not { Changes: true } && (rule is not { Worker: true } || status.StatusCode == StatusCode.OK || context.UserState.ContainsKey(Joined)))
             return;
         try
         {
             var (target, given) = AuditTarget.Of(request, response);
             var http = context.GetHttpContext();
-            await audit.WriteAsync(Principal.Of(context), given, AccessGate.Peer(http), AccessRules.NameOf(http), target, status);
+            var (caller, peer, method) = (Principal.Of(context), AccessGate.Peer(http), AccessRules.NameOf(http));
+            await (rule.Worker || ChangedNothing(status.StatusCode)
+                ? audit.WriteRefusedAsync(caller, given, peer, method, target, status)
+                : audit.WriteAsync(caller, given, peer, method, target, status));
         }
         catch (StorageException exception)
         {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Linformer.Coordinator.Access;
 
 namespace Linformer.Coordinator.Services.Guard;
@@ -9,38 +8,32 @@ internal sealed class StreamLimit
     private const int Maximum = 4096;
     private const int MaximumOfUser = 256;
 
-    private readonly ConcurrentDictionary<string, int> _ofUsers = new(StringComparer.Ordinal);
+    private readonly UserPlaces _users = new(MaximumOfUser);
     private int _open;
 
     /// <summary>Takes a place until it is disposed.</summary>
     /// <param name="caller">Who opens the stream. Who came in without being asked shares the common limit alone.</param>
     public IDisposable Enter(Principal caller)
     {
-        var place = new Place(this, caller.Kind == PrincipalKind.Open ? null : caller.User);
-        var (all, own) = place.Take();
-        if (all <= Maximum && own <= MaximumOfUser)
+        var own = caller.Kind == PrincipalKind.Open ? null : _users.TryEnter(caller.User)
+            ?? throw Refusal.Exhausted($"The user '{caller.User}' has {MaximumOfUser:#,0} streams open already, the most of one user. Close one.");
+        var place = new Place(this, own);
+        if (Interlocked.Increment(ref _open) <= Maximum)
             return place;
         place.Dispose();
-        throw all > Maximum
-            ? Refusal.Exhausted($"{Maximum:#,0} streams are open already, the most that this coordinator keeps. Try again later.")
-            : Refusal.Exhausted($"The user '{caller.User}' has {MaximumOfUser:#,0} streams open already, the most of one user. Close one.");
+        throw Refusal.Exhausted($"{Maximum:#,0} streams are open already, the most that this coordinator keeps. Try again later.");
     }
 
-    private sealed class Place(StreamLimit limit, string? user) : IDisposable
+    private sealed class Place(StreamLimit limit, IDisposable? own) : IDisposable
     {
         private int _left;
-
-        public (int All, int Own) Take() =>
-            (Interlocked.Increment(ref limit._open), user is null ? 0 : limit._ofUsers.AddOrUpdate(user, 1, (_, open) => open + 1));
 
         public void Dispose()
         {
             if (Interlocked.Exchange(ref _left, 1) != 0)
                 return;
             Interlocked.Decrement(ref limit._open);
-            // Users who have none open are forgotten.
-            if (user is not null && limit._ofUsers.AddOrUpdate(user, 0, (_, open) => open - 1) == 0)
-                limit._ofUsers.TryRemove(KeyValuePair.Create(user, 0));
+            own?.Dispose();
         }
     }
 }
