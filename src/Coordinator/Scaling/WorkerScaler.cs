@@ -1,3 +1,4 @@
+using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Workers;
@@ -21,6 +22,7 @@ internal sealed class WorkerScaler : BackgroundService
     private readonly IGrainFactory _grains;
     private readonly IJobStore _jobs;
     private readonly IRosterStore _roster;
+    private readonly AuditLog _audit;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ScalingReader _reader;
@@ -33,10 +35,10 @@ internal sealed class WorkerScaler : BackgroundService
     /// <summary>Finds the API server and the account; connects later.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     /// <exception cref="KubernetesException">This is no pod with a service account.</exception>
-    public WorkerScaler(CoordinatorOptions options, IGrainFactory grains, IJobStore jobs, IRosterStore roster, TimeProvider time, ILogger logger)
+    public WorkerScaler(CoordinatorOptions options, IGrainFactory grains, IJobStore jobs, IRosterStore roster, AuditLog audit, TimeProvider time, ILogger logger)
     {
         _options = options.Scaling ?? throw new ArgumentException("Scaling is not set.", nameof(options));
-        (_grains, _jobs, _roster, _time, _logger) = (grains, jobs, roster, time, logger);
+        (_grains, _jobs, _roster, _audit, _time, _logger) = (grains, jobs, roster, audit, time, logger);
         var account = KubernetesAccount.Load(_options, Environment.GetEnvironmentVariable, what => logger.Information("{What:l}", what));
         _reader = new ScalingReader(_options, time);
         _client = new KubernetesClient(account, _options.StatefulSet);
@@ -104,6 +106,7 @@ internal sealed class WorkerScaler : BackgroundService
                 _logger.Information(
                     "StatefulSet {StatefulSet:l} goes from {Before} to {Replicas} workers: {Reason:l}", _options.StatefulSet, scale.Replicas, decision.Replicas, decision.Reason);
                 _watch.Forget();
+                await _audit.WriteOwnAsync("scale", $"StatefulSet {_options.StatefulSet}", $"from {scale.Replicas} to {decision.Replicas} workers: {decision.Reason}");
                 return;
             }
             catch (KubernetesException exception) when (exception.IsConflict && tries < Tries)

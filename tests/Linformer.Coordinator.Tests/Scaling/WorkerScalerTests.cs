@@ -27,6 +27,9 @@ public sealed class WorkerScalerTests : IAsyncLifetime
         await coordinator.Jobs.CancelAsync(new Proto.ChangeRequest { Job = job.Id, Who = "ada" });
         await Until(() => _kubernetes.Replicas == 0);
 
+        var tokens = new Proto.Tokens.TokensClient(coordinator.Channel);
+        await Until(() => tokens.Audit(new Proto.AuditRequest { User = "coordinator" }).Entries.Any(
+            entry => entry is { Method: "scale", Target: "StatefulSet linformer-worker", Outcome: "from 0 to 2 workers: jobs need 2 slots" }));
         await Until(() => _log.Lines.Contains("StatefulSet linformer-worker goes from 0 to 2 workers: jobs need 2 slots"));
         await Until(() => _log.Lines.Contains("StatefulSet linformer-worker goes from 2 to 0 workers: jobs need 0 slots"));
     }
