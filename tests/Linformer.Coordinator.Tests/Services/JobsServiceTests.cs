@@ -192,6 +192,11 @@ public sealed class JobsServiceTests : IAsyncLifetime
         await Refused.With(StatusCode.NotFound, () => ExportAsync(coordinator, "gone-aaaaa"));
         (await Refused.With(StatusCode.FailedPrecondition, () => ExportAsync(coordinator, "bad-aaaaa"))).Status.Detail.ShouldContain("failed");
 
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", Path.Combine(model, "pipe")))
+            await mkfifo.WaitForExitAsync();
+        (await Refused.With(StatusCode.DataLoss, () => ExportAsync(coordinator, "done-aaaaa").WaitAsync(TimeSpan.FromSeconds(20)))).Status.Detail.ShouldContain("pipe is a named pipe");
+        File.Delete(Path.Combine(model, "pipe"));
+
         // Nothing is sent from behind a link on the way, either.
         using var outside = new TemporaryFolder();
         Directory.Move(folder.File("models"), outside.File("models"));

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Grpc.Core;
 using Linformer.Coordinator.Services.Guard;
+using Linformer.Data.Corpora;
 using Linformer.Model.Files;
 using Proto = Linformer.Protocol.V1;
 
@@ -61,8 +62,12 @@ internal static class ModelExport
     private static async Task SendFileAsync(
         string jobId, string folder, string file, IServerStreamWriter<Proto.FileChunk> stream, CancellationToken cancellationToken)
     {
+        var path = Path.Combine(folder, file);
+        // To open a pipe waits for somebody who writes, which may be for ever.
+        if (FileKind.Of(path) is { } kind && kind != FileKind.Regular)
+            throw new IOException($"{file} is a {kind}, not a regular file.");
         await using var source = new FileStream(
-            ConfinedPath.OpenRead(folder, Path.Combine(folder, file), file, FileOptions.Asynchronous), FileAccess.Read, bufferSize: 0, isAsync: true);
+            ConfinedPath.OpenRead(folder, path, file, FileOptions.Asynchronous), FileAccess.Read, bufferSize: 0, isAsync: true);
         var size = source.Length;
         var buffer = new byte[(int)Math.Min(size, ChunkBytes)];
         var sent = 0L;
