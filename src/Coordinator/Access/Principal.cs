@@ -1,6 +1,6 @@
 using Grpc.Core;
-using Linformer.Protocol.V1;
 using Linformer.Coordinator.Services.Guard;
+using Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Access;
 
