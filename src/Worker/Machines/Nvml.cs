@@ -15,7 +15,8 @@ public sealed unsafe class Nvml : IDisposable
     // NVML_TEMPERATURE_GPU
     private const int GpuSensor = 0;
 
-    // NVML_ERROR_NO_PERMISSION
+    // NVML_ERROR_NOT_SUPPORTED and NVML_ERROR_NO_PERMISSION
+    private const int NotSupported = 3;
     private const int NoPermission = 4;
 
     private readonly nint _library;
@@ -43,6 +44,25 @@ public sealed unsafe class Nvml : IDisposable
         _temperature = (delegate* unmanaged[Cdecl]<nint, int, out uint, int>)Export("nvmlDeviceGetTemperature");
         _utilization = (delegate* unmanaged[Cdecl]<nint, out Utilization, int>)Export("nvmlDeviceGetUtilizationRates");
         Check(init(), "nvmlInit_v2");
+    }
+
+    /// <summary>Whether there is a driver on this machine, or somebody says so: if not, that the library is missing is no mistake.</summary>
+    public static bool IsExpected =>
+        !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable)) || NativeLibrary.TryLoad(UsualName, out _);
+
+    /// <summary>The driver's version, such as <c>550.54.15</c>; null where the library does not tell.</summary>
+    public string? DriverVersion
+    {
+        get
+        {
+            if (!NativeLibrary.TryGetExport(_library, "nvmlSystemGetDriverVersion", out var address))
+            {
+                return null;
+            }
+
+            var bytes = stackalloc byte[TextBytes];
+            return ((delegate* unmanaged[Cdecl]<byte*, uint, int>)address)(bytes, TextBytes) == 0 ? TextOf(bytes) : null;
+        }
     }
 
     /// <summary>Loads the library.</summary>
@@ -89,7 +109,7 @@ public sealed unsafe class Nvml : IDisposable
             }
 
             Check(opened, "nvmlDeviceGetHandleByIndex_v2");
-            Check(_memory(device, out var memory), "nvmlDeviceGetMemoryInfo");
+            Check(TryMemory(device, out var memory), "nvmlDeviceGetMemoryInfo");
             all.Add(new Gpu(Text(_uuid, device, "nvmlDeviceGetUUID"), Text(_name, device, "nvmlDeviceGetName"), (long)memory.Total));
         }
 
@@ -109,7 +129,7 @@ public sealed unsafe class Nvml : IDisposable
         {
             if (_handle(index, out var device) == 0 && TryText(_uuid, device, out var own) == 0 && own == uuid)
             {
-                return _memory(device, out var memory) != 0
+                return TryMemory(device, out var memory) != 0
                     ? null
                     : new GpuReading(
                         (long)memory.Used,
@@ -143,10 +163,28 @@ public sealed unsafe class Nvml : IDisposable
     {
         var bytes = stackalloc byte[TextBytes];
         var result = get(device, bytes, TextBytes);
+        text = result == 0 ? TextOf(bytes) : "";
+        return result;
+    }
+
+    private static string TextOf(byte* bytes)
+    {
         var all = new ReadOnlySpan<byte>(bytes, TextBytes);
         var end = all.IndexOf((byte)0);
-        text = result == 0 ? Encoding.UTF8.GetString(end < 0 ? all : all[..end]) : "";
-        return result;
+        return Encoding.UTF8.GetString(end < 0 ? all : all[..end]);
+    }
+
+    // GPUs that share the machine's memory have none of their own.
+    private int TryMemory(nint device, out Memory memory)
+    {
+        var result = _memory(device, out memory);
+        if (result != NotSupported)
+        {
+            return result;
+        }
+
+        memory = default;
+        return 0;
     }
 
     private void Check(int result, string function)

@@ -60,6 +60,16 @@ public sealed class NvmlTests : AgentFixture
     }
 
     [Fact]
+    public void AGpuThatDoesNotTellItsMemoryIsAGpu()
+    {
+        using var without = NcclDouble.Double.With("NCCL_DOUBLE_FAIL", "nvmlDeviceGetMemoryInfo=3");
+        using var nvml = Nvml.Open();
+        var gpu = nvml.Gpus().ShouldHaveSingleItem();
+        gpu.MemoryBytes.ShouldBe(0);
+        nvml.Read(gpu.Uuid).ShouldBe(new GpuReading(0, 40, 0));
+    }
+
+    [Fact]
     public void WhatIsWrongIsSaid()
     {
         using (NcclDouble.Double.With("NCCL_DOUBLE_FAIL", "nvmlInit_v2=9"))

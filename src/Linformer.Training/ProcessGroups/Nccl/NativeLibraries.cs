@@ -27,8 +27,12 @@ internal static class NativeLibraries
     public static void Load()
     {
         _ = NcclHandle.Value;
-        _ = CudaRuntimeHandle.Value;
+        LoadCudaRuntime();
     }
+
+    /// <summary>Loads the CUDA runtime.</summary>
+    /// <exception cref="NcclUnavailableException">It is missing.</exception>
+    public static void LoadCudaRuntime() => _ = CudaRuntimeHandle.Value;
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) => name switch
     {

@@ -86,6 +86,17 @@ public sealed class NcclProcessGroup : QueuedProcessGroup
             : throw new NcclUnavailableException($"there is no GPU {gpu}: this process sees {count}. Check {VisibleDevices()}.");
     }
 
+    /// <summary>The version of the CUDA runtime, such as <c>12.4</c>.</summary>
+    /// <exception cref="NcclUnavailableException">It cannot be loaded, or does not answer.</exception>
+    public static string CudaRuntimeVersion()
+    {
+        NativeLibraries.LoadCudaRuntime();
+        var error = CudaMethods.RuntimeGetVersion(out var version);
+        return error == 0
+            ? $"{version / 1000}.{version % 1000 / 10}"
+            : throw new NcclUnavailableException($"cudaRuntimeGetVersion: {CudaMethods.Describe(error)}");
+    }
+
     /// <summary>Combines several buffers of all ranks, in place, as one launch.</summary>
     /// <param name="buffers">Of the same sizes and types, in the same order, on all ranks; at least one.</param>
     /// <param name="operation">How elements are combined.</param>
