@@ -288,6 +288,19 @@ public sealed class DoctorTests : ClusterTest
 
     [Fact]
     [Trait("Lane", "Processes")]
+    public async Task Gpus_are_judged_as_workers_and_ranks_do()
+    {
+        (string, string)[] variables = [.. NcclDouble.Double.Variables.Select(one => (one.Key, one.Value)), ("NCCL_DOUBLE_GPUS", "2"), ("NCCL_DOUBLE_FORBIDDEN_GPU", "0")];
+        var findings = await Machine(1, [.. variables, ("NCCL_DOUBLE_VERSION", "22501")]);
+
+        findings["GPUs"].GetProperty("verdict").GetString().ShouldBe("ok");
+        findings["GPUs"].GetProperty("found").GetString().ShouldBe("Double of a GPU");
+        findings["NCCL"].GetProperty("verdict").GetString().ShouldBe("problem");
+        findings["NCCL"].GetProperty("found").GetString()!.ShouldContain("at least 2.26.2 is needed");
+    }
+
+    [Fact]
+    [Trait("Lane", "Processes")]
     public async Task A_library_that_is_none_is_a_problem_and_does_not_end_the_checks()
     {
         var broken = Path.Combine(Folder, "libbroken.so");

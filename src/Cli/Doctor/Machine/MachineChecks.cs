@@ -173,7 +173,7 @@ internal sealed class GpuCheck : IDoctorCheck
             return;
         }
 
-        if (!facts.Driver.Found && facts.Driver.Error is null)
+        if (facts.Driver is not { } driver)
         {
             if (File.Exists("/proc/driver/nvidia/version"))
                 findings.Warn("GPUs", "the NVIDIA driver is loaded, but libnvidia-ml.so.1 is not here", "In a container: start it with NVIDIA's runtime. Else install the driver's libraries.");
@@ -182,22 +182,22 @@ internal sealed class GpuCheck : IDoctorCheck
             return;
         }
 
-        if (facts.Driver.Error is { } error)
+        if (driver.Error is { } error)
         {
-            findings.Problem("GPUs", $"libnvidia-ml.so.1: {error}", "The driver does not answer: look at what nvidia-smi and dmesg say; after an upgrade of the driver restart the machine.");
+            findings.Problem("GPUs", error, "The driver does not answer: look at what nvidia-smi and dmesg say; after an upgrade of the driver restart the machine.");
             return;
         }
 
         findings.Judge(
-            facts.Gpus.Count > 0, "GPUs", $"{(facts.Gpus.Count == 0 ? "none" : string.Join(", ", facts.Gpus))}{(facts.Driver.Version is { Length: > 0 } version ? $"; driver {version}" : "")}", Verdict.Warning,
+            facts.Gpus.Count > 0, "GPUs", $"{(facts.Gpus.Count == 0 ? "none" : string.Join(", ", facts.Gpus))}{(driver.Version is { Length: > 0 } version ? $"; driver {version}" : "")}", Verdict.Warning,
             "There is a driver without a GPU: does the container have any (nvidia.com/gpu)?");
         if (facts.Gpus.Count == 0)
             return;
-        Library(findings, "CUDA runtime", "libcudart.so.12", facts.Runtime);
-        Library(findings, "NCCL", "libnccl.so.2", facts.Nccl);
+        Library(findings, "CUDA runtime", facts.Runtime);
+        Library(findings, "NCCL", facts.Nccl);
     }
 
-    private static void Library(Findings findings, string name, string file, GpuLibrary library) => findings.Judge(
-        library is { Found: true, Error: null }, name, library.Error ?? (library.Found ? library.Version! : $"{file} is not here"), Verdict.Problem,
-        $"Jobs with device: cuda need it: install it, or name another file ({(name == "NCCL" ? "LINFORMER_NCCL_LIBRARY" : "LINFORMER_CUDART_LIBRARY")}); ./linformer build --torch cuda brings what TorchSharp has.");
+    private static void Library(Findings findings, string name, GpuLibrary library) => findings.Judge(
+        library.Error is null, name, library.Error ?? library.Version!, Verdict.Problem,
+        $"Jobs with device: cuda need it: install it as docs/gpus.md says, or name another file ({(name == "NCCL" ? "LINFORMER_NCCL_LIBRARY" : "LINFORMER_CUDART_LIBRARY")}); ./linformer build --torch cuda brings what TorchSharp has.");
 }
