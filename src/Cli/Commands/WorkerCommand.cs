@@ -48,9 +48,9 @@ internal static class WorkerCommand
         foreach (var option in (Option[])[hangTimeout, health, format])
             command.Add(option);
         command.WithExamples(
-            "worker --coordinator head:7070 --data /data/linformer --join-token-file join-token",
+            "worker --coordinator https://head:7070 --ca ca.pem --data /data/linformer --join-token-file join-token",
             "worker --coordinator https://head:7070 --ca ca.pem --tls-certificate worker.pem --tls-key worker.key --data /data/linformer",
-            "worker --coordinator head:7070 --data /data/linformer --name gpu-3 --slots 4");
+            "worker --coordinator localhost:7070 --data /data/linformer --name gpu-3 --slots 4 --join-token-file join-token");
         command.SetAction(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);

@@ -14,7 +14,7 @@ internal static class StorageOption
     /// <summary>The option; each command has its own.</summary>
     public static Option<string> Create() => new("--data")
     {
-        Description = $"The storage root: a job's corpus files are looked up in it, and checkpoints and models go there; else {Variable}",
+        Description = $"The storage root: a job's corpus files are looked up in it, and checkpoints and models go there; {Variable} sets another default",
         HelpName = "DIR",
         DefaultValueFactory = _ => FromEnvironment ?? Default,
     };
