@@ -53,7 +53,7 @@ internal static class CoordinatorCommand
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),
                 Listen = [.. parsed.GetValue(listen)!],
-                PreparationPatience = parsed.GetValue(patience),
+                PreparationPatience = parsed.GetValue(patience).Time,
                 Retention = retention.Value(parsed),
                 Scaling = scale.Value(parsed),
             };
