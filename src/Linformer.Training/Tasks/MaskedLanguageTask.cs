@@ -119,15 +119,28 @@ public sealed class MaskedLanguageTask : ITrainingTask
     // In one transfer: each waits until a GPU has done what it was given before.
     private static Tensor[] OnDevice(Device device, params long[][] parts)
     {
-        var all = tensor(parts.SelectMany(part => part).ToArray(), device: device);
+        var all = tensor(Concatenated(parts), device: device);
+        var tensors = new Tensor[parts.Length];
         var start = 0L;
-        return
-        [
-            .. parts.Select(part =>
-            {
-                start += part.Length;
-                return all.narrow(0, start - part.Length, part.Length);
-            }),
-        ];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            tensors[i] = all.narrow(0, start, parts[i].Length);
+            start += parts[i].Length;
+        }
+
+        return tensors;
+    }
+
+    private static long[] Concatenated(long[][] parts)
+    {
+        var all = new long[parts.Sum(part => part.Length)];
+        var start = 0;
+        foreach (var part in parts)
+        {
+            part.CopyTo(all, start);
+            start += part.Length;
+        }
+
+        return all;
     }
 }
