@@ -98,7 +98,33 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             End(goodbye);
         }
 
-        await TakeAsync(call.ResponseStream.Current.Welcome ?? throw new AgentProtocolException("the first message is no welcome"), cancellationToken);
+        try
+        {
+            await TakeAsync(call.ResponseStream.Current.Welcome ?? throw new AgentProtocolException("the first message is no welcome"), cancellationToken);
+        }
+        catch (AgentRefusedException refused)
+        {
+            await TellAsync(call, refused.Message);
+            throw;
+        }
+    }
+
+    // Without that, this worker would look like any other until its lease is over.
+    private static async Task TellAsync(AsyncDuplexStreamingCall<V1.AgentMessage, V1.CoordinatorMessage> call, string why)
+    {
+        try
+        {
+            await call.RequestStream.WriteAsync(new V1.AgentMessage { Status = new V1.Status { Draining = true, Unfit = why } }, CancellationToken.None).WaitAsync(EndTimeout);
+            await call.RequestStream.CompleteAsync().WaitAsync(EndTimeout);
+            while (await call.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(EndTimeout))
+            {
+                // Until the coordinator has taken it.
+            }
+        }
+        catch (Exception e) when (e is InvalidOperationException or RpcException or IOException or TimeoutException)
+        {
+            // What it refuses counts all the same.
+        }
     }
 
     private V1.Hello Hello()

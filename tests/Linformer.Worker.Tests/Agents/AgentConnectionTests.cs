@@ -196,7 +196,9 @@ public sealed class AgentConnectionTests : AgentFixture
         (await Should.ThrowAsync<AgentRefusedException>(running)).Message.ShouldBe(
             $"The folder {Folder} of this worker is not the coordinator's storage root: {reason}. "
             + "Mount the storage that the coordinator uses, and start the worker with that folder as --data.");
-        Coordinator.Of(Name).Statuses.ShouldBeEmpty();
+        var told = Coordinator.Of(Name).Statuses.ShouldHaveSingleItem();
+        told.Draining.ShouldBeTrue();
+        told.Unfit.ShouldContain(reason);
         Directory.Exists(Path.Combine(Folder, "jobs")).ShouldBeFalse();
     }
 
