@@ -23,7 +23,8 @@ internal static class CallErrors
             IdempotencyConflictException conflict => (new RpcException(new Status(StatusCode.AlreadyExists, conflict.Message)), false),
             TooManyJobsException many => (Refusal.Exhausted(many.Message), false),
             WorkerRefusedException refused => (new RpcException(new Status(StatusCode.AlreadyExists, refused.Message)), false),
-            // Its message names the database's path or address, which is none of the caller's business.
+            // Their messages name the database's path or address, which is none of the caller's business.
+            DatabaseUnreachableException => (Refusal.Unavailable("The coordinator's database does not answer at the moment; the coordinator's log tells more. Try again."), true),
             StorageException => (Refusal.Unavailable("The coordinator's database cannot do it at the moment; the coordinator's log tells more. Try again."), true),
             // Orleans wraps what a storage provider throws, and what was thrown on another silo.
             OrleansException { InnerException: { } inner } => Map(inner, cancelled, stopping),
