@@ -22,7 +22,7 @@ public sealed class MakeSecretsTests : IDisposable
 
     private string Script => Path.Combine(_root, "deploy", "k8s", "make-secrets.sh");
 
-    private string DatabaseFile => Path.Combine(_root, "deploy", "k8s", "overlays", "ha-postgres", "secrets", "database-uri");
+    private string DatabaseFile => Path.Combine(_root, "deploy", "k8s", "components", "postgres", "secrets", "database-uri");
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
