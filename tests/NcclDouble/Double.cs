@@ -35,6 +35,15 @@ public static unsafe partial class Double
         }
     }
 
+    /// <summary>Undoes <see cref="Use"/> for what is loaded anew each time, as NVML is.</summary>
+    public static void Leave()
+    {
+        foreach (var name in Variables.Keys)
+        {
+            Environment.SetEnvironmentVariable(name, null);
+        }
+    }
+
     /// <summary>Sets what the library reads from the environment when it is loaded (see settings.h), until the result is disposed.</summary>
     /// <param name="name">Such as <c>NCCL_DOUBLE_VERSION</c>.</param>
     /// <param name="value">Its value.</param>

@@ -11,11 +11,17 @@ public sealed class NvmlCollection
     public const string Name = "NVML";
 }
 
-[Collection(NvmlCollection.Name)]
-public sealed class NvmlTests : AgentFixture
+/// <summary>A machine with GPUs, until the tests of the class are over: later ones of this process are on one without.</summary>
+public sealed class GpuMachine : IDisposable
 {
-    public NvmlTests() => NcclDouble.Double.Use();
+    public GpuMachine() => NcclDouble.Double.Use();
 
+    public void Dispose() => NcclDouble.Double.Leave();
+}
+
+[Collection(NvmlCollection.Name)]
+public sealed class NvmlTests : AgentFixture, IClassFixture<GpuMachine>
+{
     [Fact]
     public void TheGpusOfTheMachineAreFound()
     {
