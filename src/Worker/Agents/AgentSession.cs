@@ -112,16 +112,17 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     // Without that, this worker would look like any other until its lease is over.
     private static async Task TellAsync(AsyncDuplexStreamingCall<V1.AgentMessage, V1.CoordinatorMessage> call, string why)
     {
+        using var limit = new CancellationTokenSource(EndTimeout);
         try
         {
-            await call.RequestStream.WriteAsync(new V1.AgentMessage { Status = new V1.Status { Draining = true, Unfit = why } }, CancellationToken.None).WaitAsync(EndTimeout);
-            await call.RequestStream.CompleteAsync().WaitAsync(EndTimeout);
-            while (await call.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(EndTimeout))
+            await call.RequestStream.WriteAsync(new V1.AgentMessage { Status = new V1.Status { Draining = true, Unfit = why } }, CancellationToken.None).WaitAsync(limit.Token);
+            await call.RequestStream.CompleteAsync().WaitAsync(limit.Token);
+            while (await call.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(limit.Token))
             {
                 // Until the coordinator has taken it.
             }
         }
-        catch (Exception e) when (e is InvalidOperationException or RpcException or IOException or TimeoutException)
+        catch (Exception e) when (e is InvalidOperationException or RpcException or IOException or OperationCanceledException)
         {
             // What it refuses counts all the same.
         }
