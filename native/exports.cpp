@@ -5,6 +5,7 @@
 
 #include "collectives.h"
 #include "group.h"
+#include "wire.h"
 
 using namespace linformer;
 
@@ -94,6 +95,13 @@ int32_t lf_all_reduce(
   return run(group, timeout_milliseconds, error, [&](Group& ranks, auto) {
     allReduce(
         ranks, data, static_cast<size_t>(count), static_cast<ElementType>(type), static_cast<Reduction>(reduction));
+  });
+}
+
+int32_t lf_all_reduce_rounded(
+    lf_group* group, float* data, int64_t count, int64_t timeout_milliseconds, lf_error* error) {
+  return run(group, timeout_milliseconds, error, [&](Group& ranks, auto) {
+    allReduceRounded(ranks, data, static_cast<size_t>(count));
   });
 }
 

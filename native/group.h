@@ -62,6 +62,17 @@ class Group {
   // A number for each collective, the same on all ranks if they call the same ones.
   uint32_t nextTag() { return tag_++; }
 
+  // Memory for the collective that runs, kept for the next one: its contents are anything.
+  void* scratch(size_t bytes) {
+    if (bytes > scratchBytes_) {
+      scratch_.reset(); // Before the larger one is made.
+      scratchBytes_ = 0;
+      scratch_.reset(new char[bytes]);
+      scratchBytes_ = bytes;
+    }
+    return scratch_.get();
+  }
+
  private:
   // Gloo's algorithms take their transport from protected members of this.
   struct MeshContext : gloo::Context {
@@ -81,6 +92,8 @@ class Group {
   const std::shared_ptr<Mesh> mesh_;
   std::shared_ptr<gloo::Context> context_;
   uint32_t tag_ = 0;
+  std::unique_ptr<char[]> scratch_;
+  size_t scratchBytes_ = 0;
 };
 
 } // namespace linformer

@@ -34,6 +34,9 @@ LF_EXPORT void lf_group_destroy(lf_group* group);
 LF_EXPORT int32_t lf_all_reduce(
     lf_group* group, void* data, int64_t count, int32_t type, int32_t reduction,
     int64_t timeout_milliseconds, lf_error* error);
+// The sum of floats, which travel as bfloat16: wire.h.
+LF_EXPORT int32_t lf_all_reduce_rounded(
+    lf_group* group, float* data, int64_t count, int64_t timeout_milliseconds, lf_error* error);
 LF_EXPORT int32_t lf_reduce_scatter(
     lf_group* group, const void* input, void* output, int64_t count, int32_t type, int32_t reduction,
     int64_t timeout_milliseconds, lf_error* error);

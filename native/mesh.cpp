@@ -380,6 +380,8 @@ std::string describeSlot(uint64_t slot) {
   switch (slot >> 56) {
     case gloo::kAllreduceSlotPrefix:
       return "all-reduce number " + number;
+    case gloo::kAlltoallSlotPrefix:
+      return "rounded all-reduce number " + number;
     case gloo::kAllgatherSlotPrefix:
       return "all-gather number " + number;
     case gloo::kBroadcastSlotPrefix:

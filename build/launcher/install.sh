@@ -2,9 +2,12 @@
 # Sourced by ./linformer: finds and installs what the machine lacks, and runs long commands quietly.
 
 # What is needed, and why. Tools count as there however they came to be.
-debian_packages() { # cli|tests|chaos|recovery
-  if [[ $1 == chaos || $1 == recovery ]]; then
-    [[ $1 == chaos ]] || echo "python3-torch: the elastic agent beside which is measured"
+debian_packages() { # cli|tests|all|attention|chaos|data|pretraining|recovery
+  if [[ $1 == data || $1 == all ]]; then
+    echo "libsentencepiece-dev: the tokenizer beside which is measured"
+  fi
+  if [[ $1 =~ ^(all|attention|chaos|data|pretraining|recovery)$ ]]; then
+    [[ $1 == chaos || $1 == data ]] || echo "python3-torch: PyTorch, beside which is measured"
     # Only root can make networks.
     ((EUID != 0)) || echo "iproute2: network namespaces, the machines of a cluster"
     return
@@ -14,15 +17,23 @@ debian_packages() { # cli|tests|chaos|recovery
     echo "libopenblas0-pthread: fast matrix products on the CPU"
   fi
   echo "libgloo-dev: all-reduce between ranks on CPUs"
+  echo "libjemalloc2: memory of the ranks"
+  echo "libdnnl-dev: the fastest matrix products on CPUs (oneDNN)"
   echo "g++: compiles the native parts"
   echo "cmake: builds the native parts"
   echo "make: builds the native parts"
+  echo "nodejs: builds the dashboard"
+  echo "npm: fetches what the dashboard is built with"
   if [[ $1 == tests ]]; then
     echo "python3-torch: the reference that tests compare with"
     echo "python3-grpcio: a gRPC client for the tests"
     echo "python3-protobuf: messages for that client"
     echo "iproute2: network namespaces, the machines of the tests of a cluster"
+    echo "python3-prometheus-client: reads OpenMetrics in the tests"
+    echo "promtool: checks metrics and alert rules in the tests (of the package prometheus; its server is not installed)"
     echo "postgresql: the database server of the tests of several coordinators"
+    echo "chromium: the browser that the tests of the dashboard drive"
+    echo "fonts-dejavu-core: letters for that browser"
     # Only root can make root file systems.
     ((EUID != 0)) || echo "debootstrap: the root file systems of the images, for their tests"
   fi
@@ -34,7 +45,9 @@ is_there() {
     iproute2) command -v ip >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     npm) command -v npm >/dev/null ;;
+    chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
     libopenblas0-pthread) has_fast_blas ;;
+    promtool) command -v promtool >/dev/null || [[ -x $artifacts/prometheus/usr/bin/promtool ]] ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null ;;
     *) [[ $(dpkg-query -W -f='${db:Status-Status} ' "$1" 2>/dev/null) == installed* ]] ;;
   esac
@@ -50,11 +63,17 @@ has_fast_blas() {
   return 1
 }
 
-install_debian() { # cli|tests|chaos|recovery
+install_debian() { # cli|tests|all|attention|chaos|data|pretraining|recovery
   local missing=() name why
   [[ -z ${LINFORMER_SKIP_INSTALL:-} ]] || return 0
   while IFS=: read -r name why; do
-    is_there "$name" || missing+=("$name:$why")
+    if is_there "$name"; then
+      continue
+    elif [[ $name == promtool ]]; then
+      unpack_promtool "$why"
+    else
+      missing+=("$name:$why")
+    fi
   done < <(debian_packages "$1")
   install_packages "${missing[@]}"
 }
@@ -89,6 +108,24 @@ without_database() { # [SUDO…]
   "$@" mkdir -p "${no_database%/*}"
   echo 'create_main_cluster = false' | "$@" tee "$no_database" >/dev/null
 }
+
+# Installed, the package would start a server that watches this machine.
+unpack_promtool() { # WHY
+  note "unpacking promtool:$1"
+  command -v apt-get >/dev/null || die "this machine has no apt-get. Put Prometheus' promtool on the PATH, then run again"
+  quietly "unpacking promtool" "$artifacts/prometheus/install.log" download_promtool "$artifacts/prometheus"
+}
+
+download_promtool() ( # FOLDER
+  set -e
+  cd "$1"
+  if ! apt-get download prometheus; then
+    if ((EUID == 0)); then apt-get update; else sudo -n apt-get update; fi
+    apt-get download prometheus
+  fi
+  dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool
+  rm prometheus_*.deb
+)
 
 install_npm_packages() {
   local missing=()

@@ -13,7 +13,7 @@ HELP
 }
 
 command_test() {
-  local fast=false names='' slow='' assemblies=() project name
+  local fast=false names='' slow='' assemblies=() starters=() project name
   while (($# > 0)); do
     case $1 in
       --fast) fast=true ;;
@@ -27,12 +27,15 @@ command_test() {
   if ! up_to_date tests || ! packages_are_there; then build tests; fi
   npm_up_to_date || install_npm
 
-  for project in "$root"/tests/*/*.csproj; do
+  # Those that take longest first, so that none of them is left alone at the end.
+  for project in "$root"/tests/Linformer.{Coordinator,Training}.Tests/*.csproj "$root"/tests/*/*.csproj; do
     # The others are programs that tests start.
     grep -q '<IsTestProject>true' "$project" || continue
     name=$(basename "$project" .csproj)
+    [[ " ${assemblies[*]-} " != *"/$name.dll "* ]] || continue
     assemblies+=("$tree/bin/$name/release/$name.dll")
     [[ -f ${assemblies[-1]} ]] || die "tests/$name is not built: it is not in Linformer.sln"
+    ! grep -rqF --include='*.cs' 'Trait("Lane", "Processes")' "${project%/*}" || starters+=("${assemblies[-1]}")
   done
 
   exec 8>"$tree/test.lock"
@@ -43,14 +46,16 @@ command_test() {
   [[ $fast == false ]] || slow='&Speed!=Slow'
   names=${names:+"&($names)"}
 
+  prepare_environment
   # Two assemblies at a time share the processors; tests inside one run one after another.
   set_threads 2
-  run_lane main 2 "Lane!=Processes$slow$names"
+  run_lane main 2 "Lane!=Processes$slow$names" "${assemblies[@]}"
   if [[ $fast == false ]]; then
     set_threads 1
-    run_lane processes 1 "Lane=Processes$names"
+    run_lane processes 1 "Lane=Processes$names" "${starters[@]}"
   fi
 
+  ((failed == 0)) || note "what the tests have left is in $TMPDIR"
   ((passed + failed + skipped > 0)) || note "no test was run"
   echo "$passed passed, $failed failed, $skipped skipped"
   ((failed == 0 && passed > 0))
@@ -66,6 +71,18 @@ packages_are_there() {
   done < <(debian_packages tests)
 }
 
+# What killed processes leave behind goes with it, unless a test has failed: then it may tell why.
+prepare_environment() {
+  TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/linformer.XXXXXX")
+  export TMPDIR
+  trap '((failed > 0)) || rm -rf --one-file-system "$TMPDIR"' EXIT
+  # Some processes of the tests are those of other users.
+  chmod 1777 "$TMPDIR"
+  # Nobody attaches a debugger to them, and each that is killed would leave its sockets.
+  # They do not last long enough to get back what it takes to find out how their code is used.
+  export DOTNET_EnableDiagnostics=0 DOTNET_TieredPGO=0
+}
+
 # What the machine's threads allow for each of some test processes, unless the caller has said so.
 set_threads() { # PROCESSES
   local threads=$(($(nproc) / $1))
@@ -76,11 +93,11 @@ omp_given=${OMP_NUM_THREADS:-}
 openblas_given=${OPENBLAS_NUM_THREADS:-}
 
 # Runs the tests that a filter selects, and adds up the counts of the report.
-run_lane() { # NAME ASSEMBLIES-AT-A-TIME FILTER
+run_lane() { # NAME ASSEMBLIES-AT-A-TIME FILTER ASSEMBLY…
   local report=$results/$1.trx status=0 counters='' total executed lane_passed lane_failed
   note "tests, lane $1"
   set +e
-  dotnet test "${assemblies[@]}" --filter "$3" --results-directory "$results" \
+  dotnet test "${@:4}" --filter "$3" --results-directory "$results" \
     --logger "trx;LogFileName=$1.trx" --logger "console;verbosity=minimal" \
     --blame-hang --blame-hang-timeout 15m --blame-hang-dump-type none \
     -- "RunConfiguration.MaxCpuCount=$2" xUnit.ParallelizeTestCollections=false \

@@ -37,6 +37,7 @@ internal static class Aten
     public static readonly Operator BitwiseOr_Tensor = new("bitwise_or", "Tensor");
     public static readonly Operator BitwiseXor_Tensor = new("bitwise_xor", "Tensor");
     public static readonly Operator Bmm = new("bmm");
+    public static readonly Operator LinalgSvdvals = new("linalg_svdvals");
     public static readonly Operator BroadcastTo = new("broadcast_to");
     public static readonly Operator Cat = new("cat");
     public static readonly Operator Ceil = new("ceil");
