@@ -1,51 +1,19 @@
 namespace Linformer.Model;
 
-/// <summary>How the projections E and F are shared (Wang et al. 2020, section 4, "Parameter sharing between projections").</summary>
-public enum ProjectionSharing
+/// <summary>The shape of an encoder. Immutable, equal by value; <see cref="Validate"/> says whether it can be built.</summary>
+public sealed partial record LinformerConfig
 {
-    /// <summary>Each head of each layer has its own E and F.</summary>
-    None,
+    private readonly int? _keyValueHeads;
+    private readonly int? _headSize;
+    private readonly int? _embedding;
 
-    /// <summary>Each layer has one E and one F, shared by its heads.</summary>
-    Headwise,
-
-    /// <summary>Each layer has one matrix, shared by its heads and by keys and values (E = F).</summary>
-    KeyValue,
-
-    /// <summary>One matrix serves all layers, all heads, keys and values.</summary>
-    Layerwise,
-}
-
-/// <summary>What the attention costs in the length n of a sequence.</summary>
-public enum AttentionKind
-{
-    /// <summary>Linformer's attention over k projected keys and values: O(n·k).</summary>
-    Linear,
-
-    /// <summary>Softmax attention over all n keys and values, for comparison: O(n²).</summary>
-    Full,
-}
-
-/// <summary>Where the layer norms stand.</summary>
-public enum Normalization
-{
-    /// <summary>Before each sub-layer, and once after the last layer.</summary>
-    Pre,
-
-    /// <summary>After each residual sum and after the embeddings, as in BERT and RoBERTa.</summary>
-    Post,
-}
-
-/// <summary>The shape of an encoder. Immutable; <see cref="Validate"/> says whether it can be built.</summary>
-public sealed record LinformerConfig
-{
     /// <summary>Tokens in the vocabulary.</summary>
     public required int VocabularySize { get; init; }
 
     /// <summary>Encoder layers.</summary>
     public int Layers { get; init; } = 4;
 
-    /// <summary>Attention heads h of each layer; divides <see cref="Hidden"/>.</summary>
+    /// <summary>Attention heads h of each layer; divides <see cref="Hidden"/>, unless <see cref="HeadSize"/> is given.</summary>
     public int Heads { get; init; } = 4;
 
     /// <summary>Width of the residual stream.</summary>
@@ -69,32 +37,165 @@ public sealed record LinformerConfig
     /// <summary>Pre- or post-norm.</summary>
     public Normalization Normalization { get; init; } = Normalization.Pre;
 
-    /// <summary>Probability of dropping an element of an embedding, an attention weight or a sub-layer's output.</summary>
+    /// <summary>Probability of dropping an element of a sub-layer's output, and of an embedding or an attention weight where these have none of their own.</summary>
     public double Dropout { get; init; } = 0.1;
 
     /// <summary>Added to the variance in every layer norm.</summary>
     public double NormEpsilon { get; init; } = 1e-5;
 
-    /// <summary>Width of one head, d = hidden / heads.</summary>
-    public int HeadSize => Hidden / Heads;
+    /// <summary>What takes keys and values from length n to k.</summary>
+    public ProjectionKind Projection { get; init; } = ProjectionKind.Learned;
+
+    /// <summary>Whether training changes the projections; without, E and F stay as they began (fairseq's <c>--freeze-compress</c>).</summary>
+    public bool TrainProjection { get; init; } = true;
+
+    /// <summary>Whether learned projections add a number to each of the k rows (tatp22/linformer-pytorch).</summary>
+    public bool ProjectionBias { get; init; }
+
+    /// <summary>k of each layer, at most n (Wang et al. 2020, section 4, "Nonuniform projected dimension"); null: <see cref="ProjectedLength"/> for all.</summary>
+    public PerLayer? ProjectedLengths { get; init; }
+
+    /// <summary>Heads of keys and values: <see cref="Heads"/>, the default, or 1 for all heads of the queries (Shazeer 2019; lucidrains' <c>one_kv_head</c>).</summary>
+    public int KeyValueHeads
+    {
+        get => _keyValueHeads ?? Heads;
+        init => _keyValueHeads = value;
+    }
+
+    /// <summary>Width d of a head; by default hidden / heads (lucidrains' <c>dim_head</c>, tatp22's <c>dim_d</c>).</summary>
+    public int HeadSize
+    {
+        get => _headSize ?? (Heads > 0 ? Hidden / Heads : 0);
+        init => _headSize = value;
+    }
+
+    /// <summary>Whether the keys are the values as well, before they are projected (lucidrains' <c>share_kv</c>).</summary>
+    public bool ShareKeyValue { get; init; }
+
+    /// <summary>Whether queries, keys and values have a bias; lucidrains and tatp22 have none.</summary>
+    public bool AttentionBias { get; init; } = true;
+
+    /// <summary>Width of the embeddings; by default hidden. With another, a dense layer takes them to hidden (Lan et al. 2019, ALBERT; tatp22's <c>emb_dim</c>).</summary>
+    public int Embedding
+    {
+        get => _embedding ?? Hidden;
+        init => _embedding = value;
+    }
+
+    /// <summary>What tells a token's place.</summary>
+    public PositionKind Positions { get; init; } = PositionKind.Learned;
+
+    /// <summary>The longest wavelength of sinusoidal positions over 2π; tatp22 has 100,000.</summary>
+    public double PositionBase { get; init; } = 10_000;
+
+    /// <summary>The function in the feed-forward layer.</summary>
+    public Activation Activation { get; init; } = Activation.Gelu;
+
+    /// <summary>Whether the feed-forward layer is gated: activation(W₁x)·(W₂x) between its ends (Shazeer 2020; lucidrains' <c>glu</c>).</summary>
+    public bool Gated { get; init; }
+
+    /// <summary>Width of each layer's feed-forward layer; null: <see cref="FeedForward"/> for all.</summary>
+    public PerLayer? FeedForwards { get; init; }
+
+    /// <summary>Whether layers have a feed-forward layer behind their attention (tatp22's <c>include_ff</c>).</summary>
+    public bool HasFeedForward { get; init; } = true;
+
+    /// <summary>Width of the residual stream between the first and the last feed-forward layer, to which the first takes it and from which the last brings it back; null: hidden (tatp22's <c>ff_intermediate</c>).</summary>
+    public int? InnerHidden { get; init; }
+
+    /// <summary>Whether there is a norm after the last layer (pre-norm) or after the embeddings (post-norm); lucidrains and tatp22 have none.</summary>
+    public bool OuterNorm { get; init; } = true;
+
+    /// <summary>What a language model makes logits of hidden states with.</summary>
+    public HeadKind Head { get; init; } = HeadKind.Transformed;
+
+    /// <summary>Dropout of the attention's weights; null: <see cref="Dropout"/>.</summary>
+    public double? AttentionDropout { get; init; }
+
+    /// <summary>Dropout of the sum of the embeddings; null: <see cref="Dropout"/>.</summary>
+    public double? EmbeddingDropout { get; init; }
+
+    /// <summary>Dropout behind the activation of the feed-forward layer (lucidrains, tatp22, fairseq's <c>activation-dropout</c>).</summary>
+    public double FeedForwardDropout { get; init; }
+
+    /// <summary>Dropout of the elements of projected keys and values.</summary>
+    public double ProjectionDropout { get; init; }
+
+    /// <summary>Whether the layers are reversible (Gomez et al. 2017; Kitaev et al. 2020; lucidrains' <c>reversible</c>): memory does not grow with depth.</summary>
+    public bool Reversible { get; init; }
+
+    /// <summary>What training computes anew rather than to keep it.</summary>
+    public Checkpointing Checkpointing { get; init; } = Checkpointing.None;
+
+    /// <summary>Whether a position is kept from seeing later ones.</summary>
+    public CausalKind Causal { get; init; } = CausalKind.None;
+
+    /// <summary>Tokens of a segment, and of the window, of <see cref="CausalKind.Segments"/>.</summary>
+    public int? SegmentLength { get; init; }
+
+    /// <summary>Layers of the decoder of an encoder–decoder.</summary>
+    public int? DecoderLayers { get; init; }
+
+    /// <summary>The projected length k of a decoder's attention to the encoder; null: <see cref="ProjectedLength"/>.</summary>
+    public int? CrossProjectedLength { get; init; }
+
+    /// <summary>Width of queries in all, heads·d; hidden unless <see cref="HeadSize"/> says otherwise.</summary>
+    public int QueryWidth => Heads * HeadSize;
+
+    /// <summary>Width of keys, and of values, in all.</summary>
+    public int KeyValueWidth => KeyValueHeads * HeadSize;
+
+    /// <summary>Dropout of the attention's weights.</summary>
+    internal double EffectiveAttentionDropout => AttentionDropout ?? Dropout;
+
+    /// <summary>Dropout of the embeddings.</summary>
+    internal double EffectiveEmbeddingDropout => EmbeddingDropout ?? Dropout;
 
     /// <summary>The elements of the encoder's matrices: nearly all parameters of a model, and never more than they are.</summary>
     public Int128 MatrixElements
     {
         get
         {
-            Int128 projection = (Int128)ProjectedLength * SequenceLength;
-            var projections = Attention == AttentionKind.Full ? 0 : Sharing switch
+            var projections = Sharing switch
             {
-                ProjectionSharing.Layerwise => projection,
-                ProjectionSharing.KeyValue => projection * Layers,
-                ProjectionSharing.Headwise => projection * Layers * 2,
-                _ => projection * Layers * 2 * Heads,
+                ProjectionSharing.Layerwise => ProjectionElements(ProjectedLengthOf(0)),
+                ProjectionSharing.None => 2 * KeyValueHeads * OverLayers(ProjectedLengths, ProjectedLength, ProjectionElements),
+                ProjectionSharing.Headwise => 2 * OverLayers(ProjectedLengths, ProjectedLength, ProjectionElements),
+                _ => OverLayers(ProjectedLengths, ProjectedLength, ProjectionElements),
             };
-            var layer = (4 * (Int128)Hidden * Hidden) + (2 * (Int128)Hidden * FeedForward);
-            return (((Int128)VocabularySize + SequenceLength) * Hidden) + (layer * Layers) + projections;
+            var places = Positions == PositionKind.Learned ? SequenceLength : 0;
+            var factor = Embedding == Hidden ? 0 : (Int128)Embedding * Hidden;
+            return (((Int128)VocabularySize + places) * Embedding) + factor + LayerElements + projections;
         }
     }
+
+    /// <summary>Whether the encoder is that of the plain Linformer that kernels know: what files without further fields describe.</summary>
+    internal bool HasPlainEncoder =>
+        Attention == AttentionKind.Linear && HasPlainProjection && KeyValueHeads == Heads && QueryWidth == Hidden && !ShareKeyValue && AttentionBias
+        && Embedding == Hidden && Positions == PositionKind.Learned && OuterNorm && HasPlainFeedForward
+        && HasOneDropout && !Reversible && Checkpointing == Checkpointing.None && Causal == CausalKind.None && DecoderLayers is null;
+
+    private bool HasPlainProjection => Projection == ProjectionKind.Learned && TrainProjection && !ProjectionBias && ProjectedLengths is null;
+
+    private bool HasPlainFeedForward => Activation == Activation.Gelu && !Gated && FeedForwards is null && HasFeedForward && InnerHidden is null;
+
+    private bool HasOneDropout => EffectiveAttentionDropout == Dropout && EffectiveEmbeddingDropout == Dropout && FeedForwardDropout == 0 && ProjectionDropout == 0;
+
+    /// <summary>The projected length k of a layer.</summary>
+    /// <param name="layer">From 0 on.</param>
+    public int ProjectedLengthOf(int layer) => ProjectedLengths?[layer] ?? ProjectedLength;
+
+    /// <summary>The width of a layer's feed-forward layer.</summary>
+    /// <param name="layer">From 0 on.</param>
+    public int FeedForwardOf(int layer) => FeedForwards?[layer] ?? FeedForward;
+
+    /// <summary>The width of the residual stream before a layer.</summary>
+    /// <param name="layer">From 0 on.</param>
+    public int InputWidthOf(int layer) => layer == 0 ? Hidden : InnerHidden ?? Hidden;
+
+    /// <summary>The width of the residual stream behind a layer.</summary>
+    /// <param name="layer">From 0 on.</param>
+    public int OutputWidthOf(int layer) => layer == Layers - 1 ? Hidden : InnerHidden ?? Hidden;
 
     /// <summary>The preset of that name, for a vocabulary of the given size.</summary>
     /// <param name="name">linformer-tiny, linformer-small, linformer-base (RoBERTa-base's size) or linformer-large.</param>
@@ -109,36 +210,27 @@ public sealed record LinformerConfig
         _ => throw new ArgumentException($"There is no preset '{name}'; there are linformer-tiny, linformer-small, linformer-base and linformer-large.", nameof(name)),
     };
 
-    /// <summary>Checks every field and how they fit together.</summary>
-    /// <exception cref="ArgumentException">Names the field, its value and what is allowed.</exception>
-    public void Validate()
+    // The first and the last layer may have other widths than those between.
+    private Int128 LayerElements => FeedForwards is null && Layers > 2
+        ? LayerElementsOf(0, FeedForward) + ((Layers - 2) * LayerElementsOf(1, FeedForward)) + LayerElementsOf(Layers - 1, FeedForward)
+        : Enumerable.Range(0, FeedForwards?.Count ?? Layers).Aggregate((Int128)0, (sum, layer) => sum + LayerElementsOf(layer, FeedForwardOf(layer)));
+
+    private Int128 LayerElementsOf(int layer, int width)
     {
-        RequirePositive(VocabularySize, nameof(VocabularySize));
-        RequirePositive(Layers, nameof(Layers));
-        RequirePositive(Heads, nameof(Heads));
-        RequirePositive(Hidden, nameof(Hidden));
-        RequirePositive(FeedForward, nameof(FeedForward));
-        RequirePositive(SequenceLength, nameof(SequenceLength));
-        RequirePositive(ProjectedLength, nameof(ProjectedLength));
-        Require(Hidden % Heads == 0, $"{nameof(Hidden)} is {Hidden}; it must be a multiple of {nameof(Heads)}, which is {Heads}.");
-        Require(
-            Attention == AttentionKind.Full || ProjectedLength <= SequenceLength,
-            $"{nameof(ProjectedLength)} (k) is {ProjectedLength}; it must be at most {nameof(SequenceLength)} (n), which is {SequenceLength}.");
-        Require(Dropout is >= 0 and < 1, $"{nameof(Dropout)} is {Dropout}; it must be at least 0 and below 1.");
-        Require(NormEpsilon is > 0 and < 1, $"{nameof(NormEpsilon)} is {NormEpsilon}; it must be above 0 and below 1.");
-        Require(Enum.IsDefined(Sharing), $"{nameof(Sharing)} is {Sharing}; allowed are none, headwise, key-value and layerwise.");
-        Require(Enum.IsDefined(Attention), $"{nameof(Attention)} is {Attention}; allowed are linear and full.");
-        Require(Enum.IsDefined(Normalization), $"{nameof(Normalization)} is {Normalization}; allowed are pre and post.");
+        Int128 input = InputWidthOf(layer), output = OutputWidthOf(layer);
+        var attention = input * ((2 * (Int128)QueryWidth) + ((ShareKeyValue ? 1 : 2) * (Int128)KeyValueWidth));
+        var feedForward = HasFeedForward ? (input * width * (Gated ? 2 : 1)) + (width * output) + (input == output ? 0 : input * output) : 0;
+        return attention + feedForward;
     }
 
-    private static void RequirePositive(int value, string field) =>
-        Require(value > 0, $"{field} is {value}; it must be at least 1.");
+    private Int128 OverLayers(PerLayer? list, int single, Func<int, Int128> elements) =>
+        list is null ? Layers * elements(single) : list.Aggregate((Int128)0, (sum, value) => sum + elements(value));
 
-    private static void Require(bool holds, string message)
+    // The blocks of a segment are small, and left out.
+    private Int128 ProjectionElements(int k) => Attention == AttentionKind.Full || Causal == CausalKind.Segments ? 0 : Projection switch
     {
-        if (!holds)
-        {
-            throw new ArgumentException(message);
-        }
-    }
+        ProjectionKind.Learned or ProjectionKind.Fixed => (Int128)k * SequenceLength,
+        ProjectionKind.Convolution => (Int128)HeadSize * HeadSize * (SequenceLength / k),
+        _ => 0,
+    };
 }

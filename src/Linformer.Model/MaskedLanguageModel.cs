@@ -4,12 +4,14 @@ using static TorchSharp.torch;
 
 namespace Linformer.Model;
 
-/// <summary>The encoder with RoBERTa's masked-LM head, whose output matrix is the token embeddings.</summary>
+/// <summary>The encoder with a masked-LM head: RoBERTa's, whose output matrix is the token embeddings, or a dense layer.</summary>
 public sealed class MaskedLanguageModel : nn.Module<Tensor, Tensor?, Tensor>
 {
-    private readonly Dense _dense;
-    private readonly Layers.LayerNorm _norm;
+    private readonly Dense? _dense;
+    private readonly Layers.LayerNorm? _norm;
+    private readonly Parameter? _weight;
     private readonly Parameter _bias;
+    private readonly Placement _placement;
 
     /// <summary>Makes the model; its parameters hold nothing yet (see <see cref="Initialization"/>).</summary>
     /// <param name="config">The model's shape.</param>
@@ -19,14 +21,24 @@ public sealed class MaskedLanguageModel : nn.Module<Tensor, Tensor?, Tensor>
         : base(nameof(MaskedLanguageModel))
     {
         placement ??= Placement.Default;
+        _placement = placement;
         Config = config;
         Encoder = new Encoder(config, placement);
-        _dense = new Dense(config.Hidden, config.Hidden, placement);
-        _norm = new Layers.LayerNorm(config.Hidden, config.NormEpsilon, placement);
         _bias = placement.NewParameter(config.VocabularySize);
         register_module("encoder", Encoder);
-        register_module("head_dense", _dense);
-        register_module("head_norm", _norm);
+        if (config.Head == HeadKind.Linear)
+        {
+            _weight = placement.NewParameter(config.VocabularySize, config.Hidden);
+            register_parameter("head_weight", _weight);
+        }
+        else
+        {
+            _dense = new Dense(config.Hidden, config.Embedding, placement);
+            _norm = new Layers.LayerNorm(config.Embedding, config.NormEpsilon, placement);
+            register_module("head_dense", _dense);
+            register_module("head_norm", _norm);
+        }
+
         register_parameter("head_bias", _bias);
     }
 
@@ -54,12 +66,13 @@ public sealed class MaskedLanguageModel : nn.Module<Tensor, Tensor?, Tensor>
         return Logits(predicted);
     }
 
-    /// <summary>The head: dense, GELU, norm, then the product with the token embeddings.</summary>
+    /// <summary>The head: dense, GELU, norm, then the product with the token embeddings; or one dense layer.</summary>
     /// <param name="hidden">Hidden states [..., hidden].</param>
     /// <returns>[..., vocabulary].</returns>
     public Tensor Logits(Tensor hidden)
     {
-        var x = _norm.call(nn.functional.gelu(_dense.call(hidden)));
-        return nn.functional.linear(x, Encoder.TokenEmbeddings, _bias);
+        var x = _dense is null ? hidden : _norm!.call(nn.functional.gelu(_dense.call(hidden)).to_type(hidden.dtype));
+        var logits = nn.functional.linear(_placement.Operand(x), _placement.Operand(_weight ?? Encoder.TokenEmbeddings), _placement.Operand(_bias));
+        return logits.to_type(hidden.dtype);
     }
 }

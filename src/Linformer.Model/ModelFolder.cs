@@ -14,28 +14,35 @@ public static class ModelFolder
     /// <summary>The file with the tokenizer.</summary>
     public const string TokenizerName = "tokenizer.json";
 
-    /// <summary>Writes a model. The folder appears whole or not at all.</summary>
+    /// <summary>Writes a masked language model. The folder appears whole or not at all.</summary>
     /// <param name="folder">The folder; an older model in it is replaced.</param>
     /// <param name="model">The model.</param>
     /// <param name="tokenizerFile">The tokenizer to copy, or null.</param>
     /// <exception cref="IOException">The folder cannot be written: a full disk, no permission, or the like.</exception>
     /// <exception cref="ModelFormatException">The model cannot be put into such a file.</exception>
-    public static void Save(string folder, MaskedLanguageModel model, string? tokenizerFile = null)
+    public static void Save(string folder, MaskedLanguageModel model, string? tokenizerFile = null) =>
+        Save(folder, model, new ModelDescription(ModelKind.MaskedLanguage, model.Config), tokenizerFile);
+
+    /// <summary>Writes a model of any kind. The folder appears whole or not at all.</summary>
+    /// <param name="folder">The folder; an older model in it is replaced.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="description">From what it can be built again.</param>
+    /// <param name="tokenizerFile">The tokenizer to copy, or null.</param>
+    /// <exception cref="IOException">The folder cannot be written: a full disk, no permission, or the like.</exception>
+    /// <exception cref="ModelFormatException">The model cannot be put into such a file.</exception>
+    public static void Save(string folder, nn.Module model, ModelDescription description, string? tokenizerFile = null)
     {
-        folder = Path.GetFullPath(folder);
-        var temporary = $"{folder}.{Guid.NewGuid():N}.tmp";
         try
         {
-            Directory.CreateDirectory(temporary);
-            File.WriteAllText(Path.Combine(temporary, ConfigFile.Name), ConfigFile.Write(model.Config));
-            Weights.Write(Path.Combine(temporary, WeightsName), model.named_parameters().Select(p => (p.name, (Tensor)p.parameter)));
-            if (tokenizerFile is not null)
+            WholeFolder.Write(folder, temporary =>
             {
-                File.Copy(tokenizerFile, Path.Combine(temporary, TokenizerName));
-            }
-
-            FlushFiles(temporary);
-            Replace(folder, temporary);
+                File.WriteAllText(Path.Combine(temporary, ConfigFile.Name), ConfigFile.Write(description));
+                Weights.Write(Path.Combine(temporary, WeightsName), model.named_parameters().Select(p => (p.name, (Tensor)p.parameter)));
+                if (tokenizerFile is not null)
+                {
+                    File.Copy(tokenizerFile, Path.Combine(temporary, TokenizerName));
+                }
+            });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or SafeTensorsException { InnerException: IOException or UnauthorizedAccessException })
         {
@@ -46,16 +53,12 @@ public static class ModelFolder
         {
             throw new ModelFormatException($"{folder}: the model cannot be written: {e.Message}", e);
         }
-        finally
-        {
-            DeleteIfThere(temporary);
-        }
     }
 
-    /// <summary>The shape of the model in a folder.</summary>
+    /// <summary>What kind of model is in a folder, and its shape.</summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">There is no such folder, or its config.json is not valid.</exception>
-    public static LinformerConfig LoadConfig(string folder)
+    public static ModelDescription Describe(string folder)
     {
         var path = Path.Combine(folder, ConfigFile.Name);
         try
@@ -68,19 +71,40 @@ public static class ModelFolder
         }
     }
 
-    /// <summary>Reads a model, set to evaluation.</summary>
+    /// <summary>The shape of the encoder of the model in a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="ModelFormatException">There is no such folder, or its config.json is not valid.</exception>
+    public static LinformerConfig LoadConfig(string folder) => Describe(folder).Config;
+
+    /// <summary>Reads a masked language model, set to evaluation.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="placement">Element type and device; float32 on the CPU by default.</param>
-    /// <exception cref="ModelFormatException">A file is missing or not what it should be.</exception>
+    /// <exception cref="ModelFormatException">A file is missing or not what it should be, or the model is of another kind.</exception>
     /// <exception cref="SafeTensorsException">model.safetensors is damaged or lacks a tensor.</exception>
-    public static MaskedLanguageModel Load(string folder, Placement? placement = null)
+    public static MaskedLanguageModel Load(string folder, Placement? placement = null) =>
+        Load(folder, ModelKind.MaskedLanguage, description => new MaskedLanguageModel(description.Config, placement));
+
+    /// <summary>Reads a model of a kind, set to evaluation.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="kind">What it has to be.</param>
+    /// <param name="build">Makes the model of which the parameters are then read.</param>
+    /// <exception cref="ModelFormatException">A file is missing or not what it should be, or the model is of another kind.</exception>
+    /// <exception cref="SafeTensorsException">model.safetensors is damaged or lacks a tensor.</exception>
+    public static TModel Load<TModel>(string folder, ModelKind kind, Func<ModelDescription, TModel> build)
+        where TModel : nn.Module
     {
-        var config = LoadConfig(folder);
-        CheckSize(folder, config);
-        var model = new MaskedLanguageModel(config, placement);
+        ArgumentNullException.ThrowIfNull(build);
+        var description = Describe(folder);
+        if (description.Kind != kind)
+        {
+            throw new ModelFormatException($"{Path.Combine(folder, ConfigFile.Name)}: the model is for {ConfigFile.NameOf(description.Kind)}; one for {ConfigFile.NameOf(kind)} is needed.");
+        }
+
+        CheckSize(folder, description.Config);
+        var model = build(description);
         try
         {
-            LoadWeights(folder, model);
+            LoadWeightsFile(Path.Combine(folder, WeightsName), model);
         }
         catch
         {
@@ -92,19 +116,33 @@ public static class ModelFolder
         return model;
     }
 
-    /// <summary>Reads the parameters of a folder into a model of the same shape.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="model">The model; all its parameters are overwritten.</param>
-    /// <exception cref="ModelFormatException">The file has other tensors or shapes than the model.</exception>
-    /// <exception cref="SafeTensorsException">The file is damaged or lacks a tensor.</exception>
-    public static void LoadWeights(string folder, MaskedLanguageModel model) => LoadWeightsFile(Path.Combine(folder, WeightsName), model);
-
     /// <summary>Reads the parameters of a file into a model of the same shape.</summary>
     /// <param name="path">The file, wherever the folder's <see cref="WeightsName"/> leads.</param>
     /// <param name="model">The model; all its parameters are overwritten.</param>
     /// <exception cref="ModelFormatException">The file has other tensors or shapes than the model.</exception>
     /// <exception cref="SafeTensorsException">The file is damaged or lacks a tensor.</exception>
-    public static void LoadWeightsFile(string path, MaskedLanguageModel model)
+    public static void LoadWeightsFile(string path, nn.Module model) => ReadAll(path, model, Weights.ReadInto);
+
+    /// <summary>Reads the parameters of a file into a model that may have another sequence length n; see <see cref="ProjectionResize"/>.</summary>
+    /// <param name="path">The file, wherever the folder's <see cref="WeightsName"/> leads.</param>
+    /// <param name="model">The model; all its parameters are overwritten.</param>
+    /// <returns>What was resized.</returns>
+    /// <exception cref="ModelFormatException">The file has other tensors than the model, or shapes that differ in more than n.</exception>
+    /// <exception cref="SafeTensorsException">The file is damaged or lacks a tensor.</exception>
+    public static IReadOnlyList<ResizedTensor> LoadResizedWeightsFile(string path, nn.Module model)
+    {
+        var resized = new List<ResizedTensor>();
+        ReadAll(path, model, (file, name, parameter) =>
+        {
+            if (ProjectionResize.ReadInto(file, name, parameter) is { } one)
+            {
+                resized.Add(one);
+            }
+        });
+        return resized;
+    }
+
+    private static void ReadAll(string path, nn.Module model, Action<SafeTensorsFile, string, Tensor> readInto)
     {
         using var file = SafeTensorsFile.Open(path);
         var parameters = model.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
@@ -116,7 +154,7 @@ public static class ModelFolder
 
         foreach (var (name, parameter) in parameters)
         {
-            Weights.ReadInto(file, name, parameter);
+            readInto(file, name, parameter);
         }
     }
 
@@ -128,42 +166,6 @@ public static class ModelFolder
         if (config.MatrixElements > elements)
         {
             throw new ModelFormatException($"{file.Path}: holds {elements} numbers, and the model that {ConfigFile.Name} describes has at least {config.MatrixElements}.");
-        }
-    }
-
-    private static void FlushFiles(string folder)
-    {
-        foreach (var path in Directory.EnumerateFiles(folder))
-        {
-            using var file = File.OpenHandle(path, access: FileAccess.ReadWrite);
-            RandomAccess.FlushToDisk(file);
-        }
-
-        Disk.FlushFolder(folder);
-    }
-
-    private static void Replace(string folder, string temporary)
-    {
-        if (!Directory.Exists(folder))
-        {
-            Directory.Move(temporary, folder);
-        }
-        else
-        {
-            var old = $"{folder}.{Guid.NewGuid():N}.old";
-            Directory.Move(folder, old);
-            Directory.Move(temporary, folder);
-            DeleteIfThere(old);
-        }
-
-        Disk.FlushFolder(Path.GetDirectoryName(folder)!);
-    }
-
-    private static void DeleteIfThere(string folder)
-    {
-        if (Directory.Exists(folder))
-        {
-            Directory.Delete(folder, recursive: true);
         }
     }
 }

@@ -35,6 +35,17 @@ public static class Weights
         return tensor;
     }
 
+    /// <summary>A tensor of given bytes.</summary>
+    /// <param name="type">The element type.</param>
+    /// <param name="shape">The dimensions.</param>
+    /// <param name="bytes">The elements in order, little-endian: as many bytes as type and shape ask for.</param>
+    internal static Tensor FromBytes(ElementType type, IReadOnlyList<long> shape, byte[] bytes)
+    {
+        var tensor = empty([.. shape], dtype: TypeInMemory(type));
+        bytes.CopyTo(tensor.bytes);
+        return tensor;
+    }
+
     /// <summary>Reads a tensor into one that is there, with the conversion of type that it takes.</summary>
     /// <param name="file">The file.</param>
     /// <param name="name">The tensor's name in it.</param>

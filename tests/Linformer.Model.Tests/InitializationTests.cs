@@ -1,3 +1,4 @@
+using Linformer.Model.Classification;
 using TorchSharp;
 
 namespace Linformer.Model.Tests;
@@ -35,6 +36,49 @@ public sealed class InitializationTests
             window.mean().item<float>().ShouldBe(0.5f, 0.04);
             ((projection[row].sum() - window.sum()) / 124).item<float>().ShouldBe(0, 0.01);
         }
+    }
+
+    // A window has length 1 at any n; 0.45 is the noise's at n = 512.
+    [Theory]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public void The_noise_of_a_projection_is_as_long_at_any_n(int length)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var model = new MaskedLanguageModel(LinformerConfig.Preset("linformer-tiny", 300) with { SequenceLength = length });
+        Initialization.Apply(model, seed: 3);
+        var projection = model.named_parameters().Single(p => p.name == "encoder.projection").parameter;
+        for (var row = 0; row < 32; row++)
+        {
+            var width = length / 32;
+            var noise = projection[row].clone();
+            noise.narrow(0, row * width, width).sub_(1 / Math.Sqrt(width));
+
+            noise.norm().item<float>().ShouldBe(0.4525f, 0.05);
+        }
+    }
+
+    [Fact]
+    public void Weights_that_begin_by_their_inputs_pass_on_what_they_are_given_at_its_size()
+    {
+        using var scope = torch.NewDisposeScope();
+        var config = LinformerConfig.Preset("linformer-tiny", 300);
+        using var model = new ClassificationModel(config, new ClassificationHead { Classes = ["a", "b"] });
+        Initialization.Apply(model, seed: 3, InitialScale.FanIn);
+        var parameters = model.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
+
+        Deviation("encoder.token.weight").ShouldBe(1, 0.02);
+        Deviation("encoder.position.weight").ShouldBe(0.02, 0.001);
+        Deviation("encoder.layers.0.attention.query.weight").ShouldBe(1 / Math.Sqrt(128), 0.002);
+        Deviation("encoder.layers.1.feed_forward.output.weight").ShouldBe(1 / Math.Sqrt(512), 0.001);
+        Deviation("classifier_dense.weight").ShouldBe(1 / Math.Sqrt(128), 0.002);
+        parameters["encoder.layers.0.attention.query.bias"].abs().max().item<float>().ShouldBe(0);
+        parameters["encoder.norm.weight"].eq(1).all().item<bool>().ShouldBeTrue();
+        using var other = new ClassificationModel(config, new ClassificationHead { Classes = ["a", "b"] });
+        Initialization.Apply(other, seed: 3);
+        parameters["encoder.projection"].Equals(other.named_parameters().Single(p => p.name == "encoder.projection").parameter).ShouldBeTrue();
+
+        double Deviation(string name) => parameters[name].std().item<float>();
     }
 
     [Fact]

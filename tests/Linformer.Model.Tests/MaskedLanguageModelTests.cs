@@ -1,3 +1,4 @@
+using Linformer.Model.Layers;
 using TorchSharp;
 
 namespace Linformer.Model.Tests;
@@ -48,6 +49,41 @@ public sealed class MaskedLanguageModelTests
             var expected = (above - below) / (2 * Step);
             var actual = (parameter.grad! * direction).sum().item<double>();
             Math.Abs(actual - expected).ShouldBeLessThan(1e-6 * Math.Max(1, Math.Abs(expected)), name);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Products_in_bfloat16_leave_parameters_gradients_and_loss_in_float32_near_the_exact_ones(ProjectionSharing sharing, AttentionKind attention)
+    {
+        using var scope = torch.NewDisposeScope();
+        foreach (var normalization in Enum.GetValues<Normalization>())
+        {
+            var config = ModelVariants.Config(sharing, normalization, attention) with { Dropout = 0 };
+            using var exact = ModelVariants.Build(config, torch.ScalarType.Float64);
+            using var model = new MaskedLanguageModel(config, new Placement(torch.ScalarType.Float32, Precision: Precision.BFloat16));
+            Initialization.Apply(exact, seed: 1);
+            Initialization.Apply(model, seed: 1);
+            var ids = torch.tensor(ModelVariants.Ids(22, config.VocabularySize, 1), [2, 11]);
+            var mask = torch.ones([2, 11], dtype: torch.ScalarType.Int64);
+            mask[1].narrow(0, 6, 5).zero_();
+            var positions = torch.tensor(new long[] { 2, 7, 12 });
+            var targets = torch.tensor(new long[] { 5, 6, 7 });
+            torch.Tensor Loss(MaskedLanguageModel of) => torch.nn.functional.cross_entropy(of.LogitsAt(ids, mask, positions), targets, reduction: torch.nn.Reduction.Sum);
+
+            var expected = Loss(exact);
+            expected.backward();
+            var actual = Loss(model);
+            actual.backward();
+
+            actual.dtype.ShouldBe(torch.ScalarType.Float32);
+            ((double)actual.item<float>()).ShouldBe(expected.item<double>(), 0.01 * expected.item<double>());
+            actual.item<float>().ShouldNotBe((float)expected.item<double>());
+            var wanted = torch.cat(exact.parameters().Select(parameter => parameter.grad!.reshape(-1)).ToList());
+            var got = torch.cat(model.parameters().Select(parameter => parameter.grad!.reshape(-1)).ToList());
+            got.dtype.ShouldBe(torch.ScalarType.Float32);
+            got = got.to_type(torch.ScalarType.Float64);
+            ((wanted * got).sum() / (wanted.norm() * got.norm())).item<double>().ShouldBeGreaterThan(0.999);
         }
     }
 

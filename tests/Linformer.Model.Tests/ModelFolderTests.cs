@@ -41,6 +41,19 @@ public sealed class ModelFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_config_that_does_not_say_what_the_model_is_for_is_of_a_masked_language_model()
+    {
+        using var model = ModelVariants.Build(ModelVariants.Config());
+        ModelFolder.Save(_folder.File("model"), model);
+        var path = _folder.File("model/config.json");
+        var text = File.ReadAllText(path);
+        File.WriteAllText(path, text.Replace("  \"architecture\": \"masked-lm\",\n", "", StringComparison.Ordinal));
+
+        File.ReadAllText(path).ShouldNotBe(text);
+        ModelFolder.Describe(_folder.File("model")).ShouldBe(new ModelDescription(ModelKind.MaskedLanguage, model.Config));
+    }
+
+    [Fact]
     public void A_folder_that_is_not_there_says_what_a_model_folder_holds() =>
         Should.Throw<ModelFormatException>(() => ModelFolder.Load(_folder.File("nothing"))).Message.ShouldContain("model.safetensors");
 
@@ -53,6 +66,8 @@ public sealed class ModelFolderTests : IDisposable
     [InlineData("\"model_type\": \"linformer\"", "\"model_type\": \"bert\"", "model_type is 'bert'")]
     [InlineData("\"model_type\": \"linformer\"", "\"model_type\": \"\\ud800\"", "config.json")]
     [InlineData("\"hidden_size\": 24", "\"hidden_siz\\ud800\": 24", "config.json")]
+    [InlineData("\"architecture\": \"masked-lm\"", "\"architecture\": \"oracle\"", "allowed are masked-lm, causal-lm, classification, sequence-to-sequence")]
+    [InlineData("\"architecture\": \"masked-lm\"", "\"architecture\": \"causal-lm\"", "the model is for causal-lm; one for masked-lm is needed")]
     [InlineData("{", "[", "config.json")]
     [InlineData("\"num_attention_heads\": 3", "\"num_attention_heads\": 3, \"num_attention_heads\": 3", "config.json")]
     public void A_bad_config_names_file_field_and_value(string text, string replacement, string expected)

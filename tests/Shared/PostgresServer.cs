@@ -81,10 +81,10 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Starts the server after a stop.</summary>
     public async Task StartAgainAsync()
     {
-        // The shell stops the server when its standard input ends.
+        // The shell stops the server when it is told so, or when its standard input ends with this process: then the folder goes, too.
         string[] command =
         [
-            "-c", "\"$@\" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server", "sh", .. _place?.Prefix ?? [], .. AsOwner(), Path.Combine(Programs!, "postgres"),
+            "-c", "folder=$1; shift; \"$@\" & server=$!; read -r told; kill -QUIT $server; wait $server; [ \"$told\" = stop ] || rm -rf \"$folder\"", "sh", _folder, .. _place?.Prefix ?? [], .. AsOwner(), Path.Combine(Programs!, "postgres"),
             "-D", Data, "-c", $"listen_addresses={Address}", "-p", _port.ToString(CultureInfo.InvariantCulture), "-k", _folder,
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=16MB",
             "-c", "logging_collector=off", "-c", "log_min_messages=fatal",
@@ -117,7 +117,16 @@ public sealed class PostgresServer : IAsyncDisposable
             return;
         }
 
-        _process.StandardInput.Close();
+        try
+        {
+            await _process.StandardInput.WriteLineAsync("stop");
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended.
+        }
+
         using var limit = new CancellationTokenSource(Patience);
         await _process.WaitForExitAsync(limit.Token);
         _process.Dispose();

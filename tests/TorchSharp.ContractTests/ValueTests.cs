@@ -168,6 +168,14 @@ public sealed class ValueTests : IDisposable
     }
 
     [Fact]
+    public void Singular_values_come_from_the_largest_on()
+    {
+        // The roots of the eigenvalues 45 and 5 of its product with itself.
+        linalg.svdvals(tensor(new[,] { { 3.0, 0 }, { 4, 5 } })).ShouldHold(Math.Sqrt(45), Math.Sqrt(5));
+        linalg.svdvals(zeros(2, 5, 3)).shape.ShouldBe([2, 3]);
+    }
+
+    [Fact]
     public void Softmax_and_the_losses()
     {
         var logits = tensor(new[,] { { 1.0, 2, 3 }, { 1, 1, 1 } });

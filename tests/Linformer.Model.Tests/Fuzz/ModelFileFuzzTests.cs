@@ -55,13 +55,13 @@ public sealed class ModelFileFuzzTests(ITestOutputHelper output) : IDisposable
             Name = "config",
             Corpus =
             [
-                Encoding.UTF8.GetBytes(ConfigFile.Write(LinformerConfig.Preset("linformer-tiny", 300))),
-                Encoding.UTF8.GetBytes(ConfigFile.Write(LinformerConfig.Preset("linformer-base", 50_000) with { Attention = AttentionKind.Full, Sharing = ProjectionSharing.None })),
+                Encoding.UTF8.GetBytes(ConfigFile.Write(new ModelDescription(ModelKind.MaskedLanguage, LinformerConfig.Preset("linformer-tiny", 300)))),
+                Encoding.UTF8.GetBytes(ConfigFile.Write(new ModelDescription(ModelKind.Classification, LinformerConfig.Preset("linformer-base", 50_000) with { Attention = AttentionKind.Full, Sharing = ProjectionSharing.None }))),
             ],
             Dictionary = ["\"vocab_size\":", "\"sharing\": \"none\",", "\"model_type\":\"linformer\",", "2147483647"],
             Cases = 3000,
             MayThrow = e => e is ModelFormatException,
-        }.Run(text => ConfigFile.Read(Encoding.UTF8.GetString(text), "config.json").Validate(), output);
+        }.Run(text => ConfigFile.Read(Encoding.UTF8.GetString(text), "config.json").Config.Validate(), output);
     }
 
     [Fact]
