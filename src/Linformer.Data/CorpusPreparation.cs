@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Linformer.Data.Corpora;
+using Linformer.Data.Labelled;
 using Linformer.Data.Shards;
 using Linformer.Data.Tokenizers;
 using Linformer.Model.Files;
@@ -74,11 +75,12 @@ public static class CorpusPreparation
         }
 
         var files = CorpusFiles.Resolve(root, settings.Files);
-        var hashed = Fingerprint(files, progress, cancellationToken);
+        var heldOut = HeldOutFiles(root, settings, files);
+        var hashed = Fingerprint([.. files, .. heldOut], progress, cancellationToken);
         var tokenizer = settings.TokenizerFile is { } file
             ? LoadTokenizer(root, file)
-            : TrainOrReuse(settings, files, hashed, Path.Combine(cacheFolder, "tokenizers"), progress, cancellationToken);
-        var plan = CorpusPlan.Create(hashed, tokenizer, settings.Separator, settings.ShardBytes);
+            : TrainOrReuse(settings, files, hashed[..files.Count], Path.Combine(cacheFolder, "tokenizers"), progress, cancellationToken);
+        var plan = CorpusPlan.Create(hashed, tokenizer, settings.Separator, settings.ShardBytes, settings.Examples, heldOut.Count);
         var folder = Path.Combine(cacheFolder, "corpora", plan.Fingerprint[..16]);
         if (File.Exists(Path.Combine(folder, CorpusManifest.FileName)))
         {
@@ -113,7 +115,7 @@ public static class CorpusPreparation
             throw new BadDataException($"Shards {first} to {first + (long)count - 1} are not possible; the plan in {folder} has shards 0 to {plan.Shards.Count - 1}.");
         }
 
-        return MakeShards(plan, ByteBpeTokenizer.Load(Path.Combine(folder, TokenizerFileName)), folder, root, first, count, progress, cancellationToken);
+        return MakeShards(plan, TokenizerFile.Load(Path.Combine(folder, TokenizerFileName)), folder, root, first, count, progress, cancellationToken);
     }
 
     /// <summary>The last step: checks that every shard of a plan is there and writes the manifest, which makes the corpus ready.</summary>
@@ -129,6 +131,27 @@ public static class CorpusPreparation
         var manifest = CorpusManifest.Create(plan, shards);
         manifest.Save(folder);
         return manifest;
+    }
+
+    private static IReadOnlyList<CorpusFile> HeldOutFiles(string root, CorpusSettings settings, IReadOnlyList<CorpusFile> files)
+    {
+        if (settings.Examples is not { } layout)
+        {
+            return files.FirstOrDefault(file => file.Format is CorpusFormat.Table or CorpusFormat.Csv) is { } table
+                ? throw new BadDataException($"{table.Path}: a table has no text to train on by itself; name its columns in corpus.examples.")
+                : settings.HeldOutFiles is null ? [] : throw new BadDataException("corpus.heldOutFiles is for corpora of labelled examples, which corpus.examples describes.");
+        }
+
+        var heldOut = settings.HeldOutFiles is { } patterns ? CorpusFiles.Resolve(root, patterns) : [];
+        foreach (var file in files.Concat(heldOut))
+        {
+            ExampleReader.CheckFormat(file, layout);
+        }
+
+        var training = files.Select(file => file.Path).ToHashSet(StringComparer.Ordinal);
+        return heldOut.FirstOrDefault(file => training.Contains(file.Path)) is { } both
+            ? throw new BadDataException($"{both.Path}: is in corpus.files and in corpus.heldOutFiles; what is measured on is not trained on.")
+            : heldOut;
     }
 
     private static List<PlannedFile> Fingerprint(IReadOnlyList<CorpusFile> files, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
@@ -162,18 +185,23 @@ public static class CorpusPreparation
         return planned;
     }
 
-    private static ByteBpeTokenizer LoadTokenizer(string root, string file)
+    private static ITokenizer LoadTokenizer(string root, string file)
     {
         // The same rules as for the corpus: inside the storage root, links included.
         var path = CorpusFiles.ResolveOne(root, file, "corpus.tokenizer.file");
-        return ByteBpeTokenizer.Load(path);
+        return TokenizerFile.Load(path);
     }
 
-    private static ByteBpeTokenizer TrainOrReuse(
+    private static ITokenizer TrainOrReuse(
         CorpusSettings settings, IReadOnlyList<CorpusFile> files, List<PlannedFile> planned, string folder, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         var trainer = new ByteBpeTrainer(settings.VocabularySize);
         var key = new StringBuilder($"{TrainerVersion} {settings.VocabularySize} {JsonSerializer.Serialize(settings.Separator)} {settings.TokenizerSampleBytes}");
+        if (settings.Examples is { } layout)
+        {
+            key.Append($" {JsonSerializer.Serialize(layout)}");
+        }
+
         foreach (var (file, described) in planned.Zip(files))
         {
             key.Append($" {file.Sha256} {described.Format} {described.IsCompressed}");
@@ -182,12 +210,12 @@ public static class CorpusPreparation
         var path = Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key.ToString())))[..16] + ".json");
         if (File.Exists(path))
         {
-            return ByteBpeTokenizer.Load(path);
+            return TokenizerFile.Load(path);
         }
 
         var sample = TokenizerSample.Choose(files, settings.TokenizerSampleBytes);
         var meter = new Meter(PreparationPhase.TokenizerSample, sample.Sum(segment => segment.End - segment.Start), progress);
-        TokenizerSample.Read(files, sample, settings.Separator, trainer, meter.Add, cancellationToken);
+        TokenizerSample.Read(files, sample, settings, trainer, meter.Add, cancellationToken);
         var training = new Meter(PreparationPhase.TokenizerTraining, 100, progress);
         var tokenizer = trainer.Train(new Relay(training), cancellationToken);
         Directory.CreateDirectory(folder);
@@ -197,7 +225,7 @@ public static class CorpusPreparation
     }
 
     private static ShardInfo[] MakeShards(
-        CorpusPlan plan, ByteBpeTokenizer tokenizer, string folder, string root, int first, int count, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+        CorpusPlan plan, ITokenizer tokenizer, string folder, string root, int first, int count, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         var wanted = plan.Shards.Skip(first).Take(count).SelectMany(shard => shard).ToList();
         foreach (var index in wanted.Select(segment => segment.File).Distinct())

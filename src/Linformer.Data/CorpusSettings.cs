@@ -1,4 +1,5 @@
 using Linformer.Data.Corpora;
+using Linformer.Data.Labelled;
 using Linformer.Data.Shards;
 using Linformer.Data.Tokenizers;
 
@@ -18,6 +19,12 @@ public sealed record CorpusSettings
 
     /// <summary>The line that ends a document in text files: empty for any blank line, null if each file is one document.</summary>
     public string? Separator { get; init; }
+
+    /// <summary>Where labelled examples are in the files; null for text.</summary>
+    public ExampleLayout? Examples { get; init; }
+
+    /// <summary>Files of examples to measure on, never trained on; as <see cref="Files"/>. Null to hold out a share instead.</summary>
+    public IReadOnlyList<string>? HeldOutFiles { get; init; }
 
     /// <summary>How much text a tokenizer is trained on, in bytes, spread over the corpus.</summary>
     public long TokenizerSampleBytes { get; init; } = 32L << 20;
@@ -56,14 +63,14 @@ public readonly record struct PreparationProgress(PreparationPhase Phase, long D
 /// <param name="Plan">The plan.</param>
 /// <param name="Tokenizer">The tokenizer.</param>
 /// <param name="Existing">What the folder holds, when the corpus was prepared before and nothing is left to do.</param>
-public sealed record PlannedCorpus(string Folder, CorpusPlan Plan, ByteBpeTokenizer Tokenizer, CorpusManifest? Existing);
+public sealed record PlannedCorpus(string Folder, CorpusPlan Plan, ITokenizer Tokenizer, CorpusManifest? Existing);
 
 /// <summary>A corpus that is ready to be read.</summary>
 /// <param name="Folder">The folder with shards, <c>manifest.json</c> and <c>tokenizer.json</c>, for <see cref="SequenceDataset.Open"/>.</param>
 /// <param name="Manifest">What the folder holds.</param>
 /// <param name="Tokenizer">The tokenizer.</param>
 /// <param name="WasReused">Whether it had been prepared before.</param>
-public sealed record PreparedCorpus(string Folder, CorpusManifest Manifest, ByteBpeTokenizer Tokenizer, bool WasReused)
+public sealed record PreparedCorpus(string Folder, CorpusManifest Manifest, ITokenizer Tokenizer, bool WasReused)
 {
     /// <summary>The tokenizer's file in <see cref="Folder"/>.</summary>
     public string TokenizerPath => Path.Combine(Folder, CorpusPreparation.TokenizerFileName);

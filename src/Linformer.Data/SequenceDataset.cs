@@ -28,6 +28,9 @@ public sealed class SequenceDataset : IDisposable
     /// <summary>The held-out sequences.</summary>
     public SequenceSet HeldOut { get; }
 
+    /// <summary>How often both parts have read tokens from the shards so far, and how many in all.</summary>
+    public (long Reads, long Tokens) ReadSoFar => _stream.ReadSoFar;
+
     /// <summary>Opens a folder of shards. Memory: 16 bytes per document.</summary>
     /// <param name="folder">The folder with the shards and their manifest.</param>
     /// <param name="n">The sequence length, in tokens; at least 1.</param>
@@ -51,6 +54,11 @@ public sealed class SequenceDataset : IDisposable
         }
 
         var manifest = CorpusManifest.Load(folder);
+        if (manifest.Examples is not null)
+        {
+            throw new BadDataException("corpus.examples is given, so the corpus consists of labelled examples; language models are trained on text. Use task: classification, or leave it out.");
+        }
+
         if ((uint)separatorId >= (uint)manifest.VocabularySize)
         {
             throw new BadDataException($"The separator token {separatorId} is not in the vocabulary of {manifest.VocabularySize} tokens.");

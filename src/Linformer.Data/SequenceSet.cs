@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Linformer.Data;
 
 /// <summary>
@@ -6,6 +8,9 @@ namespace Linformer.Data;
 /// </summary>
 public sealed class SequenceSet
 {
+    // Tokens between two spans up to which both are read at once.
+    private const int LargestGap = 4096;
+
     private readonly TokenStream _stream;
     private readonly int _separator;
 
@@ -57,24 +62,90 @@ public sealed class SequenceSet
             throw new ArgumentException($"There is room for {tokens.Length} tokens; sequence {index} has {length}.", nameof(tokens));
         }
 
+        ReadPacked(position, tokens[..length]);
+        return length;
+    }
+
+    /// <summary>Reads neighbouring sequences at once.</summary>
+    /// <param name="first">The number of the first one.</param>
+    /// <param name="tokens">Receives the tokens of as many sequences as fit; less when they end.</param>
+    /// <returns>How many tokens there are.</returns>
+    internal int ReadRun(long first, Span<int> tokens)
+    {
+        var position = first * SequenceLength;
+        var length = (int)Math.Min(tokens.Length, Tokens - position);
+        ReadPacked(position, tokens[..length]);
+        return length;
+    }
+
+    // Spans that lie near to each other in the stream are read with what is between them, then moved to their places.
+    private void ReadPacked(long position, Span<int> tokens)
+    {
         var span = Array.BinarySearch(_packedStarts, position);
         span = span >= 0 ? span : ~span - 1;
-        for (var rest = tokens[..length]; !rest.IsEmpty; span++)
+        while (!tokens.IsEmpty)
         {
-            var isLast = span == _packedStarts.Length - 1;
-            var textEnd = isLast ? Tokens : _packedStarts[span + 1] - 1;
-            var part = rest[..(int)Math.Min(rest.Length, textEnd - position)];
-            _stream.Read(_textStarts[span] + (position - _packedStarts[span]), part);
-            rest = rest[part.Length..];
-            position += part.Length;
-            if (!rest.IsEmpty)
+            var start = _textStarts[span] + (position - _packedStarts[span]);
+            var (last, end) = (span, EndOfText(span, position, tokens.Length));
+            var packedEnd = position + (end - start);
+            while (packedEnd + 1 < position + tokens.Length && _textStarts[last + 1] - end <= LargestGap && _textStarts[last + 1] - start <= 2L * tokens.Length)
             {
-                rest[0] = _separator;
-                rest = rest[1..];
+                last++;
+                packedEnd = _packedStarts[last];
+                end = EndOfText(last, packedEnd, (int)(position + tokens.Length - packedEnd));
+                packedEnd += end - _textStarts[last];
+            }
+
+            ReadSpans(span, last, start, end, tokens[..(int)(packedEnd - position)]);
+            tokens = tokens[(int)(packedEnd - position)..];
+            position = packedEnd;
+            span = last + 1;
+            if (!tokens.IsEmpty)
+            {
+                tokens[0] = _separator;
+                tokens = tokens[1..];
                 position++;
             }
         }
+    }
 
-        return length;
+    // Where the text of a span, from a packed position on, ends in the stream, if no more than some tokens are wanted.
+    private long EndOfText(int span, long position, int wanted)
+    {
+        var packedEnd = span == _packedStarts.Length - 1 ? Tokens : _packedStarts[span + 1] - 1;
+        return _textStarts[span] + Math.Min(packedEnd, position + wanted) - _packedStarts[span];
+    }
+
+    // The spans from one to another, from a place in the first one to a place in the last one, in one read.
+    private void ReadSpans(int first, int last, long start, long end, Span<int> packed)
+    {
+        if (first == last)
+        {
+            _stream.Read(start, packed);
+            return;
+        }
+
+        var buffer = ArrayPool<int>.Shared.Rent((int)(end - start));
+        try
+        {
+            var text = buffer.AsSpan(0, (int)(end - start));
+            _stream.Read(start, text);
+            for (var span = first; span <= last; span++)
+            {
+                var from = span == first ? start : _textStarts[span];
+                var length = span == last ? end - from : _packedStarts[span + 1] - 1 - _packedStarts[span] - (from - _textStarts[span]);
+                text.Slice((int)(from - start), (int)length).CopyTo(packed);
+                packed = packed[(int)length..];
+                if (span < last)
+                {
+                    packed[0] = _separator;
+                    packed = packed[1..];
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(buffer);
+        }
     }
 }

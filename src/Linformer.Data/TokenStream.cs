@@ -33,6 +33,17 @@ internal sealed class TokenStream : IDisposable
 
     public long Length { get; }
 
+    /// <summary>How often tokens were read from a shard, and how many in all.</summary>
+    public (long Reads, long Tokens) ReadSoFar => (_shards.Sum(shard => shard.ReadSoFar.Reads), _shards.Sum(shard => shard.ReadSoFar.Tokens));
+
+    /// <summary>Where the documents that end in a shard end in the stream.</summary>
+    /// <param name="shard">The shard's number.</param>
+    public long[] ReadEnds(int shard)
+    {
+        var (ends, _) = _shards[shard].ReadDocuments();
+        return [.. ends.Select(end => _starts[shard] + end)];
+    }
+
     /// <summary>Where each document ends in the stream, and its hash. Text after the last end is a document, too.</summary>
     public (long[] Ends, ulong[] Hashes) ReadDocuments()
     {

@@ -1,4 +1,6 @@
+using System.Text;
 using Linformer.Data.Corpora;
+using Linformer.Data.Labelled;
 using Linformer.Data.Shards;
 using Linformer.Data.Tokenizers;
 
@@ -9,7 +11,7 @@ internal static class TokenizerSample
 {
     private const int Slices = 512;
 
-    /// <summary>The parts of the files to read. The last number of a part of a compressed file says how much text to take from its beginning.</summary>
+    /// <summary>The parts of the files to read. The last number of a part of a file that is read from its beginning says how much text to take from its beginning.</summary>
     public static List<PlannedSegment> Choose(IReadOnlyList<CorpusFile> files, long sampleBytes)
     {
         var total = files.Sum(file => file.Bytes);
@@ -43,17 +45,16 @@ internal static class TokenizerSample
     }
 
     public static void Read(
-        IReadOnlyList<CorpusFile> files, List<PlannedSegment> segments, string? separator, ByteBpeTrainer trainer, Action<long> read, CancellationToken cancellationToken)
+        IReadOnlyList<CorpusFile> files, List<PlannedSegment> segments, CorpusSettings settings, ByteBpeTrainer trainer, Action<long> read, CancellationToken cancellationToken)
     {
         foreach (var segment in segments)
         {
             var left = segment.End - segment.Start;
-            foreach (var chunk in CorpusReader.Read(files[segment.File], separator, segment.Start, segment.End))
+            foreach (var length in Read(files[segment.File], segment, settings, trainer))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                trainer.Add(chunk.Utf8.Span, continues: !chunk.StartsDocument);
-                left -= chunk.Utf8.Length;
-                if (files[segment.File].IsCompressed && left <= 0)
+                left -= length;
+                if (files[segment.File].IsWhole && left <= 0)
                 {
                     break;
                 }
@@ -63,10 +64,35 @@ internal static class TokenizerSample
         }
     }
 
-    // Compressed files cannot be entered in the middle: their slices together are taken from the beginning.
+    // Gives the length of each piece that was read, in bytes.
+    private static IEnumerable<long> Read(CorpusFile file, PlannedSegment segment, CorpusSettings settings, ByteBpeTrainer trainer)
+    {
+        // Texts in folders are text like any other.
+        if (settings.Examples is not { } layout || layout.Format == ExampleFormat.Folders)
+        {
+            foreach (var chunk in CorpusReader.Read(file, settings.Examples is null ? settings.Separator : null, segment.Start, segment.End))
+            {
+                trainer.Add(chunk.Utf8.Span, continues: !chunk.StartsDocument);
+                yield return chunk.Utf8.Length;
+            }
+
+            yield break;
+        }
+
+        foreach (var example in ExampleReader.Read(file, layout, segment.Start, segment.End))
+        {
+            var text = Encoding.UTF8.GetBytes(example.Text);
+            var pair = Encoding.UTF8.GetBytes(example.TextPair ?? string.Empty);
+            trainer.Add(text);
+            trainer.Add(pair);
+            yield return text.Length + pair.Length;
+        }
+    }
+
+    // Files that cannot be entered in the middle: their slices together are taken from the beginning.
     private static void Add(List<PlannedSegment> chosen, CorpusFile file, PlannedSegment segment)
     {
-        if (!file.IsCompressed)
+        if (!file.IsWhole)
         {
             chosen.Add(segment);
         }

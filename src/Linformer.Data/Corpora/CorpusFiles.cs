@@ -12,6 +12,12 @@ public enum CorpusFormat
 
     /// <summary>One JSON object with a field <c>text</c> per line, each a document: <c>.jsonl</c>, <c>.jsonl.gz</c>.</summary>
     Jsonl,
+
+    /// <summary>Columns parted by tabs, which only labelled examples are read from: <c>.tsv</c>, <c>.tsv.gz</c>.</summary>
+    Table,
+
+    /// <summary>Comma-separated values, which only labelled examples are read from: <c>.csv</c>, <c>.csv.gz</c>.</summary>
+    Csv,
 }
 
 /// <summary>A file of a corpus.</summary>
@@ -23,6 +29,9 @@ public enum CorpusFormat
 /// <param name="Root">The storage root, out of which no link may lead when the file is opened; null not to look.</param>
 public sealed record CorpusFile(string Path, string FullPath, long Bytes, CorpusFormat Format, bool IsCompressed, string? Root = null)
 {
+    /// <summary>Whether it can only be read from its beginning to its end: of gzip, and of values in quotation marks, no place tells what it is.</summary>
+    public bool IsWhole => IsCompressed || Format == CorpusFormat.Csv;
+
     /// <summary>Opens the file for reading.</summary>
     /// <exception cref="BadDataException">A link leads out of the storage root.</exception>
     /// <exception cref="IOException">It is missing or cannot be opened.</exception>
@@ -127,9 +136,19 @@ public static class CorpusFiles
             return new CorpusFile(path, fullPath, bytes, CorpusFormat.Jsonl, compressed);
         }
 
+        if (inner.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase))
+        {
+            return new CorpusFile(path, fullPath, bytes, CorpusFormat.Table, compressed);
+        }
+
+        if (inner.EndsWith(".csv", StringComparison.OrdinalIgnoreCase))
+        {
+            return new CorpusFile(path, fullPath, bytes, CorpusFormat.Csv, compressed);
+        }
+
         return compressed || inner.EndsWith(".txt", StringComparison.OrdinalIgnoreCase)
             ? new CorpusFile(path, fullPath, bytes, CorpusFormat.Text, compressed)
-            : throw new BadDataException($"{path}: a corpus file must end in .txt, .jsonl or .gz.");
+            : throw new BadDataException($"{path}: a corpus file must end in .txt, .jsonl or .gz, or with labelled examples in .tsv or .csv.");
     }
 
     private static List<string> Match(string root, string pattern)

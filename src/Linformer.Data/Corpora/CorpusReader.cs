@@ -207,7 +207,7 @@ public static class CorpusReader
     }
 
     // Counted only when something is wrong, by reading the file again from its beginning.
-    private static long LineNumber(CorpusFile file, long offset)
+    internal static long LineNumber(CorpusFile file, long offset)
     {
         using var source = new FileStream(file.Open(), FileAccess.Read);
         using Stream text = file.IsCompressed ? Gzip.Open(source) : source;

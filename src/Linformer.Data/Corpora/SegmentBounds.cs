@@ -30,7 +30,7 @@ internal static class SegmentBounds
 
             long Place(long bound) => bound <= 0 ? 0 : bound >= size ? size : file.Format switch
             {
-                CorpusFormat.Jsonl => LineStart(bound),
+                CorpusFormat.Jsonl or CorpusFormat.Table => LineStart(bound),
                 _ when separator is not null => AfterSeparator(separator, LineStart(bound)),
                 _ => Search(bound, FindSafeCut),
             };

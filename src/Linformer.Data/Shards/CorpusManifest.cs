@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Linformer.Data.Labelled;
 using Linformer.Model.Files;
 
 namespace Linformer.Data.Shards;
@@ -16,6 +18,8 @@ namespace Linformer.Data.Shards;
 /// <param name="Tokens">The number of tokens, without separators.</param>
 /// <param name="Files">The files that the shards were made from.</param>
 /// <param name="Shards">The shards, in order.</param>
+/// <param name="Examples">Where the labelled examples were in the files; null for text.</param>
+/// <param name="FirstHeldOutShard">The shard from which on all are held out; null if no files were.</param>
 public sealed record CorpusManifest(
     int FormatVersion,
     string Fingerprint,
@@ -25,7 +29,9 @@ public sealed record CorpusManifest(
     long Documents,
     long Tokens,
     IReadOnlyList<PlannedFile> Files,
-    IReadOnlyList<ShardInfo> Shards)
+    IReadOnlyList<ShardInfo> Shards,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ExampleLayout? Examples = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? FirstHeldOutShard = null)
 {
     /// <summary>The manifest's file name.</summary>
     public const string FileName = "manifest.json";
@@ -49,7 +55,7 @@ public sealed record CorpusManifest(
         ArgumentNullException.ThrowIfNull(shards);
         var tokens = shards.Sum(shard => shard.Tokens);
         return tokens > 0
-            ? new CorpusManifest(plan.FormatVersion, plan.Fingerprint, plan.TokenizerSha256, plan.VocabularySize, plan.Separator, shards.Sum(shard => shard.Documents), tokens, plan.Files, shards)
+            ? new CorpusManifest(plan.FormatVersion, plan.Fingerprint, plan.TokenizerSha256, plan.VocabularySize, plan.Separator, shards.Sum(shard => shard.Documents), tokens, plan.Files, shards, plan.Examples, plan.FirstHeldOutShard)
             : throw new BadDataException($"The corpus is empty: its {plan.Files.Count} file(s) hold no text.");
     }
 
@@ -124,7 +130,7 @@ public sealed record CorpusManifest(
             tokens += shard.Tokens;
         }
 
-        return tokens == Tokens && VocabularySize > 0;
+        return tokens == Tokens && VocabularySize > 0 && (FirstHeldOutShard is null || (FirstHeldOutShard >= 0 && FirstHeldOutShard <= Shards.Count));
     }
 
     private static bool IsPlainName(string name) =>

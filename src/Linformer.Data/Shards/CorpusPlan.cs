@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Linformer.Data.Corpora;
+using Linformer.Data.Labelled;
 using Linformer.Data.Tokenizers;
 using Linformer.Model.Files;
 
@@ -29,6 +31,8 @@ public sealed record PlannedSegment(int File, long Start, long End);
 /// <param name="Separator">The line that ends a document in text files; see <see cref="CorpusReader.Read"/>.</param>
 /// <param name="Files">The files, in order.</param>
 /// <param name="Shards">For each shard the parts of files in it, in order.</param>
+/// <param name="Examples">Where labelled examples are in the files; null for a corpus of text.</param>
+/// <param name="FirstHeldOutShard">The shard from which on all are held out; null if no files are.</param>
 public sealed record CorpusPlan(
     int FormatVersion,
     string Fingerprint,
@@ -36,7 +40,9 @@ public sealed record CorpusPlan(
     int VocabularySize,
     string? Separator,
     IReadOnlyList<PlannedFile> Files,
-    IReadOnlyList<IReadOnlyList<PlannedSegment>> Shards)
+    IReadOnlyList<IReadOnlyList<PlannedSegment>> Shards,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ExampleLayout? Examples = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? FirstHeldOutShard = null)
 {
     /// <summary>The file name of a plan in the corpus's folder.</summary>
     public const string FileName = "plan.json";
@@ -55,17 +61,23 @@ public sealed record CorpusPlan(
     /// <param name="files">The files with their hashes, in the order of <see cref="CorpusFiles.Resolve"/>.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="separator">The line that ends a document in text files; see <see cref="CorpusReader.Read"/>.</param>
-    /// <param name="shardBytes">About how many bytes of text go into a shard; at least 1. Compressed files are not cut.</param>
+    /// <param name="shardBytes">About how many bytes of text go into a shard; at least 1. Compressed files, comma-separated values, and examples are not cut.</param>
+    /// <param name="examples">Where labelled examples are in the files; null for text.</param>
+    /// <param name="heldOutFiles">How many files at the end are held out.</param>
     /// <returns>The plan.</returns>
     public static CorpusPlan Create(
-        IReadOnlyList<PlannedFile> files, ByteBpeTokenizer tokenizer, string? separator, long shardBytes)
+        IReadOnlyList<PlannedFile> files, ITokenizer tokenizer, string? separator, long shardBytes, ExampleLayout? examples = null, int heldOutFiles = 0)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardBytes, 1);
-        var shards = Cut(files, shardBytes);
-        var fingerprint = FingerprintOf(tokenizer.Sha256, separator, files, shards);
-        return new CorpusPlan(ShardFile.FormatVersion, fingerprint, tokenizer.Sha256, tokenizer.VocabularySize, separator, files, shards);
+        var wholeFiles = examples?.Format == ExampleFormat.Folders;
+        var shards = Cut(files, 0, files.Count - heldOutFiles, shardBytes, wholeFiles);
+        int? firstHeldOut = heldOutFiles > 0 ? shards.Count : null;
+        shards.AddRange(Cut(files, files.Count - heldOutFiles, files.Count, shardBytes, wholeFiles));
+        var plan = new CorpusPlan(
+            ShardFile.FormatVersion, string.Empty, tokenizer.Sha256, tokenizer.VocabularySize, separator, files, shards, examples, firstHeldOut);
+        return plan with { Fingerprint = FingerprintOf(plan) };
     }
 
     /// <summary>Writes the plan into a folder, through a temporary file.</summary>
@@ -103,7 +115,7 @@ public sealed record CorpusPlan(
             throw new BadDataException($"The plan {path} is damaged: it has no files or no vocabulary, or a part of a shard lies outside of its file.");
         }
 
-        if (plan is null || plan.FormatVersion != ShardFile.FormatVersion || FingerprintOf(plan.TokenizerSha256, plan.Separator, plan.Files, plan.Shards) != plan.Fingerprint)
+        if (plan is null || plan.FormatVersion != ShardFile.FormatVersion || FingerprintOf(plan) != plan.Fingerprint)
         {
             throw new BadDataException($"The plan {path} is damaged or of another version: it does not have the fingerprint that it names.");
         }
@@ -126,36 +138,48 @@ public sealed record CorpusPlan(
         && Shards.All(shard => shard is not null && shard.All(part =>
             part is { Start: >= 0 } && part.End >= part.Start && part.File >= 0 && part.File < Files.Count && part.End <= Files[part.File].Bytes));
 
-    private static string FingerprintOf(
-        string tokenizerSha256, string? separator, IReadOnlyList<PlannedFile> files, IReadOnlyList<IReadOnlyList<PlannedSegment>> shards)
+    private static string FingerprintOf(CorpusPlan plan)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
         {
             ShardFile.FormatVersion,
-            Sha256 = tokenizerSha256,
-            Separator = separator,
-            Files = files.Select(file => new { file.Sha256, file.Bytes, Kind = KindOf(file) }),
-            Shards = shards,
+            Sha256 = plan.TokenizerSha256,
+            plan.Separator,
+            Files = plan.Files.Select(file => new { file.Sha256, file.Bytes, Kind = KindOf(file) }),
+            plan.Shards,
         }));
+        if (plan.Examples is { } examples)
+        {
+            // The names of folders are labels.
+            var classes = examples.Format == ExampleFormat.Folders ? plan.Files.Select(file => ExampleReader.FolderOf(file.Path)) : [];
+            hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new { examples, plan.FirstHeldOutShard, classes }));
+        }
+
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    private static List<IReadOnlyList<PlannedSegment>> Cut(IReadOnlyList<PlannedFile> files, long shardBytes)
+    private static List<IReadOnlyList<PlannedSegment>> Cut(IReadOnlyList<PlannedFile> files, int from, int to, long shardBytes, bool wholeFiles)
     {
         var shards = new List<IReadOnlyList<PlannedSegment>>();
         var current = new List<PlannedSegment>();
         var filled = 0L;
-        for (var index = 0; index < files.Count; index++)
+        for (var index = from; index < to; index++)
         {
-            var compressed = CorpusFiles.Describe(files[index].Path, string.Empty, files[index].Bytes).IsCompressed;
+            var described = CorpusFiles.Describe(files[index].Path, string.Empty, files[index].Bytes);
+            if (wholeFiles && files[index].Bytes == 0)
+            {
+                // An empty text is an example, too.
+                current.Add(new PlannedSegment(index, 0, 0));
+            }
+
             for (var start = 0L; start < files[index].Bytes;)
             {
                 var left = files[index].Bytes - start;
-                var length = compressed ? left : Math.Min(left, shardBytes - filled);
+                var length = described.IsWhole || wholeFiles ? left : Math.Min(left, shardBytes - filled);
                 current.Add(new PlannedSegment(index, start, start + length));
                 start += length;
-                filled += compressed ? length * GzipRatio : length;
+                filled += described.IsCompressed ? length * GzipRatio : length;
                 if (filled >= shardBytes)
                 {
                     shards.Add(current);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Linformer.Data.Corpora;
+using Linformer.Data.Labelled;
 using Linformer.Data.Tokenizers;
 using Linformer.Model.Files;
 
@@ -20,7 +21,7 @@ public static class ShardMaker
     /// <exception cref="BadDataException">A file is bad, or changed in size since the plan; or the tokenizer is another.</exception>
     /// <exception cref="IOException">The shard cannot be written, for example because the disk is full.</exception>
     public static ShardInfo Make(
-        CorpusPlan plan, int index, string root, ByteBpeTokenizer tokenizer, string folder, Action<long>? consumed = null, CancellationToken cancellationToken = default)
+        CorpusPlan plan, int index, string root, ITokenizer tokenizer, string folder, Action<long>? consumed = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -51,6 +52,12 @@ public static class ShardMaker
             {
                 var file = plan.Files[segment.File];
                 var described = CorpusFiles.Describe(file.Path, CorpusFiles.ResolveOne(root, file.Path, "The plan of the corpus"), file.Bytes) with { Root = root };
+                if (plan.Examples is { } examples)
+                {
+                    ExampleTokens.Write(ExampleReader.Read(described, examples, segment.Start, segment.End, consumed), tokenizer, writer, cancellationToken);
+                    continue;
+                }
+
                 foreach (var chunk in CorpusReader.Read(described, plan.Separator, segment.Start, segment.End, consumed))
                 {
                     cancellationToken.ThrowIfCancellationRequested();

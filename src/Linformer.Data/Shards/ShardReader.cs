@@ -13,6 +13,8 @@ internal sealed class ShardReader : IDisposable
     private readonly string _path;
     private readonly int _bytesPerToken;
     private readonly int _vocabularySize;
+    private long _reads;
+    private long _tokensRead;
 
     private ShardReader(SafeFileHandle handle, string path, int vocabularySize)
     {
@@ -63,6 +65,9 @@ internal sealed class ShardReader : IDisposable
 
     public string Sha256 { get; }
 
+    /// <summary>How often tokens were read, and how many in all.</summary>
+    public (long Reads, long Tokens) ReadSoFar => (Interlocked.Read(ref _reads), Interlocked.Read(ref _tokensRead));
+
     /// <summary>Opens a shard and checks its size and counts.</summary>
     /// <exception cref="BadDataException">There is none, or it is damaged.</exception>
     /// <exception cref="IOException">The system cannot read it now.</exception>
@@ -110,6 +115,8 @@ internal sealed class ShardReader : IDisposable
     /// <param name="tokens">Filled with token ids, all below the vocabulary size.</param>
     public void Read(long first, Span<int> tokens)
     {
+        Interlocked.Increment(ref _reads);
+        Interlocked.Add(ref _tokensRead, tokens.Length);
         var bytes = ArrayPool<byte>.Shared.Rent(tokens.Length * _bytesPerToken);
         try
         {

@@ -39,25 +39,21 @@ internal sealed class ShardWriter : IDisposable
             _bytes = new byte[tokens.Length * _bytesPerToken];
         }
 
-        for (var i = 0; i < tokens.Length; i++)
+        var hash = _documentHash;
+        var highest = 0u;
+        foreach (var token in tokens)
         {
-            if ((uint)tokens[i] >= (uint)_vocabularySize)
-            {
-                throw new ArgumentOutOfRangeException(nameof(tokens), tokens[i], $"A token must be below the vocabulary size, {_vocabularySize}.");
-            }
-
-            if (_bytesPerToken == 2)
-            {
-                BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(i * 2), (ushort)tokens[i]);
-            }
-            else
-            {
-                BinaryPrimitives.WriteInt32LittleEndian(_bytes.AsSpan(i * 4), tokens[i]);
-            }
-
-            _documentHash = DocumentHash.Add(_documentHash, tokens[i]);
+            hash = DocumentHash.Add(hash, token);
+            highest = Math.Max(highest, (uint)token);
         }
 
+        if (highest >= (uint)_vocabularySize)
+        {
+            throw new ArgumentOutOfRangeException(nameof(tokens), (int)highest, $"A token must be below the vocabulary size, {_vocabularySize}.");
+        }
+
+        _documentHash = hash;
+        Encode(tokens, _bytes);
         Write(_bytes.AsSpan(0, tokens.Length * _bytesPerToken));
         Tokens += tokens.Length;
     }
@@ -80,6 +76,24 @@ internal sealed class ShardWriter : IDisposable
     }
 
     public void Dispose() => _hash.Dispose();
+
+    private void Encode(ReadOnlySpan<int> tokens, Span<byte> bytes)
+    {
+        if (_bytesPerToken == 2)
+        {
+            for (var i = 0; i < tokens.Length; i++)
+            {
+                BinaryPrimitives.WriteUInt16LittleEndian(bytes[(i * 2)..], (ushort)tokens[i]);
+            }
+        }
+        else
+        {
+            for (var i = 0; i < tokens.Length; i++)
+            {
+                BinaryPrimitives.WriteInt32LittleEndian(bytes[(i * 4)..], tokens[i]);
+            }
+        }
+    }
 
     private void WriteNumbers(List<ulong> numbers)
     {

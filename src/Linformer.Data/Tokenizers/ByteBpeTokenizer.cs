@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Linformer.Model.Files;
@@ -16,19 +17,22 @@ namespace Linformer.Data.Tokenizers;
 /// Face tokenizers gives, except that a single word of more than a megabyte is merged in parts.</para>
 /// <para>The names of special tokens in text are text: <c>"&lt;mask&gt;"</c> in a corpus is seven characters.</para>
 /// </remarks>
-public sealed class ByteBpeTokenizer
+public sealed class ByteBpeTokenizer : ITokenizer
 {
     private readonly byte[]?[] _bytes;
     private readonly int[] _byteTokens = new int[256];
-    private readonly Dictionary<ulong, (int Rank, int Id)> _merges;
-    private readonly WordCache _cache = new();
+    private readonly PairTable _pairs;
+
+    // As many as threads have encoded at the same time.
+    private readonly ConcurrentBag<WordEncoder> _encoders = [];
     private readonly Lazy<byte[]> _json;
 
     internal ByteBpeTokenizer(TokenizerDefinition definition)
     {
         Definition = definition;
         Special = new SpecialTokens(definition.Added);
-        (_bytes, _merges) = definition.Build(_byteTokens);
+        (_bytes, var merges) = definition.Build(_byteTokens);
+        _pairs = new PairTable(_byteTokens, merges);
         _json = new Lazy<byte[]>(() => TokenizerJson.Write(definition));
     }
 
@@ -90,23 +94,25 @@ public sealed class ByteBpeTokenizer
     public void Encode(ReadOnlySpan<byte> utf8, List<int> tokens, bool continues = false)
     {
         ArgumentNullException.ThrowIfNull(tokens);
+        if (!_encoders.TryTake(out var encoder))
+        {
+            encoder = new WordEncoder(_byteTokens, _pairs);
+        }
+
         if (AddPrefixSpace && !continues && !utf8.IsEmpty && utf8[0] != ' ')
         {
-            utf8 = (byte[])[(byte)' ', .. utf8];
+            var spaced = ArrayPool<byte>.Shared.Rent(utf8.Length + 1);
+            spaced[0] = (byte)' ';
+            utf8.CopyTo(spaced.AsSpan(1));
+            encoder.Encode(spaced.AsSpan(0, utf8.Length + 1), tokens);
+            ArrayPool<byte>.Shared.Return(spaced);
         }
-
-        while (!utf8.IsEmpty)
+        else
         {
-            var word = utf8[..WordSplitter.NextLength(utf8)];
-            utf8 = utf8[word.Length..];
-            if (!_cache.TryGet(word, out var pieces))
-            {
-                pieces = Merge(word);
-                _cache.Add(word, pieces);
-            }
-
-            tokens.AddRange(pieces);
+            encoder.Encode(utf8, tokens);
         }
+
+        _encoders.Add(encoder);
     }
 
     /// <summary>The bytes that tokens stand for.</summary>
@@ -140,60 +146,4 @@ public sealed class ByteBpeTokenizer
     /// <returns>The text.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string DecodeText(ReadOnlySpan<int> tokens, bool skipSpecial = true) => Encoding.UTF8.GetString(Decode(tokens, skipSpecial));
-
-    // The lowest-ranked pair is merged first, of equal ones the leftmost, until no known pair is left.
-    private int[] Merge(ReadOnlySpan<byte> word)
-    {
-        const int Gone = -1;
-        var symbols = new int[word.Length];
-        var previous = new int[word.Length];
-        var next = new int[word.Length];
-        var queue = new PriorityQueue<int, (int Rank, int Position)>();
-        for (var i = 0; i < word.Length; i++)
-        {
-            symbols[i] = _byteTokens[word[i]];
-            (previous[i], next[i]) = (i - 1, i + 1);
-        }
-
-        for (var i = 0; i < word.Length; i++)
-        {
-            Enqueue(i);
-        }
-
-        while (queue.TryDequeue(out var position, out var priority))
-        {
-            // An entry is stale when one side has been merged since.
-            if (TryPair(position, out var merge) && merge.Rank == priority.Rank)
-            {
-                var right = next[position];
-                symbols[position] = merge.Id;
-                symbols[right] = Gone;
-                next[position] = next[right];
-                if (next[right] < symbols.Length)
-                {
-                    previous[next[right]] = position;
-                }
-
-                Enqueue(previous[position]);
-                Enqueue(position);
-            }
-        }
-
-        return Array.FindAll(symbols, symbol => symbol != Gone);
-
-        void Enqueue(int position)
-        {
-            if (position >= 0 && TryPair(position, out var merge))
-            {
-                queue.Enqueue(position, (merge.Rank, position));
-            }
-        }
-
-        bool TryPair(int position, out (int Rank, int Id) merge)
-        {
-            merge = default;
-            return symbols[position] != Gone && next[position] < symbols.Length
-                && _merges.TryGetValue(TokenizerDefinition.PairKey(symbols[position], symbols[next[position]]), out merge);
-        }
-    }
 }

@@ -7,7 +7,7 @@ namespace Linformer.Data.Tokenizers;
 public sealed record AddedToken(int Id, string Content, bool IsSpecial);
 
 /// <summary>
-/// The ids of the tokens that have a role, found by their names: RoBERTa's, or GPT-2's <c>&lt;|endoftext|&gt;</c> as both
+/// The ids of the tokens that have a role, found by their names: RoBERTa's, BERT's, or GPT-2's <c>&lt;|endoftext|&gt;</c> as both
 /// beginning and separator. A role that the vocabulary lacks is null.
 /// </summary>
 public sealed class SpecialTokens
@@ -19,30 +19,30 @@ public sealed class SpecialTokens
         var special = added.Where(token => token.IsSpecial).OrderBy(token => token.Id).ToArray();
         _ids = [.. special.Select(token => token.Id)];
         Ids = Array.ConvertAll(special, token => token.Id);
-        Begin = Find("<s>", "<|endoftext|>");
-        Pad = Find("<pad>");
-        Separator = Find("</s>", "<|endoftext|>");
-        Unknown = Find("<unk>");
-        Mask = Find("<mask>");
+        Begin = Find("<s>", "[CLS]", "<|endoftext|>");
+        Pad = Find("<pad>", "[PAD]");
+        Separator = Find("</s>", "[SEP]", "<|endoftext|>");
+        Unknown = Find("<unk>", "[UNK]");
+        Mask = Find("<mask>", "[MASK]");
 
         int? Find(params string[] names) => names
             .Select(name => special.FirstOrDefault(token => token.Content == name)?.Id)
             .FirstOrDefault(id => id is not null);
     }
 
-    /// <summary><c>&lt;s&gt;</c>, the beginning of a sequence.</summary>
+    /// <summary><c>&lt;s&gt;</c> or <c>[CLS]</c>, the beginning of a sequence.</summary>
     public int? Begin { get; }
 
-    /// <summary><c>&lt;pad&gt;</c>, which fills a sequence up.</summary>
+    /// <summary><c>&lt;pad&gt;</c> or <c>[PAD]</c>, which fills a sequence up.</summary>
     public int? Pad { get; }
 
-    /// <summary><c>&lt;/s&gt;</c>, the end of a document, put between documents.</summary>
+    /// <summary><c>&lt;/s&gt;</c> or <c>[SEP]</c>, the end of a document, put between documents.</summary>
     public int? Separator { get; }
 
-    /// <summary><c>&lt;unk&gt;</c>; byte-level encoding never gives it.</summary>
+    /// <summary><c>&lt;unk&gt;</c> or <c>[UNK]</c>; byte-level encoding never gives it.</summary>
     public int? Unknown { get; }
 
-    /// <summary><c>&lt;mask&gt;</c>, which stands for a token to predict.</summary>
+    /// <summary><c>&lt;mask&gt;</c> or <c>[MASK]</c>, which stands for a token to predict.</summary>
     public int? Mask { get; }
 
     /// <summary>The ids of all special tokens, ascending.</summary>

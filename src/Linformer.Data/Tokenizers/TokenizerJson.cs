@@ -26,12 +26,17 @@ internal static class TokenizerJson
         return space > 0 && space == text.LastIndexOf(' ') && space < text.Length - 1 ? (text[..space], text[(space + 1)..]) : null;
     }
 
-    public static TokenizerDefinition Read(ReadOnlyMemory<byte> json, string source)
+    public static TokenizerDefinition Read(ReadOnlyMemory<byte> json, string source) => Parse(json, source, root => Read(root, source));
+
+    /// <summary>Reads the JSON of a tokenizer, with the errors of a bad one.</summary>
+    public static T Parse<T>(ReadOnlyMemory<byte> json, string source, Func<JsonElement, T> read)
     {
         try
         {
             using var document = JsonDocument.Parse(json);
-            return Read(document.RootElement, source);
+            var root = document.RootElement;
+            Require(root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model", out _), source, "not a tokenizer.json: it has no \"model\"");
+            return read(root);
         }
         catch (JsonException e)
         {
@@ -57,7 +62,7 @@ internal static class TokenizerJson
             json.WriteString("version", "1.0");
             json.WriteNull("truncation");
             json.WriteNull("padding");
-            WriteAdded(json, definition);
+            WriteAdded(json, definition.Added);
             json.WriteNull("normalizer");
             WriteByteLevel(json, "pre_tokenizer", definition.AddPrefixSpace);
             json.WritePropertyName("post_processor");
@@ -72,11 +77,7 @@ internal static class TokenizerJson
 
     private static TokenizerDefinition Read(JsonElement root, string source)
     {
-        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("model", out var model))
-        {
-            throw new BadDataException($"{source}: not a tokenizer.json: it has no \"model\".");
-        }
-
+        var model = root.GetProperty("model");
         Require(TypeOf(root, "normalizer") is null, source, $"the normalizer \"{TypeOf(root, "normalizer")}\" is not supported; only none is");
         Require(TypeOf(root, "pre_tokenizer") == ByteLevel, source, $"the pre_tokenizer \"{TypeOf(root, "pre_tokenizer") ?? "null"}\" is not supported; only \"ByteLevel\" is");
         Require(TypeOf(root, "decoder") is null or ByteLevel, source, $"the decoder \"{TypeOf(root, "decoder")}\" is not supported; only \"ByteLevel\" is");
@@ -98,7 +99,7 @@ internal static class TokenizerJson
         };
     }
 
-    private static void Require(bool condition, string source, string message)
+    public static void Require(bool condition, string source, string message)
     {
         if (!condition)
         {
@@ -106,7 +107,7 @@ internal static class TokenizerJson
         }
     }
 
-    private static string? TypeOf(JsonElement root, string part) =>
+    public static string? TypeOf(JsonElement root, string part) =>
         root.TryGetProperty(part, out var element) && element.ValueKind == JsonValueKind.Object && element.TryGetProperty("type", out var type)
             ? type.GetString()
             : null;
@@ -119,7 +120,7 @@ internal static class TokenizerJson
         _ => false,
     };
 
-    private static Dictionary<string, int> ReadVocabulary(JsonElement vocabulary)
+    public static Dictionary<string, int> ReadVocabulary(JsonElement vocabulary)
     {
         var tokens = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var token in vocabulary.EnumerateObject())
@@ -144,7 +145,7 @@ internal static class TokenizerJson
         return pairs;
     }
 
-    private static List<AddedToken> ReadAdded(JsonElement root, string source)
+    public static List<AddedToken> ReadAdded(JsonElement root, string source)
     {
         var added = new List<AddedToken>();
         var names = new HashSet<string>(StringComparer.Ordinal);
@@ -165,10 +166,10 @@ internal static class TokenizerJson
         return added;
     }
 
-    private static void WriteAdded(Utf8JsonWriter json, TokenizerDefinition definition)
+    public static void WriteAdded(Utf8JsonWriter json, IReadOnlyList<AddedToken> tokens)
     {
         json.WriteStartArray("added_tokens");
-        foreach (var token in definition.Added)
+        foreach (var token in tokens)
         {
             json.WriteStartObject();
             json.WriteNumber("id", token.Id);

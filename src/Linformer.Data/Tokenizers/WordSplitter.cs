@@ -1,5 +1,7 @@
 using System.Buffers;
-using System.Globalization;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Text;
 
 namespace Linformer.Data.Tokenizers;
@@ -19,39 +21,22 @@ internal static class WordSplitter
     /// <summary>A word ends with the first character that reaches this many bytes.</summary>
     public const int LongestWord = 1 << 20;
 
-    private enum Kind : byte
-    {
-        End,
-        Other,
-        Letter,
-        Number,
-        Space,
-    }
-
     /// <summary>The length in bytes of the word at the start of a text that is not empty.</summary>
     public static int NextLength(ReadOnlySpan<byte> text)
     {
-        if (text[0] == '\'' && ContractionLength(text) is var contraction and > 0)
+        // Most words are a space and some ASCII letters, seen at once.
+        if (text.Length >= Vector256<byte>.Count)
         {
-            return contraction;
-        }
-
-        var kind = KindAt(text, out var length);
-        if (kind != Kind.Space)
-        {
-            return RunLength(text, kind, length);
-        }
-
-        if (text[0] == ' ')
-        {
-            var following = KindAt(text[1..], out var followingLength);
-            if (following is not (Kind.Space or Kind.End))
+            var start = text[0] == ' ' ? 1 : 0;
+            var letters = LettersOf(Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(text))) >> start;
+            var end = start + BitOperations.TrailingZeroCount(~letters);
+            if (end > start && end < Vector256<byte>.Count && text[end] < 0x80)
             {
-                return RunLength(text, following, 1 + followingLength);
+                return end;
             }
         }
 
-        return SpaceRunLength(text);
+        return NextLengthOfAny(text);
     }
 
     /// <summary>
@@ -68,6 +53,35 @@ internal static class WordSplitter
         return Rune.DecodeLastFromUtf8(text[..index], out var before, out _) == OperationStatus.Done && !Rune.IsWhiteSpace(before);
     }
 
+    // A bit for each of the bytes that is an ASCII letter.
+    private static uint LettersOf(Vector256<byte> bytes) =>
+        Vector256.LessThan((bytes | Vector256.Create((byte)0x20)) - Vector256.Create((byte)'a'), Vector256.Create((byte)26)).ExtractMostSignificantBits();
+
+    private static int NextLengthOfAny(ReadOnlySpan<byte> text)
+    {
+        if (text[0] == '\'' && ContractionLength(text) is var contraction and > 0)
+        {
+            return contraction;
+        }
+
+        var kind = CharacterKinds.At(text, out var length);
+        if (kind != CharacterKind.Space)
+        {
+            return RunLength(text, kind, length);
+        }
+
+        if (text[0] == ' ')
+        {
+            var following = CharacterKinds.At(text[1..], out var followingLength);
+            if (following is not (CharacterKind.Space or CharacterKind.End))
+            {
+                return RunLength(text, following, 1 + followingLength);
+            }
+        }
+
+        return SpaceRunLength(text);
+    }
+
     private static int ContractionLength(ReadOnlySpan<byte> text)
     {
         if (text.Length >= 3 && (text[1..3].SequenceEqual("re"u8) || text[1..3].SequenceEqual("ve"u8) || text[1..3].SequenceEqual("ll"u8)))
@@ -78,9 +92,9 @@ internal static class WordSplitter
         return text.Length >= 2 && text[1] is (byte)'s' or (byte)'t' or (byte)'m' or (byte)'d' ? 2 : 0;
     }
 
-    private static int RunLength(ReadOnlySpan<byte> text, Kind kind, int length)
+    private static int RunLength(ReadOnlySpan<byte> text, CharacterKind kind, int length)
     {
-        while (length < LongestWord && KindAt(text[length..], out var next) == kind)
+        while (length < LongestWord && CharacterKinds.At(text[length..], out var next) == kind)
         {
             length += next;
         }
@@ -92,8 +106,8 @@ internal static class WordSplitter
     private static int SpaceRunLength(ReadOnlySpan<byte> text)
     {
         int length = 0, last = 0;
-        Kind kind;
-        while ((kind = KindAt(text[length..], out var next)) == Kind.Space)
+        CharacterKind kind;
+        while ((kind = CharacterKinds.At(text[length..], out var next)) == CharacterKind.Space)
         {
             last = next;
             length += next;
@@ -103,45 +117,6 @@ internal static class WordSplitter
             }
         }
 
-        return kind == Kind.End || length == last ? length : length - last;
-    }
-
-    private static Kind KindAt(ReadOnlySpan<byte> text, out int length)
-    {
-        length = 1;
-        if (text.IsEmpty)
-        {
-            return Kind.End;
-        }
-
-        var first = text[0];
-        if (first < 0x80)
-        {
-            return first switch
-            {
-                >= (byte)'a' and <= (byte)'z' or >= (byte)'A' and <= (byte)'Z' => Kind.Letter,
-                >= (byte)'0' and <= (byte)'9' => Kind.Number,
-                (byte)' ' or (>= 9 and <= 13) => Kind.Space,
-                _ => Kind.Other,
-            };
-        }
-
-        if (Rune.DecodeFromUtf8(text, out var rune, out length) != OperationStatus.Done)
-        {
-            return Kind.Other;
-        }
-
-        if (Rune.IsWhiteSpace(rune))
-        {
-            return Kind.Space;
-        }
-
-        return Rune.GetUnicodeCategory(rune) switch
-        {
-            UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
-                or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Kind.Letter,
-            UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Number,
-            _ => Kind.Other,
-        };
+        return kind == CharacterKind.End || length == last ? length : length - last;
     }
 }
