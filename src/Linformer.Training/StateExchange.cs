@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using Linformer.Training.ProcessGroups;
 using static TorchSharp.torch;
 
@@ -95,8 +94,8 @@ public static class StateExchange
 
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var header = BroadcastBytes(group, root, group.Rank == root ? Header.Of(trainer.State, note).ToJson() : []);
-        Tensor[] live = [trainer.Parameters.Values, trainer.Optimizer.FirstMoment, trainer.Optimizer.SecondMoment];
+        var header = BroadcastBytes(group, root, group.Rank == root ? StateHeader.Of(trainer.State, note).ToJson() : []);
+        Tensor[] live = [trainer.Parameters.Values, trainer.Optimizer.FirstMoment, trainer.Optimizer.SecondMoment, .. trainer.Outer is { } outer ? [outer.Momentum] : Array.Empty<Tensor>()];
         if (!receivers.Contains(group.Rank))
         {
             var passes = group.Rank != root;
@@ -107,7 +106,7 @@ public static class StateExchange
 
         Tensor[] staging = [.. live.Select(buffer => empty_like(buffer))];
         CheckAllRight(group, root, BroadcastState(group, root, staging, header, passes: false), mustMatch: true);
-        var received = Header.FromJson(header);
+        var received = StateHeader.FromJson(header);
         var state = received.ToState();
         for (var i = 0; i < live.Length; i++)
         {
@@ -127,7 +126,7 @@ public static class StateExchange
     /// <param name="header">What was sent before.</param>
     /// <param name="passes">Whether this rank has the state, and only passes it on.</param>
     /// <returns>The SHA-256 of the header and of the buffers, as they have left or arrived.</returns>
-    private static byte[] BroadcastState(IProcessGroup group, int root, Tensor[] buffers, byte[] header, bool passes)
+    internal static byte[] BroadcastState(IProcessGroup group, int root, Tensor[] buffers, byte[] header, bool passes)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(header);
@@ -174,7 +173,8 @@ public static class StateExchange
         }
     }
 
-    private static void CheckAllRight(IProcessGroup group, int root, byte[] hash, bool mustMatch)
+    /// <summary>Compares hashes with the root's; throws on all ranks when one that must match does not.</summary>
+    internal static void CheckAllRight(IProcessGroup group, int root, byte[] hash, bool mustMatch)
     {
         var roots = BroadcastBytes(group, root, hash);
         using var right = tensor(new[] { !mustMatch || hash.AsSpan().SequenceEqual(roots) ? 1 : 0 }, device: group.Device);
@@ -185,7 +185,8 @@ public static class StateExchange
         }
     }
 
-    private static byte[] BroadcastBytes(IProcessGroup group, int root, byte[] mine)
+    /// <summary>Gives the root's bytes to all.</summary>
+    internal static byte[] BroadcastBytes(IProcessGroup group, int root, byte[] mine)
     {
         using var length = tensor(new[] { (long)mine.Length }, device: group.Device);
         group.Broadcast(length, root).Wait();
@@ -204,19 +205,5 @@ public static class StateExchange
         using var onCpu = content.cpu();
         Buffer.BlockCopy(onCpu.data<long>().ToArray(), 0, result, 0, result.Length);
         return result;
-    }
-
-    /// <summary>What travels beside the tensors.</summary>
-    private sealed record Header(
-        long Step, long Updates, double MeanLoss, long GoodLosses, IReadOnlyList<WorldSegment> World, byte[] Note)
-    {
-        public static Header Of(TrainerState state, ReadOnlySpan<byte> note) => new(
-            state.Step, state.Updates, state.LossHistory.Mean, state.LossHistory.Count, state.World.Segments, note.ToArray());
-
-        public static Header FromJson(byte[] json) => JsonSerializer.Deserialize<Header>(json)!;
-
-        public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this);
-
-        public TrainerState ToState() => new(Step, Updates, new LossHistory(MeanLoss, GoodLosses), new WorldHistory(World, Step));
     }
 }

@@ -1,8 +1,11 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Linformer.Data;
 using Linformer.Model;
 using Linformer.Model.SafeTensors;
 using Linformer.Training.Checkpoints;
+using Linformer.Training.Selection;
+using Linformer.Training.Sharding;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,7 +20,10 @@ public sealed class TrainerCheckpoint : IDisposable
     /// <summary>The parameters.</summary>
     public const string ModelFile = "model.safetensors";
 
-    /// <summary>Both moments of AdamW, as <c>first_moment.&lt;name&gt;</c> and <c>second_moment.&lt;name&gt;</c>.</summary>
+    /// <summary>
+    /// Both moments of AdamW, as <c>first_moment.&lt;name&gt;</c> and <c>second_moment.&lt;name&gt;</c>; with local steps those of the rank
+    /// that wrote it, and the outer momentum of all as <c>outer_momentum.&lt;name&gt;</c>.
+    /// </summary>
     public const string OptimizerFile = "optimizer.safetensors";
 
     /// <summary>Counters and the histories of losses and ranks.</summary>
@@ -25,9 +31,14 @@ public sealed class TrainerCheckpoint : IDisposable
 
     private const string FirstMoment = "first_moment.";
     private const string SecondMoment = "second_moment.";
+    private const string OuterMomentum = "outer_momentum.";
 
     // A state that lacks a field is damaged, not zero.
-    private static readonly JsonSerializerOptions StateOptions = new() { RespectRequiredConstructorParameters = true };
+    private static readonly JsonSerializerOptions StateOptions = new()
+    {
+        RespectRequiredConstructorParameters = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
 
     private readonly IReadOnlyList<ParameterSlice> _slices;
     private readonly State _state;
@@ -35,16 +46,18 @@ public sealed class TrainerCheckpoint : IDisposable
     private readonly Tensor _values;
     private readonly Tensor _firstMoment;
     private readonly Tensor _secondMoment;
+    private readonly Tensor? _outerMomentum;
 
-    private TrainerCheckpoint(Trainer trainer, int globalBatch)
+    private TrainerCheckpoint(Trainer trainer, int globalBatch, Moments? gathered)
     {
         _slices = trainer.Parameters.Slices;
         var state = trainer.State;
-        _state = new State(state.Step, state.Updates, state.LossHistory.Mean, state.LossHistory.Count, state.World.Segments);
+        _state = new State(state.Step, state.Updates, state.LossHistory.Mean, state.LossHistory.Count, state.World.Segments, state.Evaluations.OrNull);
         _samples = state.Step * globalBatch;
         _values = Copy(trainer.Parameters.Values);
-        _firstMoment = Copy(trainer.Optimizer.FirstMoment);
-        _secondMoment = Copy(trainer.Optimizer.SecondMoment);
+        _firstMoment = gathered is null ? Copy(trainer.Optimizer.FirstMoment) : gathered.First.alias().DetachFromDisposeScope();
+        _secondMoment = gathered is null ? Copy(trainer.Optimizer.SecondMoment) : gathered.Second.alias().DetachFromDisposeScope();
+        _outerMomentum = trainer.Outer is { } outer ? Copy(outer.Momentum) : null;
     }
 
     /// <summary>The step at which the copy was taken.</summary>
@@ -53,10 +66,20 @@ public sealed class TrainerCheckpoint : IDisposable
     /// <summary>Copies the state. Training may go on at once.</summary>
     /// <param name="trainer">The trainer, between two steps.</param>
     /// <param name="globalBatch">Sequences per step.</param>
-    public static TrainerCheckpoint Take(Trainer trainer, int globalBatch)
+    /// <param name="gathered">
+    /// What <see cref="Trainer.GatherMoments"/> gave, where the moments are shared out over the ranks; the copy shares it, so that it must
+    /// not change, but may be disposed. Null where the trainer holds all moments.
+    /// </param>
+    /// <exception cref="InvalidOperationException">Neither the trainer nor what was gathered has all moments.</exception>
+    public static TrainerCheckpoint Take(Trainer trainer, int globalBatch, Moments? gathered = null)
     {
+        if (!(gathered ?? trainer.Optimizer.Moments).Shard.IsWhole)
+        {
+            throw new InvalidOperationException("This rank holds a part of the moments, which are shared out over the ranks; they have to be gathered first.");
+        }
+
         using var noGrad = no_grad();
-        return new TrainerCheckpoint(trainer, globalBatch);
+        return new TrainerCheckpoint(trainer, globalBatch, gathered);
     }
 
     /// <summary>Writes the copy.</summary>
@@ -73,7 +96,7 @@ public sealed class TrainerCheckpoint : IDisposable
             new CheckpointMetadata(_samples, SampleOrder.Version, jobJson),
             [
                 new CheckpointFile(ModelFile, stream => Write(stream, ("", _values))),
-                new CheckpointFile(OptimizerFile, stream => Write(stream, (FirstMoment, _firstMoment), (SecondMoment, _secondMoment))),
+                new CheckpointFile(OptimizerFile, stream => Write(stream, [(FirstMoment, _firstMoment), (SecondMoment, _secondMoment), .. Outer(_outerMomentum)])),
                 new CheckpointFile(StateFile, stream => JsonSerializer.Serialize(stream, _state, StateOptions)),
             ],
             cancellationToken);
@@ -105,9 +128,25 @@ public sealed class TrainerCheckpoint : IDisposable
         }
 
         var slices = trainer.Parameters.Slices;
+        trainer.HoldAllMoments();
         Read(info.PathOf(ModelFile), slices, advanced, ("", trainer.Parameters.Values));
-        Read(info.PathOf(OptimizerFile), slices, advanced, (FirstMoment, trainer.Optimizer.FirstMoment), (SecondMoment, trainer.Optimizer.SecondMoment));
-        trainer.ContinueFrom(new TrainerState(state.Step, state.Updates, new LossHistory(state.MeanLoss, state.GoodLosses), WorldOf(state, info)));
+        Read(info.PathOf(OptimizerFile), slices, advanced, [(FirstMoment, trainer.Optimizer.FirstMoment), (SecondMoment, trainer.Optimizer.SecondMoment), .. Outer(trainer.Outer?.Momentum)]);
+        trainer.ContinueFrom(new TrainerState(state.Step, state.Updates, new LossHistory(state.MeanLoss, state.GoodLosses), WorldOf(state, info))
+        {
+            Evaluations = EvaluationHistory.Of(state.Evaluations, state.Step),
+        });
+    }
+
+    /// <summary>Puts the parameters of a verified checkpoint into a trainer, and nothing else of it.</summary>
+    /// <param name="info">The checkpoint, verified.</param>
+    /// <param name="trainer">A trainer of the same model.</param>
+    /// <exception cref="ModelFormatException">It is of another model.</exception>
+    /// <exception cref="SafeTensorsException">It lacks a tensor.</exception>
+    public static void ReadParameters(CheckpointInfo info, Trainer trainer)
+    {
+        ArgumentNullException.ThrowIfNull(info);
+        ArgumentNullException.ThrowIfNull(trainer);
+        Read(info.PathOf(ModelFile), trainer.Parameters.Slices, advanced: null, ("", trainer.Parameters.Values));
     }
 
     /// <inheritdoc/>
@@ -116,7 +155,10 @@ public sealed class TrainerCheckpoint : IDisposable
         _values.Dispose();
         _firstMoment.Dispose();
         _secondMoment.Dispose();
+        _outerMomentum?.Dispose();
     }
+
+    private static (string Prefix, Tensor Flat)[] Outer(Tensor? momentum) => momentum is null ? [] : [(OuterMomentum, momentum)];
 
     // To the host at once: the device's buffers change with the next step, and another thread writes these.
     private static Tensor Copy(Tensor tensor) =>
@@ -188,5 +230,12 @@ public sealed class TrainerCheckpoint : IDisposable
     /// <param name="MeanLoss">Running mean of the good losses.</param>
     /// <param name="GoodLosses">Good losses so far.</param>
     /// <param name="World">How many ranks computed each step; null where that is not known.</param>
-    private sealed record State(long Step, long Updates, double MeanLoss, long GoodLosses, IReadOnlyList<WorldSegment>? World = null);
+    /// <param name="Evaluations">What came of the evaluations; null for nothing.</param>
+    private sealed record State(
+        long Step,
+        long Updates,
+        double MeanLoss,
+        long GoodLosses,
+        IReadOnlyList<WorldSegment>? World = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<EvaluationPoint>? Evaluations = null);
 }

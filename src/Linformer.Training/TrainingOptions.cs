@@ -1,4 +1,7 @@
+using Linformer.Model;
 using Linformer.Training.Optimizers;
+using Linformer.Training.ProcessGroups;
+using Linformer.Training.Selection;
 
 namespace Linformer.Training;
 
@@ -36,6 +39,18 @@ public sealed record TrainingOptions
     /// <summary>Largest global norm of the gradient; 0 for no clipping.</summary>
     public double ClipNorm { get; init; } = 1;
 
+    /// <summary>What the model computes in.</summary>
+    public Precision Precision { get; init; }
+
+    /// <summary>As what gradients travel between ranks. Losses and counts always travel as they are.</summary>
+    public WireFormat Wire { get; init; }
+
+    /// <summary>
+    /// Fewest gradients that travel together while backward goes on; those that backward completes together are never parted. 1 MB by
+    /// default: from there on collectives move no more bytes per second.
+    /// </summary>
+    public long BucketElements { get; init; } = 1 << 18;
+
     /// <summary>Seed of everything that is drawn.</summary>
     public long Seed { get; init; } = 1;
 
@@ -48,8 +63,42 @@ public sealed record TrainingOptions
     /// <summary>Checkpoints that are kept.</summary>
     public int KeepCheckpoints { get; init; } = 3;
 
+    /// <summary>The measure by which the best model is the finished one; null for the last model.</summary>
+    public string? KeepBest { get; init; }
+
+    /// <summary>When training ends before its last step; null for never.</summary>
+    public EarlyStoppingOptions? EarlyStopping { get; init; }
+
+    /// <summary>
+    /// Whether a finite loss far above its running mean is bad. Of few examples a step, whose losses come near to zero, it is no sign of anything.
+    /// </summary>
+    public bool JudgesJumps { get; init; } = true;
+
     /// <summary>What a bad loss does.</summary>
     public BadLossRule OnBadLoss { get; init; }
+
+    /// <summary>
+    /// Steps that ranks take by themselves between two exchanges; 1 to exchange gradients in every step. Between two exchanges ranks hold
+    /// different states, so that only the steps at whose end they exchange are ever told, committed or written.
+    /// </summary>
+    public int LocalSteps { get; init; } = 1;
+
+    /// <summary>
+    /// Whether both moments of the optimizer are shared out over the ranks, each part on two of them; not with local steps. The
+    /// parameters have the same bits either way.
+    /// </summary>
+    public bool ShardOptimizer { get; init; }
+
+    /// <summary>What an exchange does when there are local steps.</summary>
+    public OuterOptimizerOptions Outer { get; init; } = new();
+
+    /// <summary>The step at whose end ranks exchange next.</summary>
+    /// <param name="step">A step, after which they go on.</param>
+    public long StepAfter(long step) => Math.Min(Steps, ((step / LocalSteps) + 1) * LocalSteps);
+
+    /// <summary>The step at whose end ranks exchanged before.</summary>
+    /// <param name="step">A step at whose end they exchange, from 1 on.</param>
+    public long StepBefore(long step) => (step - 1) / LocalSteps * LocalSteps;
 
     /// <summary>Micro-batches in a step, numbered from 0.</summary>
     public int MicroBatches => GlobalBatch / MicroBatch;

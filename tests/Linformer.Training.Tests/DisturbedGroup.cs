@@ -22,7 +22,8 @@ internal sealed class DisturbedGroup(IProcessGroup group) : IProcessGroup
 
     public string Backend => group.Backend;
 
-    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum) => group.AllReduce(buffer, operation);
+    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum, WireFormat wire = WireFormat.Full) =>
+        group.AllReduce(buffer, operation, wire);
 
     public IWork ReduceScatter(torch.Tensor input, torch.Tensor output, ReduceOperation operation = ReduceOperation.Sum) =>
         group.ReduceScatter(input, output, operation);

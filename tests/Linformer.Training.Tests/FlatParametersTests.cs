@@ -42,6 +42,24 @@ public class FlatParametersTests
     }
 
     [Fact]
+    public void What_is_frozen_has_no_place_and_no_gradient()
+    {
+        var config = new LinformerConfig { VocabularySize = 30, Layers = 2, Heads = 2, Hidden = 8, FeedForward = 16, SequenceLength = 8, ProjectedLength = 4, Sharing = ProjectionSharing.None };
+        using var model = new MaskedLanguageModel(config with { TrainProjection = false });
+        Initialization.Apply(model, seed: 1);
+        var frozen = model.named_parameters().Where(p => p.name.Contains("projection", StringComparison.Ordinal)).ToArray();
+        var before = frozen.Select(p => Bits.BitsOf(p.parameter)).ToArray();
+        using var flat = new FlatParameters(model, Trailer);
+
+        flat.Slices.Select(slice => slice.Name).ShouldBe(model.named_parameters().Select(p => p.name).Except(frozen.Select(p => p.name)), ignoreOrder: true);
+        frozen.Length.ShouldBe(4);
+        model.call(zeros([1, 8], dtype: ScalarType.Int64), null).sum().backward();
+        flat.Values.zero_();
+        Array.ConvertAll(frozen, p => p.parameter.grad).ShouldAllBe(gradient => ReferenceEquals(gradient, null));
+        frozen.Select(p => Bits.BitsOf(p.parameter)).ShouldBe(before);
+    }
+
+    [Fact]
     public void Parameters_with_weight_decay_come_first_and_all_start_on_cache_lines()
     {
         using var model = Build(ProjectionSharing.None);
@@ -54,6 +72,37 @@ public class FlatParametersTests
             (slice.Offset + slice.Length <= flat.DecayedLength).ShouldBe(slice.Decays, slice.Name);
             (slice.Offset * sizeof(float) % 64).ShouldBe(0, slice.Name);
         }
+    }
+
+    [Fact]
+    public void Parameters_follow_the_order_of_gradients_and_buckets_end_between_its_groups()
+    {
+        using var model = Build(ProjectionSharing.None);
+        var names = model.named_parameters().Select(p => p.name).ToArray();
+        string[][] order = [.. ((string[])["head_", "encoder.layers.1.", "encoder.layers.0."]).Select(prefix => names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).ToArray())];
+        int GroupOf(string name) => Array.FindIndex(order, group => group.Contains(name)) is >= 0 and var group ? group : order.Length;
+        using var flat = new FlatParameters(model, Trailer, order);
+        foreach (var decays in (bool[])[true, false])
+        {
+            var groups = flat.Slices.Where(slice => slice.Decays == decays).Select(slice => GroupOf(slice.Name)).ToArray();
+            groups.ShouldBe(groups.Order());
+        }
+
+        flat.Tensors.Select(tensor => tensor.numel()).ShouldBe(flat.Slices.Select(slice => slice.Length));
+        flat.BucketEnds(long.MaxValue).ShouldBe([flat.Length]);
+        var decayed = flat.Slices.Where(slice => slice.Decays).ToArray();
+        var all = flat.BucketEnds(1);
+        all.ShouldBe([.. ((int[])[1, 2, 3]).Select(group => decayed.First(slice => GroupOf(slice.Name) == group).Offset), flat.Length]);
+        flat.BucketEnds(all[0] + 1).ShouldBe([all[1], all[2], flat.Length], "the head alone is too small, each layer is not");
+    }
+
+    [Theory]
+    [InlineData("no.such", "'no.such', which the model does not have")]
+    [InlineData("weight", "'weight', which it has named before")]
+    public void An_order_that_does_not_fit_the_model_is_refused(string name, string message)
+    {
+        using var model = new LinearModel([1, 2, 3], 4);
+        Should.Throw<ArgumentException>(() => new FlatParameters(model, Trailer, [["weight"], [name]])).Message.ShouldContain(message);
     }
 
     [Fact]

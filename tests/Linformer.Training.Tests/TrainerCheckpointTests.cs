@@ -45,6 +45,26 @@ public sealed class TrainerCheckpointTests : IDisposable
     }
 
     [Fact]
+    public async Task With_local_steps_the_outer_momentum_is_there_too()
+    {
+        var options = TrainerFixture.Default with { LocalSteps = 3 };
+        using var fixture = new TrainerFixture(options);
+        Train(fixture.Trainer, steps: 2);
+        var info = await WriteAsync(fixture.Trainer);
+        var later = Train(fixture.Trainer, steps: 2);
+
+        using var another = new TrainerFixture(options);
+        TrainerCheckpoint.Restore(info, another.Trainer, GlobalBatch);
+        another.Trainer.Step.ShouldBe(6);
+        Train(another.Trainer, steps: 2).ShouldBe(later);
+        Bits.StateOf(another.Trainer).ShouldBe(Bits.StateOf(fixture.Trainer));
+        Bits.BitsOf(another.Trainer.Outer!.Momentum).ShouldBe(Bits.BitsOf(fixture.Trainer.Outer!.Momentum));
+
+        using var plain = new TrainerFixture();
+        Should.Throw<ModelFormatException>(() => TrainerCheckpoint.Restore(info, plain.Trainer, GlobalBatch)).Message.ShouldContain("outer_momentum.");
+    }
+
+    [Fact]
     public async Task One_that_does_not_say_how_many_ranks_there_were_can_be_gone_on_from()
     {
         using var fixture = Trained(steps: 3);

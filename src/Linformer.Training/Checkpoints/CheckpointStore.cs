@@ -79,9 +79,9 @@ public sealed class CheckpointStore(string folder)
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="CheckpointException">The folder cannot be read.</exception>
     public CheckpointInfo? FindNewestValid(Action<CheckpointDamage> warn, CancellationToken cancellationToken = default) =>
-        FindNewestValid(warn, _ => true, () => { }, cancellationToken);
+        FindFirstValid(List().Reverse(), warn, () => { }, cancellationToken);
 
-    /// <summary>The newest checkpoint that a lineage may go on from and whose every byte is right, or null when there is none.</summary>
+    /// <summary>The checkpoint that a lineage goes on from: the first in its order whose every byte is right, or null when there is none.</summary>
     /// <param name="lineage">The lineage.</param>
     /// <param name="warn">Told of each damaged one that is skipped.</param>
     /// <param name="advanced">Called now and then while files are read.</param>
@@ -92,7 +92,7 @@ public sealed class CheckpointStore(string folder)
     {
         ArgumentNullException.ThrowIfNull(lineage);
         ArgumentNullException.ThrowIfNull(advanced);
-        return FindNewestValid(warn, lineage.Holds, advanced, cancellationToken);
+        return FindFirstValid(lineage.InOrder(List()), warn, advanced, cancellationToken);
     }
 
     /// <summary>One checkpoint, once every byte of it has been checked.</summary>
@@ -112,15 +112,17 @@ public sealed class CheckpointStore(string folder)
     }
 
     /// <summary>
-    /// Deletes all but the newest checkpoints, and what dead writers have left. When every one that would stay is damaged,
-    /// or none for the lineage, the newest one stays too that is neither.
+    /// Deletes all but the newest checkpoints, and what dead writers have left. Of a lineage those stay that it would go on from first:
+    /// its own, the one that it began with, then older ones; what does not hold for it goes, but for what a later lineage has written.
+    /// When every one that would stay is damaged, the next one stays too that is not.
     /// </summary>
     /// <param name="keep">How many to keep, at least 1.</param>
     /// <param name="lineage">The lineage that must stay able to go on; null for any.</param>
+    /// <param name="also">A step of which the newest checkpoint stays as well, whether whole or not; null for none.</param>
     /// <param name="cancellationToken">Ends the work early.</param>
-    /// <returns>The checkpoints that were deleted.</returns>
+    /// <returns>The checkpoints that were deleted, those first that do not hold for the lineage.</returns>
     /// <exception cref="CheckpointException">Something cannot be deleted.</exception>
-    public IReadOnlyList<CheckpointId> Retain(int keep, CheckpointLineage? lineage = null, CancellationToken cancellationToken = default)
+    public IReadOnlyList<CheckpointId> Retain(int keep, CheckpointLineage? lineage = null, long? also = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keep, 1);
         if (!Directory.Exists(Folder))
@@ -131,11 +133,15 @@ public sealed class CheckpointStore(string folder)
         try
         {
             StagingFolder.RemoveStale(Folder);
-            var older = List().SkipLast(keep).ToList();
+            var all = List();
+            IReadOnlyList<CheckpointId> order = lineage is null ? [.. all.Reverse()] : lineage.InOrder(all);
+            var stay = order.Take(keep).Concat(order.Where(id => id.Step == also).Take(1)).ToHashSet();
+            // A writer that has been replaced and does not know it yet has no say in what came after it.
+            var older = all.Where(id => !stay.Contains(id) && !(id.Lineage > lineage?.Number)).OrderBy(id => lineage?.Holds(id) ?? true).ToList();
             // Only when something is to go is it worth reading the newest ones to be sure of a valid one.
             if (older.Count > 0)
             {
-                var newest = FindNewestValid(_ => { }, id => lineage?.Holds(id) ?? true, () => { }, cancellationToken);
+                var newest = FindFirstValid(order, _ => { }, () => { }, cancellationToken);
                 older.RemoveAll(id => id == newest?.Id);
             }
 
@@ -153,11 +159,11 @@ public sealed class CheckpointStore(string folder)
         }
     }
 
-    private CheckpointInfo? FindNewestValid(
-        Action<CheckpointDamage> warn, Predicate<CheckpointId> holds, Action advanced, CancellationToken cancellationToken)
+    private CheckpointInfo? FindFirstValid(
+        IEnumerable<CheckpointId> order, Action<CheckpointDamage> warn, Action advanced, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(warn);
-        foreach (var id in List().Reverse().Where(id => holds(id)))
+        foreach (var id in order)
         {
             var (info, damage) = CheckpointVerifier.Verify(PathOf(id), id, advanced, cancellationToken);
             if (info is not null)

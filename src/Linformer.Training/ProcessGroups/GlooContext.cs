@@ -44,6 +44,10 @@ internal sealed class GlooContext : IDisposable
     public void AllReduce(nint data, long count, ElementType type, ReduceOperation operation, TimeSpan timeout)
         => Check(NativeMethods.AllReduce(_handle, data, count, type, operation, Milliseconds(timeout), out var error), error);
 
+    /// <summary>Sums the float32 data of all ranks, in place; what travels is rounded to bfloat16.</summary>
+    public void AllReduceRounded(nint data, long count, TimeSpan timeout)
+        => Check(NativeMethods.AllReduceRounded(_handle, data, count, Milliseconds(timeout), out var error), error);
+
     /// <summary>Combines the inputs of all ranks; each gets its part.</summary>
     /// <param name="input">worldSize · count elements.</param>
     /// <param name="output">count elements.</param>

@@ -56,6 +56,10 @@ public sealed class GlooProcessGroup : QueuedProcessGroup
     private protected override void RunAllReduce(TensorBuffer buffer, ReduceOperation operation)
         => _context.AllReduce(buffer.Pointer, buffer.Count, buffer.Type, operation, Timeout);
 
+    private protected override IWork StartRounded(torch.Tensor buffer)
+        => Start(
+            "rounded all-reduce", buffer, nameof(buffer), held => _context.AllReduceRounded(held.Pointer, held.Count, Timeout));
+
     private protected override void RunReduceScatter(TensorBuffer input, TensorBuffer output, ReduceOperation operation)
         => _context.ReduceScatter(input.Pointer, output.Pointer, output.Count, output.Type, operation, Timeout);
 

@@ -50,9 +50,15 @@ public interface IProcessGroup : IDisposable
     /// <summary>Combines the buffers of all ranks, in place: each gets the result.</summary>
     /// <param name="buffer">Of the same size and type on all ranks.</param>
     /// <param name="operation">How elements are combined.</param>
-    /// <exception cref="ArgumentException">The buffer's layout, device or type is not supported.</exception>
+    /// <param name="wire">
+    /// As what they travel, the same on all ranks. NCCL, whose sums of bfloat16 round at every rank that they pass, has the result in
+    /// the buffer once <see cref="IWork.Wait"/> has returned.
+    /// </param>
+    /// <exception cref="ArgumentException">
+    /// The buffer's layout, device or type is not supported, or what is to travel as bfloat16 is no sum of float32.
+    /// </exception>
     /// <exception cref="ProcessGroupException">The group has failed or was aborted.</exception>
-    IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum);
+    IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum, WireFormat wire = WireFormat.Full);
 
     /// <summary>Combines the inputs of all ranks and gives each rank its part of the result.</summary>
     /// <param name="input">As many equal parts as there are ranks, [worldSize · n] elements. Not changed.</param>

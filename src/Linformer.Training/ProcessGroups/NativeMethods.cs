@@ -40,6 +40,10 @@ internal static unsafe partial class NativeMethods
         GlooHandle group, nint data, long count, ElementType type, ReduceOperation operation,
         long timeoutMilliseconds, out NativeError error);
 
+    [LibraryImport(Library, EntryPoint = "lf_all_reduce_rounded")]
+    public static partial NativeCode AllReduceRounded(
+        GlooHandle group, nint data, long count, long timeoutMilliseconds, out NativeError error);
+
     [LibraryImport(Library, EntryPoint = "lf_reduce_scatter")]
     public static partial NativeCode ReduceScatter(
         GlooHandle group, nint input, nint output, long count, ElementType type, ReduceOperation operation,

@@ -50,10 +50,13 @@ public abstract class QueuedProcessGroup : IProcessGroup
     private protected CancellationToken Aborted => _aborted.Token;
 
     /// <inheritdoc/>
-    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum)
+    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum, WireFormat wire = WireFormat.Full)
     {
         CheckReduction(operation);
-        return Start("all-reduce", buffer, nameof(buffer), held => RunAllReduce(held, operation));
+        WireFormats.Check(wire, buffer, operation);
+        return wire == WireFormat.BFloat16 && WorldSize > 1
+            ? StartRounded(buffer)
+            : Start("all-reduce", buffer, nameof(buffer), held => RunAllReduce(held, operation));
     }
 
     /// <inheritdoc/>
@@ -150,6 +153,9 @@ public abstract class QueuedProcessGroup : IProcessGroup
 
     private protected abstract void RunAllReduce(TensorBuffer buffer, ReduceOperation operation);
 
+    /// <summary>Sums float32 buffers that travel as bfloat16.</summary>
+    private protected abstract IWork StartRounded(torch.Tensor buffer);
+
     private protected abstract void RunReduceScatter(TensorBuffer input, TensorBuffer output, ReduceOperation operation);
 
     private protected abstract void RunAllGather(TensorBuffer input, TensorBuffer output);
@@ -189,7 +195,7 @@ public abstract class QueuedProcessGroup : IProcessGroup
         }
     }
 
-    private IWork Start(string name, torch.Tensor tensor, string tensorName, Action<TensorBuffer> body)
+    private protected IWork Start(string name, torch.Tensor tensor, string tensorName, Action<TensorBuffer> body)
     {
         var buffer = Hold(tensor, tensorName);
         return Start(Operation(name, buffer.Bytes), () => body(buffer), buffer);

@@ -27,8 +27,9 @@ public sealed class SingleProcessGroup(long generation = 0, torch.Device? device
     public torch.Device Device { get; } = device ?? torch.CPU;
 
     /// <inheritdoc/>
-    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum)
+    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum, WireFormat wire = WireFormat.Full)
     {
+        WireFormats.Check(wire, buffer, operation);
         using var checkedBuffer = TensorBuffer.Of(buffer, nameof(buffer));
         return Done("all-reduce", checkedBuffer);
     }

@@ -1,6 +1,7 @@
 using Linformer.Data;
 using Linformer.Data.Tokenizers;
 using Linformer.Model;
+using Linformer.Model.Kernels;
 using static TorchSharp.torch;
 
 namespace Linformer.Training.Tasks;
@@ -9,17 +10,13 @@ namespace Linformer.Training.Tasks;
 public sealed class MaskedLanguageTask : ITrainingTask
 {
     private readonly MaskedLanguageModel _model;
+    private readonly FusedLanguageModel? _fused;
     private readonly SequenceSet _training;
     private readonly SequenceSet _heldOut;
-    private readonly SampleOrder _order;
     private readonly Masker _masker;
-    private readonly int _padding;
-
-    // One micro-batch is made at a time, on the thread that trains.
-    private readonly int[] _tokens;
-    private readonly int[] _inputs;
-    private readonly int[] _positions;
-    private readonly int[] _targets;
+    private readonly MaskedBatchReader _heldOutBatches;
+    private readonly Prefetcher<MaskedBatch> _trainingBatches;
+    private Action _batchMade = () => { };
 
     /// <summary>Brings model and data together. The model is disposed with the task, the data are not.</summary>
     /// <param name="model">The model, with its first values.</param>
@@ -28,19 +25,21 @@ public sealed class MaskedLanguageTask : ITrainingTask
     /// <param name="tokenizer">The tokenizer of the sequences.</param>
     /// <param name="order">The order in which the training sequences are seen.</param>
     /// <param name="masker">Chooses the tokens to predict.</param>
-    public MaskedLanguageTask(MaskedLanguageModel model, SequenceSet training, SequenceSet heldOut, ByteBpeTokenizer tokenizer, SampleOrder order, Masker masker)
+    /// <param name="fused">Kernels for the model, disposed with the task; null: the model computes itself.</param>
+    public MaskedLanguageTask(
+        MaskedLanguageModel model, SequenceSet training, SequenceSet heldOut, ITokenizer tokenizer, SampleOrder order, Masker masker, FusedLanguageModel? fused = null)
     {
         _model = model;
+        _fused = fused;
         _training = training;
         _heldOut = heldOut;
-        _order = order;
         _masker = masker;
-        _padding = tokenizer.Special.Pad ?? 0; // what stands under padding changes nothing
-        var n = model.Config.SequenceLength;
-        (_tokens, _inputs, _positions, _targets) = (new int[n], new int[n], new int[n], new int[n]);
+        var padding = tokenizer.Special.Pad ?? 0; // what stands under padding changes nothing
+        var device = model.Encoder.TokenEmbeddings.device;
+        _heldOutBatches = new MaskedBatchReader(heldOut, order: null, masker.MaskForEvaluation, padding, device);
+        var trainingReader = new MaskedBatchReader(training, order, masker.Mask, padding, device);
+        _trainingBatches = new Prefetcher<MaskedBatch>((first, count) => Placed(trainingReader.Read(first, count), device));
     }
-
-    private delegate int Mask(long number, ReadOnlySpan<int> tokens, int count, Span<int> inputs, Span<int> positions, Span<int> targets);
 
     /// <inheritdoc/>
     public nn.Module Model => _model;
@@ -51,96 +50,104 @@ public sealed class MaskedLanguageTask : ITrainingTask
     /// <inheritdoc/>
     public long HeldOutSequences => _heldOut.Count;
 
-    /// <inheritdoc/>
-    public MicroBatchLoss TrainingLoss(long firstSample, int count) =>
-        Loss(_training, firstSample, count, _order.SequenceOf, _masker.Mask);
+    /// <summary>The head, then the layers from the last to the first; what they share, and the embeddings, which the head shares, are in no group.</summary>
+    public IReadOnlyList<IReadOnlyList<string>> GradientOrder
+    {
+        get
+        {
+            var prefixes = Enumerable.Range(0, _model.Config.Layers).Reverse().Select(layer => $"encoder.layers.{layer}.").Prepend("head_");
+            var names = _model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => p.name).ToArray();
+            return [.. prefixes.Select(prefix => names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).ToArray())];
+        }
+    }
 
     /// <inheritdoc/>
-    public MicroBatchLoss HeldOutLoss(long firstSequence, int count) =>
-        Loss(_heldOut, firstSequence, count, number => number, _masker.MaskForEvaluation);
+    public void Upcoming(long firstSample, int count) => _trainingBatches.Announce(firstSample, count);
+
+    /// <inheritdoc/>
+    public MicroBatchLoss TrainingLoss(long firstSample, int count)
+    {
+        using var batch = _trainingBatches.Take(firstSample, count);
+        return Loss(batch, _batchMade);
+    }
+
+    /// <inheritdoc/>
+    public MicroBatchLoss HeldOutLoss(long firstSequence, int count)
+    {
+        using var batch = _heldOutBatches.Read(firstSequence, count);
+        return Loss(batch, batchMade: () => { });
+    }
+
+    /// <inheritdoc/>
+    public void OnGradientsReady(Action<IReadOnlyList<Tensor>> ready)
+    {
+        if (_fused is not null)
+        {
+            _fused.GradientsReady = ready;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDisposable? HoldParameters() => _fused?.HoldWeights();
+
+    /// <inheritdoc/>
+    public void OnBatchMade(Action made) => _batchMade = made;
 
     /// <summary>The tokens that <see cref="HeldOutLoss"/> asks for, so that other predictors can be asked for the same.</summary>
     public IEnumerable<int> HeldOutTargets()
     {
+        var n = _heldOut.SequenceLength;
+        var (tokens, inputs, positions, targets) = (new int[n], new int[n], new int[n], new int[n]);
         for (var sequence = 0L; sequence < HeldOutSequences; sequence++)
         {
-            var length = _heldOut.Read(sequence, _tokens);
-            var chosen = _masker.MaskForEvaluation(sequence, _tokens, length, _inputs, _positions, _targets);
+            var length = _heldOut.Read(sequence, tokens);
+            var chosen = _masker.MaskForEvaluation(sequence, tokens, length, inputs, positions, targets);
             for (var i = 0; i < chosen; i++)
             {
-                yield return _targets[i];
+                yield return targets[i];
             }
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _model.Dispose();
-
-    private MicroBatchLoss Loss(SequenceSet sequences, long first, int count, Func<long, long> sequenceOf, Mask mask)
+    public void Dispose()
     {
-        var n = _model.Config.SequenceLength;
-        var ids = new long[count * n];
-        var keep = new long[count * n];
-        var positions = new List<long>(count * n / 4);
-        var targets = new List<long>(count * n / 4);
-        var seen = 0L;
-        for (var row = 0; row < count; row++)
-        {
-            var length = sequences.Read(sequenceOf(first + row), _tokens);
-            var chosen = mask(first + row, _tokens, length, _inputs, _positions, _targets);
-            for (var i = 0; i < n; i++)
-            {
-                ids[(row * n) + i] = i < length ? _inputs[i] : _padding;
-                keep[(row * n) + i] = i < length ? 1 : 0;
-            }
-
-            for (var i = 0; i < chosen; i++)
-            {
-                positions.Add((row * (long)n) + _positions[i]);
-                targets.Add(_targets[i]);
-            }
-
-            seen += length;
-        }
-
-        if (positions.Count == 0)
-        {
-            return new MicroBatchLoss(null, 0, seen);
-        }
-
-        var device = _model.Encoder.TokenEmbeddings.device;
-        var parts = OnDevice(device, ids, [.. positions], [.. targets], seen < ids.Length ? keep : []);
-        var attentionMask = seen < ids.Length ? parts[3].view(count, n) : null;              // [batch, n]
-        var logits = _model.LogitsAt(parts[0].view(count, n), attentionMask, parts[1]);      // [predicted, vocabulary]
-        var loss = nn.functional.cross_entropy(logits, parts[2], reduction: nn.Reduction.Sum);
-        return new MicroBatchLoss(loss, positions.Count, seen);
+        _trainingBatches.Dispose();
+        _fused?.Dispose();
+        _model.Dispose();
     }
 
-    // In one transfer: each waits until a GPU has done what it was given before.
-    private static Tensor[] OnDevice(Device device, params long[][] parts)
+    // A transfer to a GPU waits for it: better on the thread that reads than on the one that trains.
+    private static MaskedBatch Placed(MaskedBatch batch, Device device)
     {
-        var all = tensor(Concatenated(parts), device: device);
-        var tensors = new Tensor[parts.Length];
-        var start = 0L;
-        for (var i = 0; i < parts.Length; i++)
+        if (device.type != TorchSharp.DeviceType.CPU)
         {
-            tensors[i] = all.narrow(0, start, parts[i].Length);
-            start += parts[i].Length;
+            batch.Place();
         }
 
-        return tensors;
+        return batch;
     }
 
-    private static long[] Concatenated(long[][] parts)
+    private MicroBatchLoss Loss(MaskedBatch batch, Action batchMade)
     {
-        var all = new long[parts.Sum(part => part.Length)];
-        var start = 0;
-        foreach (var part in parts)
+        if (batch.Predicted == 0)
         {
-            part.CopyTo(all, start);
-            start += part.Length;
+            return new MicroBatchLoss(null, 0, batch.Tokens);
         }
 
-        return all;
+        batch.Place();
+        batchMade();
+        return new MicroBatchLoss(SumOfLosses(batch), batch.Predicted, batch.Tokens);
+    }
+
+    private Tensor SumOfLosses(MaskedBatch batch)
+    {
+        if (_fused is not null)
+        {
+            return _fused.LossAt(batch.Ids, batch.AttentionMask, batch.Positions, batch.Targets);
+        }
+
+        var logits = _model.LogitsAt(batch.Ids, batch.AttentionMask, batch.Positions); // [predicted, vocabulary]
+        return nn.functional.cross_entropy(logits, batch.Targets, reduction: nn.Reduction.Sum);
     }
 }

@@ -79,11 +79,63 @@ public sealed class CheckpointLineageTests : IDisposable
         Newest(new CheckpointLineage(3, [12, 14, 12])).ShouldBe("l0002-g0004-s00000007");
         Newest(new CheckpointLineage(0, [])).ShouldBe("l0000-g0002-s00000030");
 
-        // Two of another lineage are newer; the third is what this one would go on from.
-        _store.Retain(2, new CheckpointLineage(0, [])).Select(id => id.ToString()).ShouldBe(["l0000-g0001-s00000010", "l0000-g0001-s00000020"]);
+        // Two of later lineages are newer: they do not count for this one, which has no say in them.
+        _store.Retain(2, new CheckpointLineage(0, [])).Select(id => id.ToString()).ShouldBe(["l0000-g0001-s00000010"]);
+        _store.Retain(1, new CheckpointLineage(0, [])).Select(id => id.ToString()).ShouldBe(["l0000-g0001-s00000020"]);
         Newest(new CheckpointLineage(0, [])).ShouldBe("l0000-g0002-s00000030");
-        _store.Retain(1, new CheckpointLineage(0, [])).Select(id => id.ToString()).ShouldBe(["l0001-g0003-s00000015"]);
     }
+
+    [Fact]
+    public async Task A_chosen_checkpoint_comes_before_newer_ones_of_an_earlier_lineage_and_is_never_deleted()
+    {
+        foreach (var (lineage, generation, step) in ((int, int, long)[])[(0, 1, 10), (0, 1, 20), (0, 2, 15), (0, 2, 30)])
+        {
+            await WriteAsync(lineage, generation, step);
+        }
+
+        var chosen = new CheckpointLineage(1, [20], [new CheckpointId(0, 1, 20)]);
+        Newest(new CheckpointLineage(1, [20])).ShouldBe("l0000-g0002-s00000015");
+        Newest(chosen).ShouldBe("l0000-g0001-s00000020");
+        // Those of the lineage itself are further; after it, and before any other, comes what an earlier one began with.
+        Newest(new CheckpointLineage(2, [20, 25], [new CheckpointId(0, 1, 20), null])).ShouldBe("l0000-g0001-s00000020");
+        _store.Retain(1, chosen).Select(id => id.ToString()).ShouldBe(["l0000-g0002-s00000030", "l0000-g0001-s00000010", "l0000-g0002-s00000015"]);
+        await WriteAsync(1, 3, 25);
+        Newest(chosen).ShouldBe("l0001-g0003-s00000025");
+        // One that is gone is none.
+        Newest(new CheckpointLineage(2, [20, 25], [null, new CheckpointId(0, 9, 5)])).ShouldBe("l0001-g0003-s00000025");
+    }
+
+    [Fact]
+    public async Task What_a_lineage_began_with_stays_until_it_has_enough_of_its_own_and_what_does_not_hold_goes_first()
+    {
+        foreach (var step in (long[])[100, 200, 300])
+        {
+            await WriteAsync(0, 1, step);
+        }
+
+        var back = new CheckpointLineage(1, [100], [new CheckpointId(0, 1, 100)]);
+        await WriteAsync(1, 2, 110);
+        _store.Retain(3, back).Select(id => id.ToString()).ShouldBe(["l0000-g0001-s00000200", "l0000-g0001-s00000300"]);
+        await WriteAsync(1, 2, 120);
+        _store.Retain(3, back).ShouldBeEmpty();
+        await WriteAsync(1, 2, 130);
+        _store.Retain(3, back).Select(id => id.ToString()).ShouldBe(["l0000-g0001-s00000100"]);
+        await WriteAsync(1, 2, 140);
+        _store.Retain(3, back).Select(id => id.ToString()).ShouldBe(["l0001-g0002-s00000110"]);
+    }
+
+    [Fact]
+    public void The_last_choice_is_known_to_all_lineages_after_it()
+    {
+        CheckpointId first = new(0, 1, 100), second = new(2, 4, 50);
+        new CheckpointLineage(0, []).LastChoice.ShouldBeNull();
+        new CheckpointLineage(2, [100, 90], [first, null]).LastChoice.ShouldBe(first);
+        new CheckpointLineage(3, [100, 90, 50], [first, null, second]).LastChoice.ShouldBe(second);
+        new CheckpointLineage(2, [100, 90, 50], [null, null, second]).LastChoice.ShouldBeNull();
+    }
+
+    private Task<CheckpointInfo> WriteAsync(int lineage, int generation, long step) => _store.WriteAsync(
+        new CheckpointId(lineage, generation, step), new CheckpointMetadata(0, 1, "{}"), [new CheckpointFile("m", stream => stream.Write([1, 2, 3]))]);
 
     private string? Newest(CheckpointLineage lineage, Action? advanced = null) =>
         _store.FindNewestValid(lineage, damage => throw new InvalidOperationException(damage.ToString()), advanced ?? (() => { }))?.Id.ToString();

@@ -1,5 +1,7 @@
 using Linformer.Data;
 using Linformer.Model;
+using Linformer.Model.Kernels;
+using Linformer.Training.Tasks;
 using static TorchSharp.torch;
 
 namespace Linformer.Training.Tests.Tasks;
@@ -28,6 +30,32 @@ public sealed class MaskedLanguageTaskTests : IDisposable
             using var scope = NewDisposeScope();
             ShouldBe(task.HeldOutLoss(sequence, 1), Expected(model, _corpus.HeldOut, sequence, sequence, masker.MaskForEvaluation));
         }
+    }
+
+    [Fact]
+    public void Kernels_tell_of_every_gradient_once_group_by_group_as_they_are_laid_out()
+    {
+        using var model = _corpus.Model();
+        using var fused = new FusedLanguageModel(model, Precision.Float32);
+        var order = _corpus.Task(model).GradientOrder;
+        order.Count.ShouldBe(1 + model.Config.Layers);
+        using var flat = new FlatParameters(model, trailer: 0, order);
+        var told = new List<Tensor>();
+        fused.GradientsReady = told.AddRange;
+        using var ids = zeros([2, N], dtype: ScalarType.Int64);
+        using var positions = tensor(new[] { 1L, 5 });
+        using var loss = fused.LossAt(ids, attentionMask: null, positions, targets: positions);
+        loss.backward();
+
+        // By reference: that is how the trainer finds them.
+        told.Count.ShouldBe(flat.Tensors.Count);
+        told.ToHashSet<object>(ReferenceEqualityComparer.Instance).SetEquals(flat.Tensors).ShouldBeTrue();
+        var groups = told.Select(parameter =>
+        {
+            var name = flat.Slices[Enumerable.Range(0, told.Count).Single(i => ReferenceEquals(flat.Tensors[i], parameter))].Name;
+            return Enumerable.Range(0, order.Count).FirstOrDefault(group => order[group].Contains(name), order.Count);
+        });
+        groups.Where(group => group < order.Count).ShouldBeInOrder();
     }
 
     [Fact]
@@ -95,6 +123,81 @@ public sealed class MaskedLanguageTaskTests : IDisposable
         loss.Sum!.item<double>().ShouldBe(targets.Sum(target => logSum - bias[target]), 1e-9);
         targets.ShouldNotContain(target => _corpus.Tokenizer.Special.Contains(target));
         task.HeldOutTargets().ShouldBe(targets, "asking again changes nothing");
+    }
+
+    [Fact]
+    public void What_is_announced_changes_no_loss_and_what_is_asked_for_instead_is_right()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var model = _corpus.Model();
+        model.eval();
+        using var task = _corpus.Task(model);
+        var alone = _corpus.Task(model);
+        var random = new Random(2);
+        for (var i = 0; i < 200; i++)
+        {
+            var first = random.Next((int)_corpus.Training.Count * 2);
+            var count = random.Next(1, 4);
+            var loss = task.TrainingLoss(first, count);
+            var expected = alone.TrainingLoss(first, count);
+            (loss.Predicted, loss.Tokens, loss.Sum?.item<float>()).ShouldBe((expected.Predicted, expected.Tokens, expected.Sum?.item<float>()));
+
+            // As often as not something else follows.
+            task.Upcoming(first + count, count);
+            if (random.Next(2) == 0)
+            {
+                loss = task.TrainingLoss(first + count, count);
+                expected = alone.TrainingLoss(first + count, count);
+                (loss.Predicted, loss.Tokens, loss.Sum?.item<float>()).ShouldBe((expected.Predicted, expected.Tokens, expected.Sum?.item<float>()));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_shard_that_is_damaged_meanwhile_is_told_to_the_thread_that_trains()
+    {
+        using var scope = NewDisposeScope();
+        using var task = _corpus.Task(_corpus.Model());
+        task.TrainingLoss(0, 2).Predicted.ShouldBeGreaterThan(0);
+        _corpus.CutOff();
+        task.Upcoming(2, 2);
+        Should.Throw<BadDataException>(() => task.TrainingLoss(2, 2)).Message.ShouldContain("it was cut off");
+        Should.Throw<BadDataException>(() => task.TrainingLoss(4, 2)).Message.ShouldContain("it was cut off");
+    }
+
+    [Fact]
+    public void Tensors_of_a_batch_outlive_it_and_later_batches_do_not_touch_them()
+    {
+        using var scope = NewDisposeScope();
+        var masker = _corpus.Masker();
+        var reader = new MaskedBatchReader(_corpus.Training, order: null, masker.Mask, padding: 9, CPU);
+        var last = _corpus.Training.Count - 1;
+        var (ids, keep, positions, targets, tokens) = Read(last, 1);
+        Read(0, 5);
+        using (NewDisposeScope())
+        {
+            Read(0, 1);
+        }
+
+        var n = (int)tokens;
+        var sequence = new int[N];
+        _corpus.Training.Read(last, sequence).ShouldBe(n);
+        Longs(keep!).ShouldBe([.. Enumerable.Repeat(1L, n), .. Enumerable.Repeat(0L, N - n)]);
+        Longs(ids)[n..].ShouldAllBe(id => id == 9);
+        Longs(positions).Select(position => (long)sequence[position]).ShouldBe(Longs(targets));
+        Longs(ids).Take(n).Where((_, i) => !Longs(positions).Contains(i)).ShouldBe(sequence.Take(n).Where((_, i) => !Longs(positions).Contains(i)).Select(id => (long)id));
+        Read(0, 1).Keep.ShouldBeNull("there is no padding");
+
+        (Tensor Ids, Tensor? Keep, Tensor Positions, Tensor Targets, long Tokens) Read(long first, int count)
+        {
+            using var batch = reader.Read(first, count);
+            batch.Ids.shape.ShouldBe([count, N]);
+            batch.Positions.shape.ShouldBe([batch.Predicted]);
+            return (batch.Ids, batch.AttentionMask, batch.Positions, batch.Targets, batch.Tokens);
+        }
+
+        static long[] Longs(Tensor tensor) => tensor.contiguous().data<long>().ToArray();
     }
 
     [Fact]

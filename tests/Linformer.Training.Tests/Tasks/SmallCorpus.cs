@@ -28,7 +28,7 @@ internal sealed class SmallCorpus : IDisposable
         Order = new SampleOrder(Training.Count, Seed, shuffleBlock: 4);
     }
 
-    public ByteBpeTokenizer Tokenizer { get; }
+    public ITokenizer Tokenizer { get; }
 
     public SequenceSet Training => _dataset.Training;
 
@@ -55,6 +55,16 @@ internal sealed class SmallCorpus : IDisposable
     }
 
     public Masker Masker(double probability = 0.3) => new(Seed, Tokenizer.VocabularySize, Tokenizer.Special, probability);
+
+    /// <summary>Cuts the shards off while they are open.</summary>
+    public void CutOff()
+    {
+        foreach (var shard in Directory.GetFiles(_folder.Root, "*.tokens", SearchOption.AllDirectories))
+        {
+            using var file = new FileStream(shard, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            file.SetLength(0);
+        }
+    }
 
     public MaskedLanguageTask Task(MaskedLanguageModel model, Masker? masker = null) =>
         new(model, Training, HeldOut, Tokenizer, Order, masker ?? Masker());

@@ -11,6 +11,9 @@ internal sealed class FakeGroup(int rank, int worldSize) : IProcessGroup
     /// <summary>Thrown by the next collective.</summary>
     public Exception? Failure { get; set; }
 
+    /// <summary>Called by each all-reduce.</summary>
+    public Action Reducing { get; set; } = () => { };
+
     public long Generation => 0;
 
     public int Rank => rank;
@@ -19,8 +22,11 @@ internal sealed class FakeGroup(int rank, int worldSize) : IProcessGroup
 
     public string Backend => "fake";
 
-    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum) =>
-        Failure is { } failure ? throw failure : _single.AllReduce(buffer, operation);
+    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum, WireFormat wire = WireFormat.Full)
+    {
+        Reducing();
+        return Failure is { } failure ? throw failure : _single.AllReduce(buffer, operation, wire);
+    }
 
     public IWork ReduceScatter(torch.Tensor input, torch.Tensor output, ReduceOperation operation = ReduceOperation.Sum) =>
         throw new NotSupportedException();

@@ -15,6 +15,7 @@ internal sealed class LinearTask : ITrainingTask
     private const long HeldOutFrom = 1_000_000;
 
     private readonly LinearModel _model;
+    private Action _batchMade = () => { };
 
     public LinearTask()
     {
@@ -32,6 +33,9 @@ internal sealed class LinearTask : ITrainingTask
     /// <summary>Called for every micro-batch of the training, with its first sample.</summary>
     public Action<long> OnTraining { get; set; } = _ => { };
 
+    /// <summary>Called for every micro-batch that is announced, with its first sample and its size.</summary>
+    public Action<long, int> OnUpcoming { get; set; } = (_, _) => { };
+
     /// <summary>Called for every batch of the evaluation, with its first sequence and its size.</summary>
     public Action<long, int> OnHeldOut { get; set; } = (_, _) => { };
 
@@ -44,14 +48,19 @@ internal sealed class LinearTask : ITrainingTask
     public MicroBatchLoss TrainingLoss(long firstSample, int count)
     {
         OnTraining(firstSample);
+        _batchMade();
         return Loss(firstSample, count, Factor(firstSample));
     }
+
+    public void Upcoming(long firstSample, int count) => OnUpcoming(firstSample, count);
 
     public MicroBatchLoss HeldOutLoss(long firstSequence, int count)
     {
         OnHeldOut(firstSequence, count);
         return Loss(HeldOutFrom + firstSequence, count, factor: 1);
     }
+
+    public void OnBatchMade(Action made) => _batchMade = made;
 
     public void Dispose() => _model.Dispose();
 
@@ -102,7 +111,8 @@ internal sealed class LinearTask : ITrainingTask
         return new MicroBatchLoss((error * error).sum() * factor, rows.Length, count * TokensPerSample);
     }
 
-    private IEnumerable<(float[] X, float Y)> RowsOf(long first, int count)
+    /// <summary>The rows of samples.</summary>
+    public IEnumerable<(float[] X, float Y)> RowsOf(long first, int count)
     {
         for (var sample = first; sample < first + count; sample++)
         {

@@ -21,6 +21,8 @@ internal sealed class TrainerFixture : IDisposable
         MicroBatch = 2,
         LearningRate = new LearningRateSchedule(ScheduleShape.Constant, Peak: 0.01, WarmupSteps: 0, Steps: 1000),
         ClipNorm = 0,
+        // Without it, the first moment is the gradient of the last update.
+        Optimizer = new AdamWOptions(Beta1: 0),
     };
 
     public TrainingOptions Options { get; }
@@ -29,9 +31,8 @@ internal sealed class TrainerFixture : IDisposable
 
     public Trainer Trainer { get; }
 
-    /// <summary>The gradients as the step left them, divided and clipped: those of the weight, then that of the bias.</summary>
-    public double[] Gradients =>
-        [.. Bits.FloatsOf(Task.Linear.Weight.grad!).Select(g => (double)g), Bits.FloatsOf(Task.Linear.Bias.grad!)[0]];
+    /// <summary>The gradients of the last update, divided and clipped: those of the weight, then that of the bias.</summary>
+    public double[] Gradients => [.. OfSlice("weight"), .. OfSlice("bias")];
 
     /// <summary>The parameters: the weight, then the bias.</summary>
     public double[] Values =>
@@ -42,6 +43,12 @@ internal sealed class TrainerFixture : IDisposable
     {
         var (loss, weight, bias, _) = Task.Expected(Trainer.Step * Options.GlobalBatch, Options.GlobalBatch);
         return (loss, [.. weight, bias]);
+    }
+
+    private IEnumerable<double> OfSlice(string name)
+    {
+        using var view = Trainer.Parameters.Slices.Single(slice => slice.Name == name).ViewOf(Trainer.Optimizer.FirstMoment);
+        return Bits.FloatsOf(view).Select(g => (double)g);
     }
 
     public void Dispose()

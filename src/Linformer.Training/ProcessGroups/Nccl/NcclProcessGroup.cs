@@ -182,6 +182,24 @@ public sealed class NcclProcessGroup : QueuedProcessGroup
         => Run(buffer.Bytes, (communicator, stream) => NcclMethods.AllReduce(
             buffer.Pointer, buffer.Pointer, (nuint)buffer.Count, TypeOf(buffer), ReductionOf(operation), communicator, stream));
 
+    private protected override IWork StartRounded(torch.Tensor buffer)
+    {
+        using var noGrad = torch.no_grad();
+        var rounded = buffer.to_type(torch.ScalarType.BFloat16).DetachFromDisposeScope();
+        try
+        {
+            return new RoundedWork(
+                Start("rounded all-reduce", rounded, nameof(buffer), held => RunAllReduce(held, ReduceOperation.Sum)),
+                rounded,
+                buffer.alias().DetachFromDisposeScope());
+        }
+        catch
+        {
+            rounded.Dispose();
+            throw;
+        }
+    }
+
     private protected override void RunReduceScatter(TensorBuffer input, TensorBuffer output, ReduceOperation operation)
         => Run(input.Bytes, (communicator, stream) => NcclMethods.ReduceScatter(
             input.Pointer, output.Pointer, (nuint)output.Count, TypeOf(input), ReductionOf(operation), communicator, stream));
