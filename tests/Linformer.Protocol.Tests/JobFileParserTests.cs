@@ -25,12 +25,25 @@ public class JobFileParserTests
         job.Model.Dropout.ShouldBe(0.1);
         job.Training.Steps.ShouldBe(1000);
         job.Training.WarmupSteps.ShouldBe(100);
-        job.Training.Precision.ShouldBe(PrecisionKind.Fp32);
+        job.Training.Precision.ShouldBe(PrecisionKind.Auto);
         job.Training.OnBadLoss.ShouldBe(BadLossAction.Stop);
         job.Training.Optimizer.Betas.ShouldBe([0.9, 0.98]);
         job.Ranks.Min.ShouldBe(1);
         job.Ranks.Max.ShouldBe(1);
         job.Ranks.Threads.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("name: a\ncorpus: { files: [a] }\ntraining: { microBatch: auto, globalBatch: 7 }")]
+    [InlineData("""{ "name": "a", "corpus": { "files": ["a"] }, "training": { "microBatch": "auto", "globalBatch": 7 } }""")]
+    public void A_micro_batch_may_be_left_to_the_machines(string text)
+    {
+        var job = Parse(text).OrThrow();
+
+        job.Training.MicroBatch.ShouldBeNull();
+        job.Training.MicroBatches.ShouldBe(7);
+        job.ToJson().ShouldContain("\"microBatch\": \"auto\"");
+        Parse(job.ToJson()).OrThrow().Training.MicroBatch.ShouldBeNull();
     }
 
     [Fact]
@@ -60,7 +73,12 @@ public class JobFileParserTests
               clipNorm: 2
               optimizer: { betas: [0, 0.5], epsilon: 1.0E-9 }
               maskProbability: 0.3
-              precision: fp32
+              precision: bf16
+              wire: bf16
+              localSteps: 1
+              shardOptimizer: true
+              outerLearningRate: 0.5
+              outerMomentum: 0.25
               seed: 9007199254740991
               evaluateEvery: 4
               checkpointEvery: 5
@@ -106,7 +124,12 @@ public class JobFileParserTests
             ClipNorm = 2,
             Optimizer = null!,
             MaskProbability = 0.3,
-            Precision = PrecisionKind.Fp32,
+            Precision = PrecisionKind.Bf16,
+            Wire = WireKind.Bf16,
+            LocalSteps = 1,
+            ShardOptimizer = true,
+            OuterLearningRate = 0.5,
+            OuterMomentum = 0.25,
             Seed = 9_007_199_254_740_991,
             EvaluateEvery = 4,
             CheckpointEvery = 5,

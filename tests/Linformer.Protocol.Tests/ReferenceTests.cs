@@ -18,7 +18,7 @@ public class ReferenceTests
     [Fact]
     public void Every_example_is_valid()
     {
-        var examples = Directory.GetFiles(Path.Combine(Repository.Root, "examples"), "*.yaml");
+        var examples = Directory.GetFiles(Path.Combine(Repository.Root, "examples"), "*.yaml", SearchOption.AllDirectories);
 
         examples.ShouldNotBeEmpty();
         foreach (var example in examples)

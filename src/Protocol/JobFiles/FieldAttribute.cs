@@ -7,6 +7,9 @@ namespace Linformer.Protocol;
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class FieldAttribute : Attribute
 {
+    /// <summary>The word for what the machines settle.</summary>
+    public const string Auto = "auto";
+
     /// <summary>What is counted, for the reference page.</summary>
     public string? Unit { get; init; }
 
@@ -33,6 +36,9 @@ internal sealed class FieldAttribute : Attribute
 
     /// <summary>Form of a text.</summary>
     public TextFormat Format { get; init; }
+
+    /// <summary>Whether the machines may settle it: the word <c>auto</c> is allowed, and null in the record.</summary>
+    public bool MayBeAuto { get; init; }
 
     /// <summary>Whether a number is in the range.</summary>
     public bool Contains(double value) => value >= Min && value <= Max && value > Above && value < Below;

@@ -16,7 +16,7 @@ internal sealed class JobFileBinder
     public static JobFileResult Bind(YamlMapping root, string fileName, bool cuda)
     {
         var binder = new JobFileBinder(fileName);
-        var job = (JobFile)binder.BindSection(root, JobFileSchema.Root, Activator.CreateInstance<JobFile>());
+        var job = InferenceJobs.Derive((JobFile)binder.BindSection(root, JobFileSchema.Root, Activator.CreateInstance<JobFile>()));
         binder.CheckRules(job, cuda);
         if (binder._errors.Count == 0)
             return new JobFileResult(job, []);
@@ -49,7 +49,7 @@ internal sealed class JobFileBinder
         {
             if (_given.TryGetValue(field.Path, out var node))
                 BindField(node, field, section);
-            else if (field.Required)
+            else if (field.Required && (field.ValueType != typeof(CorpusSection) || TaskOf(schema).NeedsCorpus()))
                 Missing(mapping, field);
         }
         return section;
@@ -63,6 +63,15 @@ internal sealed class JobFileBinder
             ? preset with { }
             : new ModelSection();
 
+    // The task decides whether there must be a corpus. One that is wrong is told of; what it would have needed is not known.
+    private JobTask TaskOf(SectionSchema root)
+    {
+        var task = root.Find("task")!;
+        return _given.GetValueOrDefault(task.Path) is YamlScalar scalar
+            ? task.Choices.Where(choice => choice.Name == scalar.Text).Select(choice => (JobTask)choice.Value).FirstOrDefault()
+            : default;
+    }
+
     private void BindField(YamlNode node, FieldSchema field, object section)
     {
         var before = _errors.Count;
@@ -74,7 +83,7 @@ internal sealed class JobFileBinder
         if (_errors.Count > before)
             _invalid.Add(field.Path);
         if (value is not null)
-            field.Property.SetValue(section, value);
+            field.Property.SetValue(section, value == JobFileValues.Auto ? null : value);
     }
 
     private void Missing(YamlMapping mapping, FieldSchema field)

@@ -11,11 +11,35 @@ public enum JobTask
     /// <summary>Predict the next token.</summary>
     CausalLm,
 
-    /// <summary>One label for a text.</summary>
+    /// <summary>One label, or one number, for a text.</summary>
     Classification,
 
     /// <summary>A text from a text.</summary>
     SequenceToSequence,
+
+    /// <summary>What an assembly of the user's says.</summary>
+    Plugin,
+
+    /// <summary>Nothing: a finished model is applied to a corpus.</summary>
+    Inference,
+}
+
+/// <summary>What is wanted of each document.</summary>
+public enum InferenceKind
+{
+    /// <summary>A vector.</summary>
+    Embed,
+
+    /// <summary>A class with its scores, or a number.</summary>
+    Classify,
+}
+
+/// <summary>What a task needs of a job file.</summary>
+public static class JobTasks
+{
+    /// <summary>Whether the job file must have a section <c>corpus</c>; other tasks take it if it is there.</summary>
+    /// <param name="task">The task.</param>
+    public static bool NeedsCorpus(this JobTask task) => task is not JobTask.Plugin;
 }
 
 /// <summary>Kinds of tokenizer that can be trained.</summary>
@@ -51,6 +75,81 @@ public enum AttentionKind
     Full,
 }
 
+/// <summary>What takes keys and values from n to k.</summary>
+public enum ProjectionKind
+{
+    /// <summary>A learned matrix.</summary>
+    Learned,
+
+    /// <summary>A convolution with kernel and stride n/k.</summary>
+    Convolution,
+
+    /// <summary>The mean of each window of n/k positions.</summary>
+    MeanPool,
+
+    /// <summary>The maximum of each window of n/k positions.</summary>
+    MaxPool,
+
+    /// <summary>A random matrix that is never trained.</summary>
+    Fixed,
+}
+
+/// <summary>What tells a token's place.</summary>
+public enum PositionsKind
+{
+    /// <summary>A learned vector for each place.</summary>
+    Learned,
+
+    /// <summary>Sines and cosines.</summary>
+    Sinusoidal,
+}
+
+/// <summary>What makes logits of hidden states.</summary>
+public enum HeadKind
+{
+    /// <summary>A dense layer, GELU and a norm, then the matrix of the tokens' embeddings.</summary>
+    Transformed,
+
+    /// <summary>A matrix of its own.</summary>
+    Linear,
+}
+
+/// <summary>The function in a feed-forward layer.</summary>
+public enum ActivationKind
+{
+    /// <summary>The exact GELU.</summary>
+    Gelu,
+
+    /// <summary>max(x, 0).</summary>
+    Relu,
+}
+
+/// <summary>What the backward pass computes anew.</summary>
+public enum CheckpointingKind
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>Each block but its input.</summary>
+    Layer,
+
+    /// <summary>Each head's attention.</summary>
+    Head,
+}
+
+/// <summary>How positions see nothing that comes later.</summary>
+public enum CausalKind
+{
+    /// <summary>They see all.</summary>
+    None,
+
+    /// <summary>A window, and summaries of finished segments.</summary>
+    Segments,
+
+    /// <summary>The upper right of the n·k map is masked.</summary>
+    MaskMap,
+}
+
 /// <summary>Where a block normalises.</summary>
 public enum NormalizationKind
 {
@@ -74,13 +173,26 @@ public enum ScheduleKind
     Constant,
 }
 
-/// <summary>Number format of the computation.</summary>
+/// <summary>Number format of matrix products and activations.</summary>
 public enum PrecisionKind
 {
+    /// <summary>What suits the machines, settled at submission.</summary>
+    Auto,
+
     /// <summary>32-bit floating point.</summary>
     Fp32,
 
     /// <summary>bfloat16 with fp32 master weights.</summary>
+    Bf16,
+}
+
+/// <summary>Number format in which gradients travel between ranks.</summary>
+public enum WireKind
+{
+    /// <summary>32-bit floating point.</summary>
+    Fp32,
+
+    /// <summary>bfloat16.</summary>
     Bf16,
 }
 

@@ -29,7 +29,10 @@ internal static class JobFileJson
         writer.WriteStartObject();
         foreach (var field in schema.Fields)
         {
-            if (field.Property.GetValue(section) is not { } value)
+            // Without files there is no corpus.
+            if (section is JobFile { HasCorpus: false } && field.ValueType == typeof(CorpusSection))
+                continue;
+            if ((field.Property.GetValue(section) ?? (field.Limits.MayBeAuto ? FieldAttribute.Auto : null)) is not { } value)
                 continue;
             writer.WritePropertyName(field.Name);
             if (field.Section is not null)
@@ -40,7 +43,9 @@ internal static class JobFileJson
         writer.WriteEndObject();
     }
 
-    private static void WriteValue(Utf8JsonWriter writer, object value)
+    /// <summary>Writes one value of a field, or a list of them.</summary>
+    /// <exception cref="NotSupportedException">It is none.</exception>
+    public static void WriteValue(Utf8JsonWriter writer, object value)
     {
         switch (value)
         {
@@ -50,8 +55,14 @@ internal static class JobFileJson
             case double number:
                 writer.WriteNumberValue(number);
                 break;
+            case bool flag:
+                writer.WriteBooleanValue(flag);
+                break;
             case Enum choice:
                 writer.WriteStringValue(JobFileSchema.ChoiceName(choice));
+                break;
+            case FreeFields free:
+                writer.WriteRawValue(free.Json);
                 break;
             case int or long:
                 writer.WriteNumberValue(Convert.ToInt64(value));

@@ -34,33 +34,48 @@ internal static class JobFileRules
     /// <summary>Rules between fields.</summary>
     public static IReadOnlyList<JobFileRule> BetweenFields { get; } =
     [
+        new("`plugin` is given with `task: plugin`, and only then.",
+            ["plugin", "task"],
+            facts => (facts.Job.Task == JobTask.Plugin, facts.Job.Plugin is not null) switch
+            {
+                (true, false) => "is missing; task plugin needs plugin.assembly",
+                (false, true) => $"goes with task plugin only; the task is {facts.Show("task", facts.Job.Task)}",
+                _ => null,
+            }),
+        new("`inference` is given with `task: inference`, and only then.",
+            ["inference", "task"],
+            facts => (facts.Job.Task == JobTask.Inference, facts.Job.Inference is not null) switch
+            {
+                (true, false) => "is missing; task inference needs inference.model",
+                (false, true) => $"goes with task inference only; the task is {facts.Show("task", facts.Job.Task)}",
+                _ => null,
+            }),
+        new("`training.microBatch` is a number with `task: plugin`: what a task of your own takes is not known.",
+            ["training.microBatch", "task"],
+            facts => facts.Job is { Task: JobTask.Plugin, Training.MicroBatch: null } ? "is auto; with task plugin a number is needed" : null),
         new("`corpus.tokenizer` has either `kind` and `vocabularySize` or `file`.",
             ["corpus.tokenizer.file", "corpus.tokenizer.kind", "corpus.tokenizer.vocabularySize"],
             facts => facts.Given("corpus.tokenizer.file") && (facts.Given("corpus.tokenizer.kind") || facts.Given("corpus.tokenizer.vocabularySize"))
                 ? $"{Texts.Show(facts.Job.Corpus.Tokenizer.File!)} is given together with kind or vocabularySize; allowed is either a file or those two"
                 : null),
-        new("`model.hidden` is a multiple of `model.heads`.",
-            ["model.heads", "model.hidden"],
-            facts => facts.Job.Model is var model && model.Hidden % model.Heads != 0
-                ? $"{facts.Show("model.heads", model.Heads)} does not divide model.hidden, {facts.Show("model.hidden", model.Hidden)}; allowed are its divisors"
-                : null),
-        new("`model.projectedLength` (k) is at most `model.sequenceLength` (n) with linear attention.",
-            ["model.projectedLength", "model.sequenceLength", "model.attention"],
-            facts => facts.Job.Model is { Attention: AttentionKind.Linear } model && model.ProjectedLength > model.SequenceLength
-                ? $"{facts.Show("model.projectedLength", model.ProjectedLength)} is more than model.sequenceLength, "
-                    + $"{facts.Show("model.sequenceLength", model.SequenceLength)}; allowed: 1 to {model.SequenceLength:#,0}"
-                : null),
+        .. JobFileModelRules.All,
         new("`training.globalBatch` is a multiple of `training.microBatch`.",
             ["training.globalBatch", "training.microBatch"],
-            facts => facts.Job.Training is var training && training.GlobalBatch % training.MicroBatch != 0
+            facts => facts.Job.Training is { MicroBatch: { } microBatch } training && training.GlobalBatch % microBatch != 0
                 ? $"{facts.Show("training.globalBatch", training.GlobalBatch)} is not a multiple of training.microBatch, "
-                    + $"{facts.Show("training.microBatch", training.MicroBatch)}; allowed are its multiples"
+                    + $"{facts.Show("training.microBatch", microBatch)}; allowed are its multiples"
                 : null),
         new("`training.warmupSteps` is at most `training.steps`.",
             ["training.warmupSteps", "training.steps"],
             facts => facts.Job.Training is var training && training.WarmupSteps > training.Steps
                 ? $"{facts.Show("training.warmupSteps", training.WarmupSteps)} is more than training.steps, "
                     + $"{facts.Show("training.steps", training.Steps)}; allowed: 0 to {training.Steps:#,0}"
+                : null),
+        new("`training.shardOptimizer` does not go with `training.localSteps` above 1.",
+            ["training.shardOptimizer", "training.localSteps"],
+            facts => facts.Job.Training is { ShardOptimizer: true, LocalSteps: > 1 } training
+                ? $"{facts.Show("training.shardOptimizer", true)} does not go with training.localSteps, {facts.Show("training.localSteps", training.LocalSteps)}: "
+                    + "ranks that take steps by themselves each need all of the optimizer's state; allowed is one of the two"
                 : null),
         new("`ranks.min` is at most `ranks.max`.",
             ["ranks.min", "ranks.max"],
@@ -69,25 +84,18 @@ internal static class JobFileRules
                 : null),
         new("Each rank has a micro-batch: `ranks.max` is at most `training.globalBatch` / `training.microBatch`.",
             ["ranks.max", "training.globalBatch", "training.microBatch"],
-            facts => facts.Job.Training is var training && facts.Job.Ranks.Max > training.GlobalBatch / training.MicroBatch
-                && training.GlobalBatch % training.MicroBatch == 0
-                ? $"{facts.Show("ranks.max", facts.Job.Ranks.Max)} is more than the {training.GlobalBatch / training.MicroBatch:#,0} micro-batches of a step "
-                    + $"(training.globalBatch {training.GlobalBatch:#,0} / training.microBatch {training.MicroBatch:#,0}); "
-                    + $"allowed: 1 to {training.GlobalBatch / training.MicroBatch:#,0}"
+            facts => facts.Job.Training is var training && facts.Job.Ranks.Max > training.MicroBatches && training.GlobalBatch % (training.MicroBatch ?? 1) == 0
+                ? $"{facts.Show("ranks.max", facts.Job.Ranks.Max)} is more than the {training.MicroBatches:#,0} micro-batches of a step "
+                    + $"(training.globalBatch {training.GlobalBatch:#,0} / training.microBatch {training.MicroBatch?.ToString("#,0") ?? "of at least 1"}); "
+                    + $"allowed: 1 to {training.MicroBatches:#,0}"
                 : null),
+        .. ClassificationRules.All,
+        .. PairRules.All,
     ];
 
     /// <summary>What the job file can say but this version cannot do yet.</summary>
     public static IReadOnlyList<JobFileRule> NotYet { get; } =
     [
-        new("`task`: only `masked-lm` is available yet.",
-            ["task"],
-            facts => facts.Job.Task == JobTask.MaskedLm ? null : $"{facts.Show("task", facts.Job.Task)} is not available yet; use masked-lm"),
-        new("`training.precision`: only `fp32` is available yet.",
-            ["training.precision"],
-            facts => facts.Job.Training.Precision == PrecisionKind.Fp32
-                ? null
-                : $"{facts.Show("training.precision", facts.Job.Training.Precision)} is not available yet; use fp32"),
         new("`device: cuda` needs a build with GPU support (`./linformer build --feed nuget --torch cuda`).",
             ["device"],
             facts => facts.Job.Device == DeviceKind.Cuda && !facts.Cuda

@@ -62,6 +62,9 @@ internal enum FieldKind
     /// <summary>A finite number.</summary>
     Number,
 
+    /// <summary>True or false.</summary>
+    Flag,
+
     /// <summary>A text.</summary>
     Text,
 
@@ -73,6 +76,12 @@ internal enum FieldKind
 
     /// <summary>A list of finite numbers.</summary>
     NumberList,
+
+    /// <summary>A list of whole numbers.</summary>
+    WholeNumberList,
+
+    /// <summary>A mapping with any fields.</summary>
+    Free,
 }
 
 /// <summary>One field: a property of a section's record.</summary>
@@ -120,14 +129,19 @@ internal sealed record FieldSchema(
     }
 
     /// <summary>What the field takes, in words: "a whole number, 1 to 1,000".</summary>
-    public string Allowed() => Kind switch
+    public string Allowed() => Limits.MayBeAuto ? $"{FieldAttribute.Auto} or {AllowedValue()}" : AllowedValue();
+
+    private string AllowedValue() => Kind switch
     {
         FieldKind.WholeNumber => Join("a whole number", Limits.Range()),
         FieldKind.Number => Join("a number", Limits.Range()),
+        FieldKind.Flag => "true, false",
         FieldKind.Choice => string.Join(", ", Choices.Select(choice => choice.Name)),
         FieldKind.Text => Texts.Allowed(Limits.Format),
         FieldKind.TextList => $"a list of {Limits.MinCount:#,0} to {Limits.MaxCount:#,0}: {Texts.Allowed(Limits.Format)}",
+        FieldKind.Free => "a mapping with fields of your own",
         FieldKind.NumberList => Join($"a list of {Limits.MinCount} numbers", Limits.Range()),
+        FieldKind.WholeNumberList => Join($"a list of {Limits.MinCount:#,0} to {Limits.MaxCount:#,0} whole numbers", Limits.Range()),
         _ => $"fields: {string.Join(", ", Section!.Fields.Select(field => field.Name))}",
     };
 
@@ -141,10 +155,16 @@ internal sealed record FieldSchema(
             return FieldKind.WholeNumber;
         if (type == typeof(double))
             return FieldKind.Number;
+        if (type == typeof(bool))
+            return FieldKind.Flag;
         if (type == typeof(string))
             return FieldKind.Text;
+        if (type == typeof(FreeFields))
+            return FieldKind.Free;
         if (type == typeof(IReadOnlyList<string>))
             return FieldKind.TextList;
+        if (type == typeof(IReadOnlyList<int>))
+            return FieldKind.WholeNumberList;
         return type == typeof(IReadOnlyList<double>) ? FieldKind.NumberList : FieldKind.Section;
     }
 

@@ -4,17 +4,46 @@ using System.Text.RegularExpressions;
 
 namespace Linformer.Protocol;
 
+/// <summary>What a value without quotes is in YAML.</summary>
+internal enum PlainKind
+{
+    /// <summary>Nothing.</summary>
+    Null,
+
+    /// <summary>True or false.</summary>
+    Truth,
+
+    /// <summary>A whole number.</summary>
+    WholeNumber,
+
+    /// <summary>A number.</summary>
+    Number,
+
+    /// <summary>A text.</summary>
+    Text,
+
+    /// <summary>A number to some readers of YAML and a text to others, or a number that is not finite.</summary>
+    Unclear,
+}
+
 /// <summary>Reads single values and lists, strictly: nothing is converted from one type to another.</summary>
 internal static partial class JobFileValues
 {
+    /// <summary>What is read for the word <c>auto</c> where a field may be left to the machines.</summary>
+    public static readonly object Auto = new();
+
     /// <summary>Notes an error and returns null.</summary>
     internal delegate object? Report(YamlNode node, string path, string message);
 
     /// <summary>The value of a field, or null after an error was reported.</summary>
     public static object? Read(YamlNode node, FieldSchema field, Report report) => (field.Kind, node) switch
     {
+        (_, YamlScalar { Text: FieldAttribute.Auto }) when field.Limits.MayBeAuto => Auto,
         (FieldKind.TextList, _) => ReadList<string>(node, field, report, ReadText),
         (FieldKind.NumberList, _) => ReadList<double>(node, field, report, ReadNumber),
+        (FieldKind.WholeNumberList, _) => ReadList<int>(node, field, report, ReadWholeNumber),
+        (FieldKind.Free, YamlMapping mapping) => new FreeFieldsReader(report).Read(mapping, field.Path),
+        (FieldKind.Free, _) => report(node, field.Path, $"{Describe(node)}; allowed: {field.Allowed()}"),
         (_, YamlScalar scalar) when !IsNull(scalar) => ReadScalar(scalar, field, report),
         _ => report(node, field.Path, $"{Describe(node)}; allowed: {field.Allowed()}"),
     };
@@ -28,10 +57,22 @@ internal static partial class JobFileValues
         _ => "is a mapping of fields",
     };
 
+    /// <summary>What a value without quotes is.</summary>
+    public static PlainKind KindOfPlain(YamlScalar scalar) =>
+        IsNull(scalar) ? PlainKind.Null
+        : scalar.Text is "true" or "false" ? PlainKind.Truth
+        : WholeNumberPattern().IsMatch(scalar.Text) ? PlainKind.WholeNumber
+        : NumberPattern().IsMatch(scalar.Text) && !HasLeadingZero(scalar.Text) ? PlainKind.Number
+        : NotFinitePattern().IsMatch(scalar.Text) || OtherTypePattern().IsMatch(scalar.Text) ? PlainKind.Unclear
+        : PlainKind.Text;
+
+    private static bool HasLeadingZero(string number) => number.TrimStart('+', '-') is ['0', >= '0' and <= '9', ..];
+
     private static object? ReadScalar(YamlScalar scalar, FieldSchema field, Report report) => field.Kind switch
     {
         FieldKind.WholeNumber => ReadWholeNumber(scalar, field, field.Path, report),
         FieldKind.Number => ReadNumber(scalar, field, field.Path, report),
+        FieldKind.Flag => ReadFlag(scalar, field, report),
         FieldKind.Choice => ReadChoice(scalar, field, report),
         _ => ReadText(scalar, field, field.Path, report),
     };
@@ -90,6 +131,14 @@ internal static partial class JobFileValues
             return report(scalar, path, $"{shown.Trim('\'')} is out of range; allowed: {field.Allowed()}");
         return number;
     }
+
+    private static object? ReadFlag(YamlScalar scalar, FieldSchema field, Report report) => (scalar.Plain, scalar.Text) switch
+    {
+        (true, "true") => true,
+        (true, "false") => false,
+        (true, _) => report(scalar, field.Path, $"{Texts.Show(scalar.Text)} is neither true nor false; allowed: {field.Allowed()}"),
+        _ => report(scalar, field.Path, $"{Texts.Show(scalar.Text)} is a text in quotes; allowed: {field.Allowed()}"),
+    };
 
     private static object? ReadChoice(YamlScalar scalar, FieldSchema field, Report report)
     {

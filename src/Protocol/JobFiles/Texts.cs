@@ -29,6 +29,24 @@ internal static partial class Texts
         _ => text.Length > MaxLineLength ? "is too long" : text.Any(IsUnprintable) ? "has a line break or a control character" : null,
     };
 
+    /// <summary>A form as a regular expression that JavaScript knows, too; null where there is none. <see cref="Check"/> is stricter on rare characters.</summary>
+    public static string? Pattern(TextFormat format) => format switch
+    {
+        TextFormat.Label => "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        // No root, no home, no drive; no segment that is empty, '.' or '..'.
+        TextFormat.RelativePath => @"^(?![/~]|[A-Za-z]:)(?!(?:.*/)?\.{0,2}(?:/|$))[^\\\u0000-\u001f\u007f-\u009f\u2028\u2029]+$",
+        TextFormat.Line => @"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$",
+        _ => null,
+    };
+
+    /// <summary>Most characters of a form; null where another rule says it.</summary>
+    public static int? MaxLength(TextFormat format) => format switch
+    {
+        TextFormat.RelativePath => MaxPathLength,
+        TextFormat.Line => MaxLineLength,
+        _ => null,
+    };
+
     /// <summary>A value as messages show it: quoted, cut to a length that fits a line, nothing that moves a terminal's cursor.</summary>
     public static string Show(string value)
     {

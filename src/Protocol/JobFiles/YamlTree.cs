@@ -51,8 +51,8 @@ internal sealed class YamlTree
         }
         catch (YamlException exception)
         {
-            throw new YamlTreeException(
-                $"is not valid YAML or JSON: {exception.Message.TrimEnd('.')}", (int)exception.Start.Line, (int)exception.Start.Column);
+            var (line, column) = Within(text, (int)exception.Start.Line, (int)exception.Start.Column);
+            throw new YamlTreeException($"is not valid YAML or JSON: {exception.Message.TrimEnd('.')}", line, column);
         }
         catch (Exception exception) when (exception is InvalidOperationException or ArgumentException)
         {
@@ -60,6 +60,13 @@ internal sealed class YamlTree
             var place = tree._parser.Current?.Start ?? Mark.Empty;
             throw new YamlTreeException("is not valid YAML or JSON", (int)place.Line, (int)place.Column);
         }
+    }
+
+    // What misses at the end is missed by YamlDotNet in the line after the last.
+    private static (int Line, int Column) Within(string text, int line, int column)
+    {
+        var lines = 1 + text.Count(character => character == '\n');
+        return line <= lines ? (line, column) : (lines, text.Length - text.LastIndexOf('\n'));
     }
 
     private static void CheckCharacters(string text)
