@@ -226,6 +226,10 @@ internal sealed class FakeRank
             }
         }
 
+        var sample = new RankSampleMessage(5, 5, 1000, 0.1, 0.2, 0.3, 0.4, 0.05, 0.15, 3 << 20, 4 << 20, _join.Lineage, _join.Generation);
+        _control.Send(sample with { ForwardSeconds = double.NaN });
+        _control.Send(sample with { Generation = _join.Generation + 1 });
+        _control.Send(sample);
         _control.Send(new CheckpointedMessage("l0000-g0001-s00000005", _start.RunFolder));
         return Finish(JsonSerializer.Serialize(new Told(_start, _join)));
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
 using Linformer.Worker.Ranks;
@@ -7,6 +8,7 @@ using Serilog.Core;
 // launch FOLDER: a launcher with two sleeping ranks, to be killed; prints their process ids.
 // agent COORDINATOR TOKEN NAME SLOTS ROOT SHARD-BYTES MODES HANG-SECONDS: an agent whose ranks have these modes; SIGTERM makes it leave.
 // rank: a rank that trains.
+// memory JOB-FILE VOCABULARY: what a micro-batch of the job takes; see MemoryProbe.
 // MODE,MODE,…: a member that does what the mode of its number says; see FakeRank.
 switch (args[0])
 {
@@ -30,6 +32,8 @@ switch (args[0])
         return await AgentProcess.RunAsync(args[1..]);
     case RankProgram.Argument:
         return await RankProgram.RunAsync();
+    case "memory":
+        return MemoryProbe.Run(args[1], int.Parse(args[2], CultureInfo.InvariantCulture));
     // These two do not keep to the protocol, and so do without its helper.
     case "malformed":
         Console.Out.Write("this is no message\n");

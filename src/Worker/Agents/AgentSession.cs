@@ -10,20 +10,17 @@ namespace Linformer.Worker.Agents;
 /// <summary>One connection with the coordinator, from Hello to its end.</summary>
 internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, string instanceId, ILogger logger)
 {
-    private const int TelemetryItems = 1000;
     private const long TelemetryBytes = 1 << 20;
     private const long TelemetryWindow = 8 << 20;
-    private const int UnacknowledgedMessages = 8;
     private const int DefaultHeartbeatMilliseconds = 2000;
     private const int MaximumHeartbeatMilliseconds = 60_000;
 
     private static readonly TimeSpan WelcomeTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan TelemetryInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly Queue<long> _unacknowledged = new();
     private long _gpuReadings;
+    private long _machineReadings;
     private TimeSpan _heartbeat = TimeSpan.FromMilliseconds(DefaultHeartbeatMilliseconds);
 
     /// <summary>Whether a coordinator has welcomed this agent.</summary>
@@ -140,6 +137,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             ProcessId = Environment.ProcessId,
             Address = options.Address,
             SeenEpoch = work.Epoch,
+            AllowsPlugins = options.AllowPlugins,
         };
         hello.Slots.AddRange(Enumerable.Range(0, options.Slots).Select(Offer));
         return hello;
@@ -147,7 +145,8 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
 
     private V1.SlotOffer Offer(int number)
     {
-        var offer = new V1.SlotOffer { Number = number, Device = options.SlotDevice };
+        var facts = options.SlotFacts[number];
+        var offer = new V1.SlotOffer { Number = number, Device = facts.Device, Bfloat16 = facts.Bfloat16, MemoryBytes = facts.MemoryBytes };
         if (options.Gpus.Count > 0)
         {
             var gpu = options.Gpus[number];
@@ -173,6 +172,11 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
         if (welcome.HeartbeatMilliseconds is > 0 and <= MaximumHeartbeatMilliseconds)
         {
             _heartbeat = TimeSpan.FromMilliseconds(welcome.HeartbeatMilliseconds);
+        }
+
+        if (work.WasWelcomed)
+        {
+            AgentMeter.Reconnected(options.Name);
         }
 
         (Welcomed, work.IsConnected, work.WasWelcomed) = (true, true, true);
@@ -230,19 +234,20 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
 
             // Before the telemetry, which may be much: others wait for the news that a rank has gone.
             change = Math.Max(change, work.TakeChange());
-            var statusWait = (change switch { 2 => TimeSpan.Zero, 1 => ProgressInterval, _ => _heartbeat }) - Stopwatch.GetElapsedTime(lastStatus);
+            var statusWait = (change switch { 2 => TimeSpan.Zero, 1 => AgentPace.Progress, _ => _heartbeat }) - Stopwatch.GetElapsedTime(lastStatus);
             if (statusWait <= TimeSpan.Zero)
             {
                 var leaving = work.Mode != AgentMode.Working && work.IsIdle;
                 var status = work.Status();
                 _gpuReadings = work.Gpus.AddTo(status, _gpuReadings);
+                _machineReadings = work.Machine.AddTo(status, _machineReadings);
                 await stream.WriteAsync(new V1.AgentMessage { Status = status }, cancellationToken);
                 (change, lastStatus, statusWait) = (0, Stopwatch.GetTimestamp(), _heartbeat);
                 work.HasSaidItsEnd |= leaving;
             }
 
-            var telemetryWait = TelemetryInterval - Stopwatch.GetElapsedTime(lastTelemetry);
-            while (telemetryWait <= TimeSpan.Zero && MaySendTelemetry() && work.Telemetry.Next(telemetry, TelemetryItems, TelemetryBytes, TelemetryWindow) is { } batch)
+            var telemetryWait = AgentPace.Telemetry - Stopwatch.GetElapsedTime(lastTelemetry);
+            while (telemetryWait <= TimeSpan.Zero && MaySendTelemetry() && work.Telemetry.Next(telemetry, AgentPace.TelemetryItems, TelemetryBytes, TelemetryWindow) is { } batch)
             {
                 await stream.WriteAsync(new V1.AgentMessage { Telemetry = batch }, cancellationToken);
                 telemetry = batch.Sequence;
@@ -269,7 +274,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             _unacknowledged.Dequeue();
         }
 
-        return _unacknowledged.Count < UnacknowledgedMessages;
+        return _unacknowledged.Count < AgentPace.UnacknowledgedMessages;
     }
 }
 

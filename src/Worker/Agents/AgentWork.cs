@@ -1,3 +1,4 @@
+using Linformer.Worker.Local;
 using Linformer.Worker.Machines;
 using Serilog;
 using V1 = Linformer.Protocol.V1;
@@ -19,6 +20,8 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     private readonly Lock _publishing = new();
     private readonly List<(long Number, V1.RendezvousValue Value)> _published = [];
     private readonly HangWatch _hangWatch;
+    private readonly WarmRanks _warm;
+    private readonly IDisposable _shown;
     private V1.Assignment _assignment = new();
     private long _lastPublished;
     private int _change;
@@ -30,8 +33,14 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
         Storage = new StorageWatch(options.StorageRoot, () => Changed(urgent: true), logger);
         _hangWatch = new HangWatch(Look);
         _hangWatch.Start();
+        // Each GPU has an environment of its own.
+        _warm = new WarmRanks(options.RankProgram, options.Gpus.Count > 0 ? 0 : options.WarmRanks, logger);
+        KeepWarm();
         Gpus = new GpuWatch(options.Gpus, options.GpuInterval, () => Changed(urgent: false), logger);
         Gpus.Start();
+        Machine = new MachineWatch(options.StorageRoot, options.MachineInterval);
+        Machine.Start();
+        _shown = AgentMeter.Show(this);
     }
 
     /// <summary>Set when there is something to send.</summary>
@@ -40,8 +49,29 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     /// <summary>What is to be recorded.</summary>
     public TelemetryBuffer Telemetry { get; }
 
+    /// <summary>What is counted of jobs.</summary>
+    public JobCounters Counters { get; } = new(TimeProvider.System);
+
     /// <summary>How the GPUs of the slots are doing.</summary>
     public GpuWatch Gpus { get; }
+
+    /// <summary>The worker's name.</summary>
+    public string Name => _options.Name;
+
+    /// <summary>The rank processes that live.</summary>
+    public IReadOnlyList<RankReading> Ranks
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. Members.Select(member => member.Reading).OfType<RankReading>()];
+            }
+        }
+    }
+
+    /// <summary>How busy this machine is.</summary>
+    public MachineWatch Machine { get; }
 
     /// <summary>The highest epoch of a coordinator that was obeyed.</summary>
     public long Epoch { get; private set; }
@@ -140,6 +170,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     {
         lock (_gate)
         {
+            _warm.Keep(0);
             foreach (var member in Members)
             {
                 member.Kill();
@@ -234,7 +265,10 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _shown.Dispose();
         await Gpus.DisposeAsync();
+        await Machine.DisposeAsync();
+        await _warm.DisposeAsync();
         await _hangWatch.DisposeAsync();
         await Storage.DisposeAsync();
         Signal.Dispose();
@@ -274,8 +308,13 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
             {
                 Forget(group);
             }
+
+            KeepWarm();
         }
     }
+
+    // Under the lock. Where a rank is, none waits.
+    private void KeepWarm() => _warm.Keep(Mode == AgentMode.Working ? _options.Slots - Members.Count(member => member.Held.Stage != MemberStage.Ended) : 0);
 
     private static IEnumerable<WantedMember> Wanted(V1.RankGroup group) => group.Members.Select(place =>
         new WantedMember(new MemberKey(group.JobId, place.Member), place.Slot, group.Plan?.Generation ?? 0, group.Goal == V1.GroupGoal.Stop));
@@ -284,7 +323,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
     {
         if (!_groups.TryGetValue(assigned.JobId, out var group))
         {
-            _groups[assigned.JobId] = group = new GroupRunner(assigned.JobId, _options, Storage, this, _logger);
+            _groups[assigned.JobId] = group = new GroupRunner(assigned.JobId, _options, Storage, Counters.Of(assigned.JobId), _warm, this, _logger);
         }
 
         group.Take(assigned);
@@ -359,6 +398,7 @@ internal sealed class AgentWork : IGroupObserver, IAsyncDisposable
         if (_assignment.Groups.All(assigned => assigned.JobId != group.JobId))
         {
             _groups.Remove(group.JobId);
+            Counters.End(group.JobId);
             Unpublish(value => value.JobId == group.JobId);
         }
     }

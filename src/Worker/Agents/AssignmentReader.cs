@@ -2,6 +2,7 @@ using System.Text.Json;
 using Linformer.Data;
 using Linformer.Model.Files;
 using Linformer.Protocol;
+using Linformer.Training.Checkpoints;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
 using Linformer.Worker.Machines;
@@ -39,14 +40,15 @@ public static class AssignmentReader
             Threads: group.Threads,
             JobJson: group.JobFile,
             StorageRoot: root,
-            CorpusFolder: Inside(root, group.CorpusFolder, "corpus folder"),
+            CorpusFolder: CorpusFolder(root, group),
             RunFolder: runFolder,
             ModelFolder: Inside(root, group.ModelFolder, "model folder"),
             ListenAddress: options.ListenAddress ?? options.Address,
             AdvertisedAddress: options.Address,
             Member: member,
             CheckpointPatience: options.StopTimeout.TotalSeconds,
-            Device: options.SlotDevice);
+            Device: options.SlotDevice,
+            AllowPlugins: options.AllowPlugins);
         var place = group.Members.FirstOrDefault(place => place.Member == member) ?? throw new BadDataException($"Member {member} has no place in the group.");
         return new RankLaunch(options.RankProgram.Command, options.RankProgram.Arguments, log, start)
         {
@@ -68,6 +70,9 @@ public static class AssignmentReader
         Require(
             plan.LineageLimits.Count == plan.Lineage && plan.LineageLimits.All(limit => limit >= 0),
             $"Lineage {plan.Lineage} has the limits {string.Join(", ", plan.LineageLimits.Take(20))}; one per earlier lineage is needed.");
+        Require(
+            plan.LineageOrigins.Count == 0 || (plan.LineageOrigins.Count == plan.Lineage && plan.LineageOrigins.All(name => name.Length == 0 || CheckpointId.TryParse(name, out _))),
+            $"Lineage {plan.Lineage} has {plan.LineageOrigins.Count} checkpoints to begin with; a checkpoint's name or nothing for each earlier lineage is needed.");
         return new JoinMessage(
             plan.Lineage,
             plan.Generation,
@@ -77,7 +82,8 @@ public static class AssignmentReader
             MustHold(plan.StateSource),
             plan.CommittedStep,
             plan.SkippedSteps.Count > 0 ? [.. plan.SkippedSteps] : null,
-            plan.LineageLimits.Count > 0 ? [.. plan.LineageLimits] : null);
+            plan.LineageLimits.Count > 0 ? [.. plan.LineageLimits] : null,
+            LineageOrigins: plan.LineageOrigins.Count > 0 ? [.. plan.LineageOrigins] : null);
     }
 
     /// <summary>A path of the coordinator's as one of this machine.</summary>
@@ -117,6 +123,19 @@ public static class AssignmentReader
             lease is { FirstShard: >= 0 and < MaximumShards, ShardCount: >= 1 and <= MaximumShards },
             $"{lease.ShardCount} shards from {lease.FirstShard} on are not possible.");
         return (lease.FirstShard, lease.ShardCount);
+    }
+
+    // Empty where the job has no corpus, and only there: a rank would look for its shards in whatever folder it was started in.
+    private static string CorpusFolder(string root, V1.RankGroup group)
+    {
+        if (group.CorpusFolder.Length > 0)
+        {
+            return Inside(root, group.CorpusFolder, "corpus folder");
+        }
+
+        var result = JobFileParser.Parse(group.JobFile, "The job file", cuda: true);
+        var job = result.Job ?? throw new BadDataException($"There is no corpus folder, and whether the job needs one cannot be told. {result.Errors[0]}");
+        return job.HasCorpus ? throw new BadDataException($"There is no corpus folder, and the job has a corpus, of {job.Corpus.Files[0]}.") : "";
     }
 
     private static void CheckPlaces(V1.RankGroup group, WorkerAgentOptions options)

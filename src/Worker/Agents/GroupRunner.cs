@@ -28,6 +28,8 @@ internal sealed class GroupRunner : IMemberObserver
 {
     private readonly WorkerAgentOptions _options;
     private readonly StorageWatch _storage;
+    private readonly JobCounter _counter;
+    private readonly WarmRanks _warm;
     private readonly IGroupObserver _observer;
     private readonly ILogger _logger;
     private readonly GenerationRendezvous _rendezvous = new();
@@ -35,9 +37,9 @@ internal sealed class GroupRunner : IMemberObserver
     private readonly SortedDictionary<int, MemberRunner> _members = [];
     private V1.RankGroup _assigned = new();
 
-    public GroupRunner(string jobId, WorkerAgentOptions options, StorageWatch storage, IGroupObserver observer, ILogger logger)
+    public GroupRunner(string jobId, WorkerAgentOptions options, StorageWatch storage, JobCounter counter, WarmRanks warm, IGroupObserver observer, ILogger logger)
     {
-        (JobId, _options, _storage, _observer) = (jobId, options, storage, observer);
+        (JobId, _options, _storage, _counter, _warm, _observer) = (jobId, options, storage, counter, warm, observer);
         _logger = logger.ForContext(nameof(JobId), jobId);
     }
 
@@ -144,6 +146,11 @@ internal sealed class GroupRunner : IMemberObserver
     void IMemberObserver.Record(int member, V1.TelemetryItem item)
     {
         (item.JobId, item.Member) = (JobId, member);
+        if (item.Sample is { } sample)
+        {
+            sample.Member = member;
+        }
+
         _observer.Record(item);
     }
 
@@ -186,7 +193,7 @@ internal sealed class GroupRunner : IMemberObserver
     private MemberRunner Add(int number, V1.RankGroup assigned)
     {
         var slot = assigned.Members.First(place => place.Member == number).Slot;
-        var runner = new MemberRunner(new MemberKey(JobId, number), slot, _rendezvous, _options, _storage, this, _logger);
+        var runner = new MemberRunner(new MemberKey(JobId, number), slot, _rendezvous, _options, _storage, _counter, _warm, this, _logger);
         lock (_gate)
         {
             _members.Add(number, runner);

@@ -8,7 +8,7 @@ namespace Linformer.Worker.Agents;
 
 /// <summary>One member on this machine, from the assignment to the report of its end.</summary>
 internal sealed class MemberRunner(
-    MemberKey key, int slot, GenerationRendezvous rendezvous, WorkerAgentOptions options, StorageWatch storage, IMemberObserver observer, ILogger logger)
+    MemberKey key, int slot, GenerationRendezvous rendezvous, WorkerAgentOptions options, StorageWatch storage, JobCounter counter, WarmRanks warm, IMemberObserver observer, ILogger logger)
     : IMemberEvents
 {
     private readonly ILogger _logger = logger.ForContext("Member", key.Member);
@@ -22,6 +22,7 @@ internal sealed class MemberRunner(
     private long _messages;
     private (long Activity, bool Waiting) _pulse;
     private WatchState _watch;
+    private RankSampleMessage? _sample;
 
     public MemberKey Key { get; } = key;
 
@@ -39,6 +40,20 @@ internal sealed class MemberRunner(
             lock (_gate)
             {
                 return new HeldMember(Key, slot, _member?.State.ToldGeneration ?? _early?.Generation ?? 0, _stage);
+            }
+        }
+    }
+
+    /// <summary>What is known of it now; null when there is no process of it.</summary>
+    public RankReading? Reading
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _member is null || _stage == MemberStage.Ended
+                    ? null
+                    : new RankReading(Key.JobId, _member.State.Rank, PhaseOf(_member.State), _sample);
             }
         }
     }
@@ -136,7 +151,7 @@ internal sealed class MemberRunner(
 
         if (blame is not null)
         {
-            _logger.Error("The member {Member} {Blame}", Key, blame);
+            LogNow().Error("The member {Member} {Blame}", Key, blame);
             Kill(blame);
         }
     }
@@ -183,6 +198,9 @@ internal sealed class MemberRunner(
             case RendezvousSetMessage set:
                 observer.Published(state, set);
                 return;
+            case AppliedMessage:
+                counter.StepApplied(state.Rank);
+                break;
             case CheckpointedMessage checkpoint:
                 Log(state).ForContext("Step", checkpoint.Step).Information("Checkpoint {Checkpoint} is on disk", checkpoint.Checkpoint);
                 break;
@@ -200,8 +218,24 @@ internal sealed class MemberRunner(
 
         if (MemberTelemetry.Of(message, state) is { } item)
         {
+            if (message is RankSampleMessage sample)
+            {
+                Keep(sample, item.Rank);
+            }
+
             observer.Record(Key.Member, item);
         }
+    }
+
+    private void Keep(RankSampleMessage sample, int rank)
+    {
+        lock (_gate)
+        {
+            _sample = sample;
+        }
+
+        counter.Sampled(rank, sample);
+        AgentMeter.Sampled(options.Name, sample);
     }
 
     private const int MaximumWhy = 1000;
@@ -220,6 +254,9 @@ internal sealed class MemberRunner(
 
     private ILogger Log(MemberState state) => _logger
         .ForContext("Lineage", state.Lineage).ForContext("Generation", state.Generation).ForContext("Rank", state.Rank);
+
+    // Before its process runs there is nothing but its number to name it by.
+    private ILogger LogNow() => _member?.State is { } state ? Log(state).ForContext("Step", state.AppliedStep) : _logger;
 
     private async Task RunAsync(Task after, Func<RankLaunch> launch)
     {
@@ -241,7 +278,7 @@ internal sealed class MemberRunner(
         }
         catch (Exception e)
         {
-            _logger.Error(e, "The member {Member} could not be run", Key);
+            LogNow().Error(e, "The member {Member} could not be run", Key);
             var reason = _member is null ? $"could not be started: {e.Message}" : $"was ended: {e.Message}";
             var failed = await OfStorageAsync(new RankEnd(RankOutcome.Failed, 0, null, reason, Permanent: e is BadDataException or ArgumentException));
             Fail(failed.Reason!, failed.Permanent);
@@ -275,7 +312,7 @@ internal sealed class MemberRunner(
 
         var how = launch();
         Directory.CreateDirectory(Path.GetDirectoryName(how.LogPath)!);
-        var member = RankMember.Start(Key.Member, how, rendezvous, this);
+        var member = RankMember.Start(Key.Member, how, rendezvous, this, warm);
         member.Supervise();
         lock (_gate)
         {
@@ -296,6 +333,7 @@ internal sealed class MemberRunner(
             }
         }
 
+        counter.Started();
         _logger.Information("The member {Member} started as process {ProcessId}", Key, member.ProcessId);
         observer.Changed(urgent: true);
         return member;
@@ -346,7 +384,7 @@ internal sealed class MemberRunner(
                 break;
             default:
                 Log(state).ForContext("Step", state.AppliedStep).Error("The member {Member} {Reason}; its log is {LogPath}", Key, end.Reason, member.LogPath);
-                End(V1.MemberOutcome.Failed, FailureReport.Of(Key.Member, state, end, member.LastLogLines, options.Name));
+                Fail(FailureReport.Of(Key.Member, state, end, member.LastLogLines, options.Name));
                 break;
         }
     }
@@ -367,12 +405,15 @@ internal sealed class MemberRunner(
         observer.Changed(urgent: true);
     }
 
-    private void Fail(string reason, bool permanent) => End(V1.MemberOutcome.Failed, Failure(reason, permanent));
+    private void Fail(string reason, bool permanent) => Fail(Failure(reason, permanent));
+
+    private void Fail(V1.RankFailure failure) => End(V1.MemberOutcome.Failed, failure, byItself: true);
 
     private V1.RankFailure Failure(string reason, bool permanent) =>
         FailureReport.Of(Key.Member, _member?.State ?? new MemberState(), reason, permanent, options.Name);
 
-    private void End(V1.MemberOutcome outcome, V1.RankFailure? failure)
+    // What was ended since it was not wanted is told as a failure and is none.
+    private void End(V1.MemberOutcome outcome, V1.RankFailure? failure, bool byItself = false)
     {
         lock (_gate)
         {
@@ -385,8 +426,13 @@ internal sealed class MemberRunner(
             (_end.Outcome, _end.Failure) = (outcome, failure);
         }
 
+        if (byItself)
+        {
+            counter.Failed();
+        }
+
         observer.Changed(urgent: true);
         _gone.TrySetResult();
-        _logger.Information("The member {Member} has ended: {Outcome}", Key, outcome);
+        LogNow().Information("The member {Member} has ended: {Outcome}", Key, outcome);
     }
 }

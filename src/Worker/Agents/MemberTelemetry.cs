@@ -14,6 +14,7 @@ internal static class MemberTelemetry
     public static V1.TelemetryItem? Of(RankMessage message, MemberState state) => message switch
     {
         ProgressMessage progress => Metric(progress, state),
+        RankSampleMessage sample => Sample(sample, state),
         CheckpointedMessage checkpoint => Checkpoint(checkpoint, state),
         WarningMessage warning => Stamp(new V1.TelemetryItem { Warning = warning.Message }, state),
         _ => null,
@@ -55,9 +56,39 @@ internal static class MemberTelemetry
             point.HeldOutLoss = loss;
         }
 
+        point.Measures.Add(progress.Measures?.ToDictionary(StringComparer.Ordinal) ?? []);
+
         var item = Stamp(new V1.TelemetryItem { Metric = point }, state);
         (item.Lineage, item.Generation, item.Rank) = (progress.Lineage, progress.Generation, state.Told(progress.Generation)?.Rank ?? state.Rank);
         return item;
+    }
+
+    // One that no rank can have measured is worth less than the training of the rank that told it.
+    private static V1.TelemetryItem? Sample(RankSampleMessage message, MemberState state)
+    {
+        if (!message.IsPossible || state.Told(message.Generation) is not { Rank: >= 0 } join)
+        {
+            return null;
+        }
+
+        double Mean(double seconds) => seconds * 1000 / message.Steps;
+        var sample = new V1.RankSample
+        {
+            Lineage = join.Lineage,
+            Generation = join.Generation,
+            Rank = join.Rank,
+            Step = message.Step,
+            Steps = message.Steps,
+            DataMilliseconds = Mean(message.DataSeconds),
+            ForwardMilliseconds = Mean(message.ForwardSeconds),
+            BackwardMilliseconds = Mean(message.BackwardSeconds),
+            ReduceMilliseconds = Mean(message.ReduceSeconds),
+            UpdateMilliseconds = Mean(message.UpdateSeconds),
+            OtherMilliseconds = Mean(message.OtherSeconds),
+            MemoryBytes = message.MemoryBytes,
+            PeakMemoryBytes = message.PeakMemoryBytes,
+        };
+        return new V1.TelemetryItem { Sample = sample, Lineage = join.Lineage, Generation = join.Generation, Rank = join.Rank };
     }
 
     // The generation that wrote it, which may be over when it is on disk.

@@ -4,16 +4,21 @@ using V1 = Linformer.Protocol.V1;
 namespace Linformer.Worker.Agents;
 
 /// <summary>
-/// Metrics, log lines, checkpoints and warnings that the coordinator has not acknowledged: numbered, in bounded memory.
-/// When it is full, the oldest metric or log line is dropped and counted; a checkpoint or warning only when nothing else is there.
+/// Metrics, log lines, samples of ranks, checkpoints and warnings that the coordinator has not acknowledged: numbered, in bounded memory.
+/// When it is full, the oldest sample is dropped and counted, without one the oldest metric or log line; a checkpoint or warning only
+/// when nothing else is there.
 /// </summary>
-internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Action added)
+/// <param name="maximumItems">At most so many.</param>
+/// <param name="maximumBytes">About at most so many bytes.</param>
+/// <param name="added">Called whenever an item was added.</param>
+public sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Action added)
 {
     // What an item takes beside its content.
     private const int Overhead = 100;
 
     private readonly Lock _gate = new();
     private readonly LinkedList<Entry> _entries = new();
+    private readonly Queue<LinkedListNode<Entry>> _samples = new();
     private long _bytes;
     private long _newest;
     private long _sent;
@@ -24,6 +29,21 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
 
     /// <summary>Log lines that were dropped.</summary>
     public long LostLogLines { get; private set; }
+
+    /// <summary>Samples of ranks that were dropped.</summary>
+    public long LostSamples { get; private set; }
+
+    /// <summary>What waits for its acknowledgement: how many items, and how many bytes.</summary>
+    public (int Items, long Bytes) Filled
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_entries.Count, _bytes);
+            }
+        }
+    }
 
     /// <summary>The highest number that was acknowledged.</summary>
     public long Acknowledged
@@ -50,6 +70,7 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
     }
 
     /// <summary>Adds an item; its time is set here.</summary>
+    /// <param name="item">The item, not changed after this.</param>
     public void Add(V1.TelemetryItem item)
     {
         item.At = Timestamp.FromDateTimeOffset(DateTimeOffset.UtcNow);
@@ -57,12 +78,21 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
         {
             metric.At = item.At;
         }
+        else if (item.Sample is { } sample)
+        {
+            sample.At = item.At;
+        }
 
         lock (_gate)
         {
             var bytes = item.CalculateSize() + Overhead;
-            _entries.AddLast(new Entry(++_newest, item, bytes));
+            var node = _entries.AddLast(new Entry(++_newest, item, bytes));
             _bytes += bytes;
+            if (item.Sample is not null)
+            {
+                _samples.Enqueue(node);
+            }
+
             while (_entries.Count > maximumItems || (_bytes > maximumBytes && _entries.Count > 1))
             {
                 DropOldest();
@@ -129,13 +159,18 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
 
     private void DropOldest()
     {
-        var node = _entries.First!;
-        while (node is not null && node.Value.Item.KindCase is not (V1.TelemetryItem.KindOneofCase.Metric or V1.TelemetryItem.KindOneofCase.Log))
+        if (!_samples.TryPeek(out var node))
         {
-            node = node.Next;
+            node = _entries.First;
+            while (node is not null && node.Value.Item.KindCase is not (V1.TelemetryItem.KindOneofCase.Metric or V1.TelemetryItem.KindOneofCase.Log))
+            {
+                node = node.Next;
+            }
+
+            node ??= _entries.First!;
         }
 
-        node ??= _entries.First!;
+        LostSamples += node.Value.Item.Sample is null ? 0 : 1;
         LostMetricPoints += node.Value.Item.KindCase == V1.TelemetryItem.KindOneofCase.Metric ? 1 : 0;
         LostLogLines += node.Value.Item.KindCase == V1.TelemetryItem.KindOneofCase.Log ? 1 : 0;
         Remove(node);
@@ -145,6 +180,11 @@ internal sealed class TelemetryBuffer(int maximumItems, long maximumBytes, Actio
     {
         _bytes -= node.Value.Bytes;
         _entries.Remove(node);
+        // Whoever removes one removes the oldest.
+        if (node.Value.Item.Sample is not null)
+        {
+            _samples.Dequeue();
+        }
     }
 
     private readonly record struct Entry(long Sequence, V1.TelemetryItem Item, int Bytes);

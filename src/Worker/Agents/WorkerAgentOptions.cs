@@ -1,4 +1,5 @@
 using Linformer.Data;
+using Linformer.Protocol;
 using Linformer.Protocol.Security;
 using Linformer.Protocol.Wire;
 using Linformer.Worker.Machines;
@@ -40,6 +41,9 @@ public sealed record WorkerAgentOptions
     /// <summary>How often the GPUs are looked at; what has changed goes to the coordinator.</summary>
     public TimeSpan GpuInterval { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How often it is looked how busy the machine is; that goes to the coordinator with the next status.</summary>
+    public TimeSpan MachineInterval { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// The address under which the ranks of other workers reach those of this one: an IP address or a host name. The ranks
     /// listen there, unless <see cref="ListenAddress"/> says otherwise.
@@ -54,6 +58,15 @@ public sealed record WorkerAgentOptions
 
     /// <summary>The program and arguments of a rank process.</summary>
     public required (string Command, IReadOnlyList<string> Arguments) RankProgram { get; init; }
+
+    /// <summary>
+    /// At most so many rank processes wait for a job, started and loaded, so that it begins sooner; never more than slots are free, and none
+    /// on GPUs. They are no ranks, and hold nothing of a job.
+    /// </summary>
+    public int WarmRanks { get; init; }
+
+    /// <summary>Whether ranks may run code of whoever submits a job (<c>task: plugin</c>).</summary>
+    public bool AllowPlugins { get; init; }
 
     /// <summary>
     /// How long it may take until the coordinator has moved the ranks away when the worker leaves. When two thirds of it are over,
@@ -90,8 +103,14 @@ public sealed record WorkerAgentOptions
     /// </summary>
     public long ShardBytes { get; init; } = new CorpusSettings { Files = [] }.ShardBytes;
 
+    /// <summary>What this machine's processor can do.</summary>
+    public Processor Processor { get; init; } = Processor.OfThisMachine;
+
     /// <summary>What all slots are: <c>cuda</c> or <c>cpu</c>.</summary>
     internal string SlotDevice => Gpus.Count > 0 ? RankDevice.Cuda : RankDevice.Cpu;
+
+    /// <summary>What a rank finds in each slot.</summary>
+    internal IReadOnlyList<SlotFacts> SlotFacts => new MachineSlots(Slots, Gpus).Facts(Processor);
 
     /// <summary>The join token as it is now; empty without one.</summary>
     /// <param name="cancellationToken">Stops.</param>
@@ -137,6 +156,11 @@ public sealed record WorkerAgentOptions
         if (Slots is < 1 or > WireLimits.MaxSlots)
         {
             throw new ArgumentException($"The slots are {Slots}; allowed are 1 to {WireLimits.MaxSlots}.");
+        }
+
+        if (WarmRanks is < 0 or > WireLimits.MaxSlots)
+        {
+            throw new ArgumentException($"The rank processes that wait are {WarmRanks}; allowed are 0 to {WireLimits.MaxSlots}.");
         }
 
         if (Gpus.Count > 0 && Gpus.Count != Slots)

@@ -47,6 +47,7 @@ public sealed class MetricsFile : IDisposable
                 progress.LearningRate,
                 progress.GradientNorm,
                 progress.HeldOutLoss,
+                progress.Measures,
                 progress.TokensPerSecond,
             },
             Options);

@@ -22,11 +22,12 @@ public sealed record RunRecord(
     IReadOnlyList<long>? SkippedSteps = null)
 {
     // The rest decides which numbers come out of a step, so a resumed job must keep it. A job may be made longer, though
-    // that changes the learning rate; the warm-up goes with it, since by default it is a share of the steps.
+    // that changes the learning rate; the warm-up goes with it, since by default it is a share of the steps. Early stopping only
+    // ends it. What is kept as the best must stay: by another measure its checkpoint may be deleted already.
     private static readonly string[] MayChange =
     [
         "priority", "ranks", "training.steps", "training.warmupSteps", "training.evaluateEvery", "training.checkpointEvery",
-        "training.keepCheckpoints", "training.onBadLoss",
+        "training.earlyStopping", "training.keepCheckpoints", "training.onBadLoss", "training.shardOptimizer",
     ];
 
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
@@ -88,15 +89,27 @@ public sealed record RunRecord(
         SkippedSteps = [.. SkippedSteps ?? [], badStep],
     };
 
-    /// <summary>The settings in which another job differs, of those that must not change when a job is resumed.</summary>
+    /// <summary>The settings in which another job differs, of those that must not change when a job is resumed. What it leaves open does not differ.</summary>
     /// <param name="job">The other job.</param>
     /// <returns>A sentence for each, such as <c>training.seed was 1 and is 2</c>.</returns>
     public IReadOnlyList<string> ChangesOf(JobFile job)
     {
         var changes = new List<string>();
-        Compare("", Job, JsonNode.Parse(job.ToJson()), changes);
+        if (ParsedJob() is { } before)
+        {
+            // A field that the version which wrote the record did not know had what is its default now.
+            Compare("", JsonNode.Parse(JobResolution.KeepOf(before, before).ToJson()), JsonNode.Parse(JobResolution.KeepOf(job, before).ToJson()), changes);
+        }
+        else
+        {
+            Compare("", Job, JsonNode.Parse(job.ToJson()), changes);
+        }
+
         return changes;
     }
+
+    /// <summary>The job that was recorded; null when it is none by the rules of this version.</summary>
+    public JobFile? ParsedJob() => JobFileParser.Parse(Job.ToJsonString(), "run.json", cuda: true).Job;
 
     // An escape such as \ud800 that is no character would be found only by whoever reads the text, and so would impossible numbers.
     private static void CheckValues(JsonElement element)

@@ -15,6 +15,9 @@ public sealed record StorageLayout(string Root)
     /// <summary>The file in the folder of a job that is done which says how many ranks computed each step.</summary>
     public const string HistoryName = "history.json";
 
+    /// <summary>The file in the folder of a job that was trained without a coordinator, with what is remembered of it between runs.</summary>
+    public const string RunRecordName = "run.json";
+
     /// <summary>The file in a cluster's storage root that says which storage it is.</summary>
     public const string StorageIdName = "storage-id";
 
@@ -39,7 +42,7 @@ public sealed record StorageLayout(string Root)
 
     /// <summary>What is remembered of a job between runs.</summary>
     /// <param name="job">The job's name.</param>
-    public string RunRecord(string job) => Path.Combine(Run(job), "run.json");
+    public string RunRecord(string job) => Path.Combine(Run(job), RunRecordName);
 
     /// <summary>Locked while the job is trained.</summary>
     /// <param name="job">The job's name.</param>

@@ -29,6 +29,13 @@ public interface IRankEvents
     {
     }
 
+    /// <summary>A rank has measured itself.</summary>
+    /// <param name="rank">The rank.</param>
+    /// <param name="sample">What it measured; such as no rank can measure are left out.</param>
+    void Sampled(int rank, RankSampleMessage sample)
+    {
+    }
+
     /// <summary>A checkpoint is on disk.</summary>
     /// <param name="rank">The rank that wrote it.</param>
     /// <param name="checkpoint">The checkpoint.</param>

@@ -95,6 +95,9 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
             case ProgressMessage progress:
                 Tell(() => events.Progress(RankOf(member), progress));
                 break;
+            case RankSampleMessage { IsPossible: true } sample when member.State.Told(sample.Generation) is not null:
+                Tell(() => events.Sampled(RankOf(member), sample));
+                break;
             case CheckpointedMessage checkpointed:
                 Tell(() => events.Checkpointed(RankOf(member), checkpointed));
                 break;
@@ -131,7 +134,8 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
             RunFolder: run.RunFolder,
             ModelFolder: run.ModelFolder,
             Member: rank + 1,
-            Device: run.Gpus.Count > 0 ? RankDevice.Cuda : RankDevice.Cpu);
+            Device: run.Gpus.Count > 0 ? RankDevice.Cuda : RankDevice.Cpu,
+            AllowPlugins: run.AllowPlugins);
         var log = Path.GetFullPath(Path.Combine(run.LogFolder, $"rank-{rank}.log"));
         var launch = new RankLaunch(run.Command, run.Arguments, log, start) { PreloadLibrary = run.PreloadLibrary, Environment = EnvironmentOf(start, rank) };
         RankMember member;

@@ -32,7 +32,7 @@ public sealed record LocalRun
     /// <summary>The folder that the job's relative paths start from.</summary>
     public required string StorageRoot { get; init; }
 
-    /// <summary>The folder with the job's token shards and tokenizer.</summary>
+    /// <summary>The folder with the job's token shards and tokenizer; empty for a job without a corpus.</summary>
     public required string CorpusFolder { get; init; }
 
     /// <summary>The job's own folder, for checkpoints and metrics.</summary>
@@ -41,13 +41,16 @@ public sealed record LocalRun
     /// <summary>Where the finished model goes.</summary>
     public required string ModelFolder { get; init; }
 
+    /// <summary>Whether ranks may run code of whoever submitted the job.</summary>
+    public bool AllowPlugins { get; init; }
+
     /// <summary>Where each rank's log goes, <c>rank-0.log</c> and so on; it is created, and logs in it are appended to.</summary>
     public required string LogFolder { get; init; }
 
     /// <summary>The GPU of each process; empty when they compute on the CPU.</summary>
     public IReadOnlyList<Gpu> Gpus { get; init; } = [];
 
-    /// <summary>A library to load before all others in the ranks, such as libjemalloc's path; null for none.</summary>
+    /// <summary>A library to load before all others in the ranks; null for the machine's jemalloc, if it has one.</summary>
     public string? PreloadLibrary { get; init; }
 
     /// <summary>Further environment variables of the ranks.</summary>

@@ -27,19 +27,26 @@ public sealed record LocalTrainingOptions
 
     /// <summary>A history to repeat, with as many ranks at each step as it says; null to train as the job says.</summary>
     public WorldHistory? Replay { get; init; }
+
+    /// <summary>The job that the history is of, whose settings a job that leaves them open takes; null to settle them anew.</summary>
+    public JobFile? Replayed { get; init; }
+
+    /// <summary>What this machine's processor can do.</summary>
+    public Processor Processor { get; init; } = Processor.OfThisMachine;
 }
 
 /// <summary>Is told how a local training goes.</summary>
 public interface ITrainingObserver : IProgress<PreparationProgress>
 {
-    /// <summary>The corpus is ready.</summary>
+    /// <summary>The corpus is ready; not called for a job without one.</summary>
     /// <param name="corpus">The corpus.</param>
     void CorpusReady(PreparedCorpus corpus);
 
     /// <summary>Ranks are about to start.</summary>
+    /// <param name="job">The job, with nothing left open.</param>
     /// <param name="ranks">How many.</param>
     /// <param name="step">The step that training continues from; 0 for a new job.</param>
-    void Starting(int ranks, long step);
+    void Starting(JobFile job, int ranks, long step);
 
     /// <summary>A step has been applied.</summary>
     /// <param name="progress">Its numbers.</param>
@@ -53,8 +60,10 @@ public interface ITrainingObserver : IProgress<PreparationProgress>
 /// <summary>How a local training ended.</summary>
 /// <param name="Summary">What came of it; null when it was stopped.</param>
 /// <param name="Step">The last step applied.</param>
-/// <param name="Corpus">The corpus.</param>
-public sealed record LocalTrainingResult(RankSummary? Summary, long Step, PreparedCorpus Corpus);
+/// <param name="Corpus">The corpus; null for a job without one.</param>
+/// <param name="PhaseSeconds">Where the time of all ranks together went, in seconds; empty when there was no step.</param>
+/// <param name="PeakMemoryBytes">The most memory that the process of a rank has had, in bytes; 0 where that is not known.</param>
+public sealed record LocalTrainingResult(RankSummary? Summary, long Step, PreparedCorpus? Corpus, IReadOnlyDictionary<StepPhase, double> PhaseSeconds, long PeakMemoryBytes);
 
 /// <summary>Trains a job on this machine: prepares the corpus, starts the ranks, records their metrics.</summary>
 /// <param name="options">Where and how.</param>
@@ -75,12 +84,20 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
     /// <exception cref="RankFailedException">A rank failed.</exception>
     public async Task<LocalTrainingResult> RunAsync(JobFile job, CancellationToken cancellationToken)
     {
-        if (options.Replay is { } repeated)
+        job = options.Replayed is { } replayed ? JobResolution.KeepOf(job, replayed) : job;
+        if (options.Replay is not null)
         {
-            // Before anything is made for a job that cannot be.
-            _ = new ReplayPlan(repeated, job.Training.Steps, MicroBatches(job), firstGeneration: 1);
+            // The bits are the same. A history may lose more ranks at once than parts of the optimizer's state can spare.
+            job = job with { Training = job.Training with { ShardOptimizer = false } };
         }
 
+        if (options.Replay is not null && job.Training.LocalSteps > 1)
+        {
+            throw new BadDataException($"A history of a job with local steps (training.localSteps {job.Training.LocalSteps}) cannot be repeated to the bit: each rank has moments of its own, of which checkpoints keep one rank's.");
+        }
+
+        // Before anything is made for a job that cannot be.
+        var repeated = options.Replay is { } told ? new ReplayPlan(told, job.Training.Steps, job.Training.MicroBatches, firstGeneration: 1) : null;
         if (options.Replay is not null && (options.Resume || options.Ranks is not null))
         {
             throw new BadDataException("A history is repeated from its first step, with the ranks that it says: neither a resumption nor a number of ranks goes with it.");
@@ -93,36 +110,49 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         var found = await Task.Run(() => ChooseCheckpoint(job, cancellationToken), cancellationToken);
         // A record that was lost is replaced by what the checkpoint itself says.
         record ??= found is null ? null : RecordOf(found);
+        var processes = repeated?.Processes ?? ranks;
+        var gpus = Gpus(job, processes);
+        job = Resolved(job, record, new MachineSlots(processes, gpus), processes);
         CheckUnchanged(job, record);
+        CheckRanks(job, processes);
         var checkpoint = found?.Id;
         record = Continued(job, record, checkpoint);
         IGenerationPlan plan = options.Replay is { } history
-            ? new ReplayPlan(history, job.Training.Steps, MicroBatches(job), record.Generation)
+            ? new ReplayPlan(history, job.Training.Steps, job.Training.MicroBatches, record.Generation)
             : Plan(job, ranks, record);
-        var gpus = Gpus(job, plan.Processes);
+        var corpus = await CorpusAsync(job, cancellationToken);
+        job = corpus is null ? job : InferenceJobs.Settle(job, corpus.Manifest.Documents);
+        CheckCorpus(checkpoint, record, corpus);
+
+        _fingerprint = corpus?.Manifest.Fingerprint ?? "";
+        Save(job, record);
+        using var recorder = new TrainingRecorder(observer, _layout.Metrics(job.Name), checkpoint?.Step ?? 0, _damages);
+        observer.Starting(job, plan.Processes, recorder.Step);
+        var result = await new LocalLauncher(logger).RunAsync(Run(job, plan, corpus) with { Gpus = gpus }, recorder, cancellationToken);
+        var summary = result.Summaries[0] is { } json ? RankSummary.FromJson(json) : null;
+        return new LocalTrainingResult(summary, recorder.Step, corpus, recorder.PhaseSeconds, recorder.PeakMemoryBytes);
+    }
+
+    private async Task<PreparedCorpus?> CorpusAsync(JobFile job, CancellationToken cancellationToken)
+    {
+        if (!job.HasCorpus)
+        {
+            return null;
+        }
+
         var corpus = await Task.Run(
             () => CorpusPreparation.Prepare(JobMapping.CorpusSettings(job), _layout.Root, _layout.Cache, observer, cancellationToken),
             cancellationToken);
         observer.CorpusReady(corpus);
-        CheckCorpus(checkpoint, record, corpus);
-
-        _fingerprint = corpus.Manifest.Fingerprint;
-        Save(job, record);
-        using var recorder = new TrainingRecorder(observer, _layout.Metrics(job.Name), checkpoint?.Step ?? 0, _damages);
-        observer.Starting(plan.Processes, recorder.Step);
-        var result = await new LocalLauncher(logger).RunAsync(Run(job, plan, corpus) with { Gpus = gpus }, recorder, cancellationToken);
-        var summary = result.Summaries[0] is { } json ? RankSummary.FromJson(json) : null;
-        return new LocalTrainingResult(summary, recorder.Step, corpus);
+        return corpus;
     }
-
-    private static int MicroBatches(JobFile job) => job.Training.GlobalBatch / job.Training.MicroBatch;
 
     private static void CheckRanks(JobFile job, int ranks)
     {
-        var microBatches = MicroBatches(job);
+        var microBatches = job.Training.MicroBatches;
         if (ranks < 1 || ranks > microBatches)
         {
-            throw new BadDataException($"{ranks} ranks are not possible: a step has {microBatches} micro-batches (globalBatch {job.Training.GlobalBatch}, microBatch {job.Training.MicroBatch}); allowed are 1 to {microBatches} ranks.");
+            throw new BadDataException($"{ranks} ranks are not possible: a step has {microBatches} micro-batches (globalBatch {job.Training.GlobalBatch}, microBatch {job.Training.MicroBatch?.ToString() ?? "of at least 1"}); allowed are 1 to {microBatches} ranks.");
         }
     }
 
@@ -151,6 +181,14 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
 
     private void Save(JobFile job, RunRecord record) =>
         (record with { CorpusFingerprint = _fingerprint }).Save(_layout.RunRecord(job.Name));
+
+    // What was settled when the job was started stays.
+    private JobFile Resolved(JobFile job, RunRecord? record, MachineSlots machine, int ranks)
+    {
+        var kept = options.Resume && record?.ParsedJob() is { } before ? JobResolution.KeepOf(job, before) : job;
+        var vocabulary = job.Corpus.Tokenizer.VocabularySize ?? JobNeeds.AssumedVocabularySize;
+        return JobResolution.Resolve(kept, machine.Facts(options.Processor), vocabulary, ranks);
+    }
 
     private void CheckUnchanged(JobFile job, RunRecord? record)
     {
@@ -212,15 +250,15 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         observer.Warn(damage.ToString());
     }
 
-    private static void CheckCorpus(CheckpointId? checkpoint, RunRecord? record, PreparedCorpus corpus)
+    private static void CheckCorpus(CheckpointId? checkpoint, RunRecord? record, PreparedCorpus? corpus)
     {
-        if (checkpoint is not null && record is { CorpusFingerprint.Length: > 0 } && record.CorpusFingerprint != corpus.Manifest.Fingerprint)
+        if (corpus is not null && checkpoint is not null && record is { CorpusFingerprint.Length: > 0 } && record.CorpusFingerprint != corpus.Manifest.Fingerprint)
         {
             throw new BadDataException($"The corpus is not what it was when the job started (fingerprint {corpus.Manifest.Fingerprint[..16]}, then {record.CorpusFingerprint[..16]}). Put the files back as they were, or give the job another name.");
         }
     }
 
-    private LocalRun Run(JobFile job, IGenerationPlan plan, PreparedCorpus corpus) => new()
+    private LocalRun Run(JobFile job, IGenerationPlan plan, PreparedCorpus? corpus) => new()
     {
         Command = options.RankProgram.Command,
         Arguments = options.RankProgram.Arguments,
@@ -230,7 +268,9 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         Next = plan.After,
         JobJson = job.ToJson(),
         StorageRoot = _layout.Root,
-        CorpusFolder = corpus.Folder,
+        CorpusFolder = corpus?.Folder ?? "",
+        // Whoever starts a training on their own machine is who wrote the job file.
+        AllowPlugins = true,
         RunFolder = _layout.Run(job.Name),
         ModelFolder = _layout.Model(job.Name),
         LogFolder = _layout.Logs(job.Name),

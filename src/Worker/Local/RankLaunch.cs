@@ -20,7 +20,7 @@ public sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments,
     // A rank talks with its parent only, and what runs in it is a person's: secrets of its parent are not for it.
     private static readonly string[] Secrets = ["LINFORMER_DATABASE", "LINFORMER_JOIN_TOKEN", "LINFORMER_TOKEN", "PGPASSWORD"];
 
-    /// <summary>A library to load before all others; null for none.</summary>
+    /// <summary>A library to load before all others; null for the machine's jemalloc, if it has one.</summary>
     public string? PreloadLibrary { get; init; }
 
     /// <summary>Further environment variables.</summary>
@@ -59,11 +59,7 @@ public sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments,
         info.Environment["DOTNET_gcConcurrent"] = "0";
         info.Environment[ControlPipe.EnvironmentVariable] = ControlPipe.DiesWithParent;
         info.Environment[LogVariable] = LogPath;
-        if (PreloadLibrary is not null)
-        {
-            info.Environment["LD_PRELOAD"] = PreloadLibrary;
-        }
-
+        RankAllocator.Set(info.Environment, PreloadLibrary);
         return info;
     }
 }

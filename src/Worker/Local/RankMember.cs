@@ -30,10 +30,10 @@ internal sealed class RankMember : IDisposable
     private readonly Lock _gate = new();
     private MemberState _state = new();
 
-    private RankMember(int number, RankLaunch launch, GenerationRendezvous rendezvous, IMemberEvents events)
+    private RankMember(int number, RankLaunch launch, GenerationRendezvous rendezvous, IMemberEvents events, WarmRanks? warm)
     {
         (Number, _rendezvous, _events) = (number, rendezvous, events);
-        _process = RankProcess.Start(launch, new RankCallbacks(Take, line => events.LogLine(this, line)));
+        _process = RankProcess.Start(launch, new RankCallbacks(Take, line => events.LogLine(this, line)), warm);
     }
 
     /// <summary>The member's number within the job.</summary>
@@ -68,10 +68,10 @@ internal sealed class RankMember : IDisposable
     /// <summary>Starts the process; <see cref="Supervise"/> is to follow.</summary>
     /// <exception cref="IOException">The log cannot be created.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The system refuses.</exception>
-    public static RankMember Start(int number, RankLaunch launch, GenerationRendezvous rendezvous, IMemberEvents events)
+    public static RankMember Start(int number, RankLaunch launch, GenerationRendezvous rendezvous, IMemberEvents events, WarmRanks? warm = null)
     {
-        var member = new RankMember(number, launch, rendezvous, events);
-        member._process.Send(launch.Start);
+        var member = new RankMember(number, launch, rendezvous, events, warm);
+        member._process.Send(member._process.WasWarm ? launch.Start with { LogPath = launch.LogPath } : launch.Start);
         return member;
     }
 

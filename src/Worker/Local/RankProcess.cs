@@ -34,8 +34,9 @@ internal sealed class RankProcess : IDisposable
     private bool _killed;
     private bool _warned;
 
-    private RankProcess(RankLaunch launch, Process process, LogTail log, RankCallbacks callbacks)
+    private RankProcess(RankLaunch launch, Process process, LogTail log, RankCallbacks callbacks, bool wasWarm)
     {
+        WasWarm = wasWarm;
         LogPath = launch.LogPath;
         _process = process;
         _log = log;
@@ -44,6 +45,9 @@ internal sealed class RankProcess : IDisposable
     }
 
     public int ProcessId { get; }
+
+    /// <summary>Whether it was started before there was a job for it, and does not know its log.</summary>
+    public bool WasWarm { get; }
 
     public string LogPath { get; }
 
@@ -59,16 +63,20 @@ internal sealed class RankProcess : IDisposable
     /// <summary>Completes once all that the process has left in its pipe and log was passed on.</summary>
     public Task Closed { get; private set; } = Task.CompletedTask;
 
-    /// <summary>Starts the process.</summary>
+    /// <summary>Starts the process, or takes one that waits.</summary>
+    /// <param name="launch">How it is started.</param>
+    /// <param name="callbacks">What is told of it.</param>
+    /// <param name="warm">Those that wait; null for none.</param>
     /// <exception cref="IOException">The log cannot be created.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The system refuses.</exception>
-    public static RankProcess Start(RankLaunch launch, RankCallbacks callbacks)
+    public static RankProcess Start(RankLaunch launch, RankCallbacks callbacks, WarmRanks? warm = null)
     {
         // Created here rather than by the shell, so that a log that cannot be written is an exception.
         var log = new LogTail(launch.LogPath);
         try
         {
-            return new RankProcess(launch, ProcessStarter.Start(launch.StartInfo()), log, callbacks);
+            var waiting = warm?.Take(launch);
+            return new RankProcess(launch, waiting ?? ProcessStarter.Start(launch.StartInfo()), log, callbacks, waiting is not null);
         }
         catch
         {

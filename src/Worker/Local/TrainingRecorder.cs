@@ -1,3 +1,4 @@
+using Linformer.Training;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.RankProtocol;
 
@@ -11,6 +12,7 @@ namespace Linformer.Worker.Local;
 internal sealed class TrainingRecorder(ITrainingObserver observer, string metricsPath, long step, IEnumerable<string> warned) : IRankEvents, IDisposable
 {
     private readonly HashSet<string> _warned = [.. warned];
+    private readonly Dictionary<StepPhase, double> _seconds = [];
     private MetricsFile _metrics = MetricsFile.Open(metricsPath, step);
     private int _generation;
     private int _lineage;
@@ -18,6 +20,9 @@ internal sealed class TrainingRecorder(ITrainingObserver observer, string metric
 
     /// <summary>The last step.</summary>
     public long Step { get; private set; } = step;
+
+    /// <summary>Where the time of all ranks together went; empty before their first samples.</summary>
+    public IReadOnlyDictionary<StepPhase, double> PhaseSeconds => _seconds;
 
     public void Joined(int rank, JoinedMessage joined)
     {
@@ -36,6 +41,9 @@ internal sealed class TrainingRecorder(ITrainingObserver observer, string metric
         }
     }
 
+    /// <summary>The most memory that the process of a rank has had, in bytes.</summary>
+    public long PeakMemoryBytes { get; private set; }
+
     public void Progress(int rank, ProgressMessage progress)
     {
         // After a change of ranks, what may not have been told is told again.
@@ -47,6 +55,15 @@ internal sealed class TrainingRecorder(ITrainingObserver observer, string metric
         Step = progress.Step;
         AddMetrics(progress);
         observer.StepDone(progress);
+    }
+
+    public void Sampled(int rank, RankSampleMessage sample)
+    {
+        PeakMemoryBytes = Math.Max(PeakMemoryBytes, sample.PeakMemoryBytes);
+        foreach (var (phase, seconds) in sample.Seconds)
+        {
+            _seconds[phase] = _seconds.GetValueOrDefault(phase) + seconds;
+        }
     }
 
     public void Warned(int rank, string message)

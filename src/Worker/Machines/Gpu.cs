@@ -4,7 +4,8 @@ namespace Linformer.Worker.Machines;
 /// <param name="Uuid">Such as <c>GPU-8f0c1d2e-…</c>: the same wherever the GPU is listed.</param>
 /// <param name="Name">Its model.</param>
 /// <param name="MemoryBytes">All its memory; 0 where the driver does not tell.</param>
-public sealed record Gpu(string Uuid, string Name, long MemoryBytes);
+/// <param name="Bfloat16">Whether it multiplies matrices of bfloat16 in hardware; false where the driver does not tell.</param>
+public sealed record Gpu(string Uuid, string Name, long MemoryBytes, bool Bfloat16 = false);
 
 /// <summary>How a GPU is doing.</summary>
 /// <param name="UsedMemoryBytes">Memory that is taken, by whomever; 0 where the driver does not tell.</param>

@@ -24,6 +24,18 @@ internal sealed class GpuWatch : IAsyncDisposable
     public GpuWatch(IReadOnlyList<Gpu> gpus, TimeSpan interval, Action changed, ILogger logger)
         => (_gpus, _interval, _changed, _logger) = (gpus, interval, changed, logger);
 
+    /// <summary>The newest readings, by slot.</summary>
+    public IReadOnlyList<(int Slot, GpuReading Reading)> Newest
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _readings.Select(item => (item.Key, item.Value.Reading))];
+            }
+        }
+    }
+
     /// <summary>Starts to read.</summary>
     public void Start()
     {

@@ -49,6 +49,16 @@ public sealed record MachineSlots(int Count, IReadOnlyList<Gpu> Gpus, string Not
             : cpu with { Note = $"This machine has {(gpus.Count == 1 ? "a GPU, which is" : $"{gpus.Count} GPUs, which are")} not used: {GpuSupport.Missing}." };
     }
 
+    /// <summary>What a rank finds in each slot.</summary>
+    /// <param name="processor">What the machine's processor can do.</param>
+    public IReadOnlyList<SlotFacts> Facts(Processor processor)
+    {
+        ArgumentNullException.ThrowIfNull(processor);
+        return Gpus.Count > 0
+            ? [.. Gpus.Select(gpu => new SlotFacts(RankDevice.Cuda, gpu.Bfloat16, gpu.MemoryBytes))]
+            : [.. Enumerable.Repeat(new SlotFacts(RankDevice.Cpu, processor.Bfloat16, processor.MemoryBytes / Math.Max(1, Count)), Count)];
+    }
+
     private static MachineSlots OfGpus(int? count, IReadOnlyList<Gpu> gpus)
     {
         if (gpus.Count == 0)

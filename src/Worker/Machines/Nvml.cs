@@ -12,6 +12,9 @@ public sealed unsafe class Nvml : IDisposable
     // NVML_DEVICE_UUID_V2_BUFFER_SIZE and NVML_DEVICE_NAME_V2_BUFFER_SIZE.
     private const int TextBytes = 96;
 
+    // Of compute capability 8.0 and more, the tensor cores take bfloat16.
+    private const int FirstWithBfloat16 = 8;
+
     // NVML_TEMPERATURE_GPU
     private const int GpuSensor = 0;
 
@@ -27,6 +30,7 @@ public sealed unsafe class Nvml : IDisposable
     private readonly delegate* unmanaged[Cdecl]<nint, byte*, uint, int> _uuid;
     private readonly delegate* unmanaged[Cdecl]<nint, byte*, uint, int> _name;
     private readonly delegate* unmanaged[Cdecl]<nint, out Memory, int> _memory;
+    private readonly delegate* unmanaged[Cdecl]<nint, out int, out int, int> _capability;
     private readonly delegate* unmanaged[Cdecl]<nint, int, out uint, int> _temperature;
     private readonly delegate* unmanaged[Cdecl]<nint, out Utilization, int> _utilization;
 
@@ -41,6 +45,7 @@ public sealed unsafe class Nvml : IDisposable
         _uuid = (delegate* unmanaged[Cdecl]<nint, byte*, uint, int>)Export("nvmlDeviceGetUUID");
         _name = (delegate* unmanaged[Cdecl]<nint, byte*, uint, int>)Export("nvmlDeviceGetName");
         _memory = (delegate* unmanaged[Cdecl]<nint, out Memory, int>)Export("nvmlDeviceGetMemoryInfo");
+        _capability = (delegate* unmanaged[Cdecl]<nint, out int, out int, int>)Export("nvmlDeviceGetCudaComputeCapability");
         _temperature = (delegate* unmanaged[Cdecl]<nint, int, out uint, int>)Export("nvmlDeviceGetTemperature");
         _utilization = (delegate* unmanaged[Cdecl]<nint, out Utilization, int>)Export("nvmlDeviceGetUtilizationRates");
         Check(init(), "nvmlInit_v2");
@@ -110,7 +115,8 @@ public sealed unsafe class Nvml : IDisposable
 
             Check(opened, "nvmlDeviceGetHandleByIndex_v2");
             Check(TryMemory(device, out var memory), "nvmlDeviceGetMemoryInfo");
-            all.Add(new Gpu(Text(_uuid, device, "nvmlDeviceGetUUID"), Text(_name, device, "nvmlDeviceGetName"), (long)memory.Total));
+            var bfloat16 = _capability(device, out var major, out _) == 0 && major >= FirstWithBfloat16;
+            all.Add(new Gpu(Text(_uuid, device, "nvmlDeviceGetUUID"), Text(_name, device, "nvmlDeviceGetName"), (long)memory.Total, bfloat16));
         }
 
         return VisibleDevices.Of(all, Environment.GetEnvironmentVariable(VisibleDevices.Variable));

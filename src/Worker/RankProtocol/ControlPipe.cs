@@ -24,6 +24,10 @@ public sealed partial class ControlPipe : IDisposable
     private const int ParentDeathSignal = 1;
     private const int Kill = 9;
     private const int FirstPrivateDescriptor = 3;
+    private const int WriteOnly = 0x1;
+    private const int Create = 0x40;
+    private const int Append = 0x400;
+    private const int OwnerWrites = 0x1A4; // 0644
 
     private static int _claimed;
 
@@ -76,6 +80,23 @@ public sealed partial class ControlPipe : IDisposable
             new FileStream(output, FileAccess.Write, bufferSize: 0));
     }
 
+    /// <summary>Makes a file this process's log from now on: descriptors 1 and 2 are it.</summary>
+    /// <param name="path">The file; what is in it stays.</param>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public static void LogTo(string path)
+    {
+        // Not by a FileStream, which would write over what comes from elsewhere, and lock the file.
+        var log = Open(path, WriteOnly | Create | Append, OwnerWrites);
+        if (log < 0)
+        {
+            throw new IOException($"The log {path} cannot be opened: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+        }
+
+        using var handle = new SafeFileHandle(log, ownsHandle: true);
+        Check(Duplicate(log, 1));
+        Check(Duplicate(log, 2));
+    }
+
     /// <summary>Ends the process at once, without finalizers or exit handlers, which native libraries could block.</summary>
     /// <param name="code">The exit code.</param>
     [LibraryImport("libc", EntryPoint = "_exit")]
@@ -94,6 +115,9 @@ public sealed partial class ControlPipe : IDisposable
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     private static partial int Control(int descriptor, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags, int mode);
 
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     private static partial int ProcessControl(int option, nint argument);

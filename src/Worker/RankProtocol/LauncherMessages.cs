@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Linformer.Training.Checkpoints;
 
 namespace Linformer.Worker.RankProtocol;
 
@@ -15,7 +16,7 @@ public abstract record LauncherMessage;
 /// <param name="Threads">Threads for computing; the environment already limits the native libraries to it.</param>
 /// <param name="JobJson">The job with all its settings resolved, as JSON.</param>
 /// <param name="StorageRoot">The folder that the job's relative paths start from.</param>
-/// <param name="CorpusFolder">The folder with the job's token shards and tokenizer.</param>
+/// <param name="CorpusFolder">The folder with the job's token shards and tokenizer; empty for a job without a corpus.</param>
 /// <param name="RunFolder">The job's own folder, for checkpoints and metrics.</param>
 /// <param name="ModelFolder">Where the finished model goes.</param>
 /// <param name="ListenAddress">Where the rank listens for the others: an IP address, a host name, or a network interface.</param>
@@ -24,6 +25,8 @@ public abstract record LauncherMessage;
 /// For how many seconds the checkpoint with which the process stops is tried again when it cannot be written; then that is an error.
 /// </param>
 /// <param name="Device">Where it computes: <c>cpu</c>, or <c>cuda</c> for the one GPU that it sees.</param>
+/// <param name="LogPath">The log of a process that has none yet, since it was started before there was a job; null for one that has.</param>
+/// <param name="AllowPlugins">Whether it may run code of whoever submitted the job.</param>
 public sealed record StartMessage(
     int Member,
     int Threads,
@@ -35,7 +38,9 @@ public sealed record StartMessage(
     string ListenAddress = "127.0.0.1",
     string? AdvertisedAddress = null,
     double CheckpointPatience = 0,
-    string Device = "cpu") : LauncherMessage;
+    string Device = "cpu",
+    string? LogPath = null,
+    bool AllowPlugins = false) : LauncherMessage;
 
 /// <summary>
 /// Be a rank of a generation. The process keeps its state from generation to generation; the newest message counts. One that is
@@ -57,6 +62,10 @@ public sealed record StartMessage(
 /// the numbers from index i on. Null for none.
 /// </param>
 /// <param name="UntilStep">Leave at this step's boundary by itself and wait; null for the job's end.</param>
+/// <param name="LineageOrigins">
+/// For each change of lineage so far, the checkpoint that the lineage after it begins with; empty where that is the newest one. Null
+/// for none.
+/// </param>
 public sealed record JoinMessage(
     int Lineage,
     int Generation,
@@ -67,7 +76,14 @@ public sealed record JoinMessage(
     long CommittedStep = 0,
     IReadOnlyList<long>? SkippedSteps = null,
     IReadOnlyList<long>? LineageLimits = null,
-    long? UntilStep = null) : LauncherMessage;
+    long? UntilStep = null,
+    IReadOnlyList<string>? LineageOrigins = null) : LauncherMessage
+{
+    /// <summary>Which checkpoints the generation may go on from.</summary>
+    /// <exception cref="FormatException">An origin is not a checkpoint's name.</exception>
+    public CheckpointLineage Checkpoints() => new(
+        Lineage, LineageLimits ?? [], LineageOrigins?.Select(name => name.Length == 0 ? (CheckpointId?)null : CheckpointId.Parse(name)).ToList());
+}
 
 /// <summary>Finish the current step, write a checkpoint, exit with code 0.</summary>
 public sealed record StopMessage : LauncherMessage;

@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using Linformer.Training;
+using Linformer.Worker.Machines;
 
 namespace Linformer.Worker.RankProtocol;
 
@@ -10,6 +12,7 @@ namespace Linformer.Worker.RankProtocol;
 [JsonDerivedType(typeof(LeftMessage), "left")]
 [JsonDerivedType(typeof(AppliedMessage), "applied")]
 [JsonDerivedType(typeof(ProgressMessage), "progress")]
+[JsonDerivedType(typeof(RankSampleMessage), "sample")]
 [JsonDerivedType(typeof(CheckpointedMessage), "checkpointed")]
 [JsonDerivedType(typeof(WarningMessage), "warning")]
 [JsonDerivedType(typeof(FinishedMessage), "finished")]
@@ -59,6 +62,7 @@ public sealed record AppliedMessage(long Step, double ComputeSeconds) : RankMess
 /// <param name="Lineage">The lineage in which the step was computed.</param>
 /// <param name="Generation">The generation in which it was computed; it may have ended since.</param>
 /// <param name="WorldSize">The ranks of that generation.</param>
+/// <param name="Measures">What else was measured on the held-out part, by name such as accuracy, when this step evaluated it; null for nothing.</param>
 public sealed record ProgressMessage(
     long Step,
     long TotalSteps,
@@ -70,7 +74,74 @@ public sealed record ProgressMessage(
     double? GradientNorm = null,
     int Lineage = 0,
     int Generation = 0,
-    int WorldSize = 0) : RankMessage;
+    int WorldSize = 0,
+    IReadOnlyDictionary<string, double>? Measures = null) : RankMessage;
+
+/// <summary>
+/// What a rank has measured of itself since the sample before, at most once a second. The phases follow each other without a gap: their
+/// seconds add up to the wall time. On a GPU they are those of the thread that gives it work, see <see cref="StepClock"/>.
+/// </summary>
+/// <param name="Step">The last step in it.</param>
+/// <param name="Steps">Steps in it, at least 1.</param>
+/// <param name="Tokens">Tokens that this rank put through the model for them.</param>
+/// <param name="DataSeconds">Reads, masks and places the batches.</param>
+/// <param name="ForwardSeconds">The losses.</param>
+/// <param name="BackwardSeconds">The gradients.</param>
+/// <param name="ReduceSeconds">Sums gradients over the ranks, the wait for slower ones included.</param>
+/// <param name="UpdateSeconds">Scales, clips and updates.</param>
+/// <param name="OtherSeconds">Everything else, such as evaluation and checkpoints.</param>
+/// <param name="MemoryBytes">Resident memory of the process; 0 where the system does not tell.</param>
+/// <param name="PeakMemoryBytes">The most that it ever was.</param>
+/// <param name="Lineage">The lineage.</param>
+/// <param name="Generation">The generation.</param>
+public sealed record RankSampleMessage(
+    long Step,
+    int Steps,
+    long Tokens,
+    double DataSeconds,
+    double ForwardSeconds,
+    double BackwardSeconds,
+    double ReduceSeconds,
+    double UpdateSeconds,
+    double OtherSeconds,
+    long MemoryBytes,
+    long PeakMemoryBytes,
+    int Lineage,
+    int Generation) : RankMessage
+{
+    // Of a rank that is not well; a sample is of some seconds, or of a few long steps.
+    private const double MaximumSeconds = 1e9;
+
+    /// <summary>Whether a rank can have measured this: at least one step, times and sizes that are not negative and not without end.</summary>
+    [JsonIgnore]
+    public bool IsPossible =>
+        Step >= 1 && Steps >= 1 && Tokens >= 0 && MemoryBytes >= 0 && PeakMemoryBytes >= 0
+        && Seconds.All(phase => phase.Value is >= 0 and < MaximumSeconds);
+
+    /// <summary>The seconds by phase.</summary>
+    [JsonIgnore]
+    public IEnumerable<KeyValuePair<StepPhase, double>> Seconds =>
+    [
+        new(StepPhase.Data, DataSeconds), new(StepPhase.Forward, ForwardSeconds), new(StepPhase.Backward, BackwardSeconds),
+        new(StepPhase.Reduce, ReduceSeconds), new(StepPhase.Update, UpdateSeconds), new(StepPhase.Other, OtherSeconds),
+    ];
+
+    /// <summary>What was measured of some steps.</summary>
+    internal static RankSampleMessage Of(long step, StepTimes times, ProcessMemory memory, JoinMessage join) => new(
+        step,
+        times.Steps,
+        times.Tokens,
+        times.Data.TotalSeconds,
+        times.Forward.TotalSeconds,
+        times.Backward.TotalSeconds,
+        times.Reduce.TotalSeconds,
+        times.Update.TotalSeconds,
+        times.Other.TotalSeconds,
+        memory.ResidentBytes,
+        memory.PeakBytes,
+        join.Lineage,
+        join.Generation);
+}
 
 /// <summary>A checkpoint is on disk under its name.</summary>
 /// <param name="Checkpoint">The checkpoint's name, such as <c>l0000-g0001-s00000100</c>.</param>

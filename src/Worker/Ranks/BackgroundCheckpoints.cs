@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Training.ProcessGroups;
+using Linformer.Training.Sharding;
 using Linformer.Worker.RankProtocol;
 using Serilog;
 
@@ -14,9 +15,17 @@ namespace Linformer.Worker.Ranks;
 internal sealed class BackgroundCheckpoints(
     CheckpointStore store, StorageMark mark, StartMessage start, RankControl control, Pulse pulse, ILogger log, TrainingOptions options) : IDisposable
 {
+    private volatile int _lineage;
     private Task? _writing;
     private CheckpointId? _newest;
     private long? _lastTries;
+
+    /// <summary>
+    /// The process has been told of a generation. From then on a checkpoint of an earlier lineage, still being written, no longer
+    /// decides which older ones go: the new lineage may begin with one of them.
+    /// </summary>
+    /// <param name="join">The generation.</param>
+    public void Joins(JoinMessage join) => _lineage = join.Lineage;
 
     /// <summary>Copies the trainer's state and starts to write it, once the one before is written.</summary>
     /// <param name="trainer">The trainer, between two steps.</param>
@@ -25,7 +34,8 @@ internal sealed class BackgroundCheckpoints(
     /// Completes when all ranks have applied the step. If some have not, they go on from the one before, and this one is in no
     /// checkpoint. Null when it is known that all have.
     /// </param>
-    public void Write(Trainer trainer, JoinMessage join, IWork? confirmed)
+    /// <param name="gathered">All moments, where each rank has its own part; null where this one has all.</param>
+    public void Write(Trainer trainer, JoinMessage join, IWork? confirmed, Moments? gathered = null)
     {
         var id = new CheckpointId(join.Lineage, join.Generation, trainer.Step);
         if (id == _newest)
@@ -35,16 +45,18 @@ internal sealed class BackgroundCheckpoints(
 
         FinishWriting();
         _newest = id;
-        var copy = TrainerCheckpoint.Take(trainer, options.GlobalBatch);
-        _writing = WriteAsync(copy, id, confirmed, new CheckpointLineage(join.Lineage, join.LineageLimits ?? []));
+        var best = options.KeepBest is { } measure ? trainer.State.Evaluations.Best(measure)?.Step : null;
+        var copy = TrainerCheckpoint.Take(trainer, options.GlobalBatch, gathered);
+        _writing = WriteAsync(copy, id, confirmed, join.Checkpoints(), best);
     }
 
     /// <summary>Writes the state with which the process stops, unless the store has it or what came after it.</summary>
     /// <param name="trainer">The trainer, between two steps.</param>
     /// <param name="join">The generation that has taken the step.</param>
+    /// <param name="gathered">All moments, where each rank has its own part; null where this one has all.</param>
     /// <returns>False when it could not be written, of which a warning tells, and should be tried again in a while.</returns>
     /// <exception cref="CheckpointException">It could not be written, and has been tried for long enough.</exception>
-    public bool WriteLast(Trainer trainer, JoinMessage join)
+    public bool WriteLast(Trainer trainer, JoinMessage join, Moments? gathered = null)
     {
         var id = new CheckpointId(join.Lineage, join.Generation, trainer.Step);
         try
@@ -53,7 +65,7 @@ internal sealed class BackgroundCheckpoints(
             if (!HasWritten(id))
             {
                 _newest = null;
-                Write(trainer, join, confirmed: null);
+                Write(trainer, join, confirmed: null, gathered);
                 Wait();
             }
 
@@ -96,6 +108,29 @@ internal sealed class BackgroundCheckpoints(
     /// <exception cref="CheckpointException">The store cannot be read.</exception>
     public int? ReplacedBy(JoinMessage join) =>
         Newest() is { } newest && (newest.Lineage, newest.Generation).CompareTo((join.Lineage, join.Generation)) > 0 ? newest.Generation : null;
+
+    /// <summary>The checkpoint of a step, for the model that is kept; null with a warning if there is none that is whole.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="join">The generation that finishes the job.</param>
+    public CheckpointInfo? Find(long step, JoinMessage join)
+    {
+        var reason = "it was not written";
+        try
+        {
+            foreach (var id in join.Checkpoints().InOrder(store.List()).Where(id => id.Step == step))
+            {
+                return store.OpenVerified(id);
+            }
+        }
+        catch (CheckpointException e)
+        {
+            reason = e.Message;
+        }
+
+        log.Warning("The best model, that of step {Step}, cannot be read: {Reason}", step, reason);
+        control.ReportWarning($"The best model, that of step {step}, is not there any more, so the last one is kept: {reason}.");
+        return null;
+    }
 
     /// <summary>Waits until the checkpoint that is being written is on disk; that it cannot be written is a warning.</summary>
     public void FinishWriting()
@@ -142,8 +177,13 @@ internal sealed class BackgroundCheckpoints(
         }
     }
 
-    private IReadOnlyList<CheckpointId> DeleteOlder(CheckpointId written, CheckpointLineage lineage)
+    private IReadOnlyList<CheckpointId> DeleteOlder(CheckpointId written, CheckpointLineage lineage, long? best)
     {
+        if (written.Lineage < _lineage)
+        {
+            return [];
+        }
+
         try
         {
             // A generation that has been replaced and does not know it yet may still write, but what to keep is not its business.
@@ -154,7 +194,7 @@ internal sealed class BackgroundCheckpoints(
                 return [];
             }
 
-            return store.Retain(options.KeepCheckpoints, lineage);
+            return store.Retain(options.KeepCheckpoints, lineage, best);
         }
         catch (CheckpointException e)
         {
@@ -176,7 +216,7 @@ internal sealed class BackgroundCheckpoints(
         }
     }
 
-    private async Task WriteAsync(TrainerCheckpoint copy, CheckpointId id, IWork? confirmed, CheckpointLineage lineage)
+    private async Task WriteAsync(TrainerCheckpoint copy, CheckpointId id, IWork? confirmed, CheckpointLineage lineage, long? best)
     {
         using (copy)
         {
@@ -188,7 +228,7 @@ internal sealed class BackgroundCheckpoints(
             await Task.Run(CheckStorage);
             var info = await copy.WriteAsync(store, id.Lineage, id.Generation, start.JobJson);
             log.ForContext("Step", id.Step).Information("Checkpoint {Checkpoint} is on disk", id);
-            var deleted = DeleteOlder(id, lineage).Select(older => older.ToString()).ToList();
+            var deleted = DeleteOlder(id, lineage, best).Select(older => older.ToString()).ToList();
             control.ReportCheckpointed(id.ToString(), info.Folder, id.Step, info.Files.Sum(file => file.Size), deleted.Count > 0 ? deleted : null);
         }
     }

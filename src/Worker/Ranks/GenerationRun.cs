@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Training.ProcessGroups;
+using Linformer.Training.Selection;
 using Linformer.Worker.RankProtocol;
 using Serilog;
 
@@ -25,7 +26,14 @@ internal sealed class ReplacedException(int generation) : Exception($"was replac
 
 /// <summary>What a member has for as long as its process lives.</summary>
 internal sealed record MemberParts(
-    LoadedJob Job, RankControl Control, Pulse Pulse, Orders Orders, StateKeeper State, Confirmations Confirmations, BackgroundCheckpoints Checkpoints);
+    LoadedJob Job,
+    RankControl Control,
+    Pulse Pulse,
+    Orders Orders,
+    StateKeeper State,
+    Confirmations Confirmations,
+    BackgroundCheckpoints Checkpoints,
+    StepSampler Sampler);
 
 /// <summary>A rank's part in one generation: takes over the state, trains, and ends with all others at the same step.</summary>
 /// <param name="member">The member.</param>
@@ -43,7 +51,9 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
 
     private bool Leads => group.Rank == 0;
 
-    private bool IsLast => _trainer.Step >= _options.Steps;
+    private bool IsLast => _trainer.Step >= _options.Steps || _trainer.State.Evaluations.ShouldStop(_options.EarlyStopping);
+
+    private EvaluationPoint? Best => _options.KeepBest is { } measure ? _trainer.State.Evaluations.Best(measure) : null;
 
     /// <summary>Runs until all ranks leave together.</summary>
     /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted; the state is the one after the last step.</exception>
@@ -87,6 +97,7 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
         _trainer.SkippedSteps = (join.SkippedSteps ?? []).ToHashSet();
         _trainer.Join(group);
         group.Barrier().Wait();
+        _trainer.Settle();
         member.Orders.Training();
         member.Control.Send(new JoinedMessage(join.Lineage, join.Generation, _trainer.Step, state.Source));
         log.Information(
@@ -104,6 +115,7 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
             TellIfBack(state);
         }
 
+        member.Sampler.Begin(join);
         return state;
     }
 
@@ -111,7 +123,12 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
     private void TellIfBack(TakenOver state)
     {
         var from = state.Source == StateKeeper.Fresh ? "the beginning" : $"{state.Source} (step {_trainer.Step})";
-        if (join.CommittedStep > _trainer.Step)
+        if (state.Lost is { } lost && lost.Step > _trainer.Step)
+        {
+            member.Control.ReportWarning(
+                $"{lost.Reason}: training goes on from {from}, and {lost.Step - _trainer.Step} steps are done again.");
+        }
+        else if (join.CommittedStep > _trainer.Step)
         {
             member.Control.ReportWarning(
                 $"No rank holds step {join.CommittedStep} any more: training goes on from {from}, and {join.CommittedStep - _trainer.Step} steps are done again.");
@@ -124,11 +141,11 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
 
     private StepResult TrainStep()
     {
-        var (started, waited) = (Stopwatch.GetTimestamp(), member.Pulse.Waited);
+        var (started, waited, before) = (Stopwatch.GetTimestamp(), member.Pulse.Waited, _trainer.Step);
         var result = _trainer.TrainStep();
         member.State.Applied(join);
         var computed = Stopwatch.GetElapsedTime(started) - (member.Pulse.Waited - waited);
-        member.Control.Send(new AppliedMessage(result.Step, computed.TotalSeconds));
+        member.Control.Send(new AppliedMessage(result.Step, computed.TotalSeconds / (result.Step - before)));
         member.Confirmations.Keep(new ProgressMessage(
             result.Step,
             _options.Steps,
@@ -149,35 +166,49 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
 
         EvaluateIfDue();
         WriteIfDue(member.Confirmations.Confirm(group.Inner, report: Leads));
+        member.Sampler.StepDone(result.Step);
         return result;
     }
 
-    private bool IsDue(long every) => _trainer.Step > 0 && (IsLast || (every > 0 && _trainer.Step % every == 0));
+    // Of the steps that no rank held by itself, the first one at or behind the step that is meant.
+    private bool IsDue(long every) => _trainer.Step > 0 && (IsLast || (every > 0 && _trainer.Step / every > _options.StepBefore(_trainer.Step) / every));
 
     private void WriteIfDue(IWork? confirmed)
     {
-        if (Leads && IsDue(_options.CheckpointEvery))
+        if (!IsDue(_options.CheckpointEvery) && (_trainer.Step == 0 || Best?.Step != _trainer.Step))
         {
-            member.Checkpoints.Write(_trainer, join, confirmed);
+            return;
+        }
+
+        using var gathered = _trainer.GatherMoments(keep: Leads);
+        if (Leads)
+        {
+            member.Checkpoints.Write(_trainer, join, confirmed, gathered);
         }
     }
 
     private void EvaluateIfDue()
     {
-        if (!IsDue(_options.EvaluateEvery))
+        if (!IsDue(_options.EvaluateEvery) || member.Job.HeldOutSequences == 0)
         {
             return;
         }
 
         var evaluation = _trainer.Evaluate();
         _evaluation = evaluation;
+        if (_options.KeepBest is not null || _options.EarlyStopping is not null)
+        {
+            var point = new EvaluationPoint(_trainer.Step, evaluation.Loss, evaluation.Predicted, evaluation.Measures);
+            _trainer.ContinueFrom(_trainer.State with { Evaluations = _trainer.State.Evaluations.Add(point) });
+        }
+
         if (member.Confirmations.Of(_trainer.Step) is { } progress)
         {
-            member.Confirmations.Keep(progress with { HeldOutLoss = evaluation.Loss, HeldOutPerplexity = evaluation.Perplexity });
+            member.Confirmations.Keep(progress with { HeldOutLoss = evaluation.Loss, HeldOutPerplexity = evaluation.Perplexity, Measures = evaluation.Measures });
             if (Leads)
             {
                 log.ForContext("Step", _trainer.Step).Information(
-                    "Step {Step}: loss {Loss:0.0000}, held-out perplexity {Perplexity:0.00}", _trainer.Step, progress.Loss, evaluation.Perplexity);
+                    "Step {Step}: loss {Loss:0.0000}, held-out perplexity {Perplexity:0.00}{Measures:l}", _trainer.Step, progress.Loss, evaluation.Perplexity, Shown(evaluation));
             }
         }
     }
@@ -191,9 +222,10 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
     // Nobody ends before the state is in a checkpoint: until then it is only in memory.
     private GenerationEnd Stop(bool write)
     {
+        using var gathered = write && _trainer.Step > 0 ? _trainer.GatherMoments(keep: Leads) : null;
         if (Leads)
         {
-            while (write && _trainer.Step > 0 && !member.Checkpoints.WriteLast(_trainer, join))
+            while (write && _trainer.Step > 0 && !member.Checkpoints.WriteLast(_trainer, join, gathered))
             {
                 member.Pulse.Wait(() => Thread.Sleep(RetryInterval));
                 group.ThrowIfFailed();
@@ -210,7 +242,7 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
     private GenerationEnd Finish()
     {
         var evaluation = _evaluation ?? _trainer.Evaluate();
-        var summary = member.Job.Summary(evaluation);
+        var best = Best is { } point && point.Step < _trainer.Step ? point : null;
         if (Leads)
         {
             member.Checkpoints.FinishWriting();
@@ -220,17 +252,24 @@ internal sealed class GenerationRun(MemberParts member, JoinMessage join, Observ
                 throw new ReplacedException(newer);
             }
 
-            member.Pulse.Wait(member.Job.Save);
+            var kept = best is null ? null : member.Checkpoints.Find(best.Step, join);
+            best = kept is null ? null : best;
+            member.Pulse.Wait(() => member.Job.Save(kept));
         }
 
         EndTogether();
-        log.Information("Done after step {Step}: held-out perplexity {Perplexity}", _trainer.Step, evaluation.Perplexity);
-        member.Control.ReportFinished(summary.ToJson());
+        evaluation = best?.Result ?? evaluation;
+        log.Information("Done after step {Step}: held-out perplexity {Perplexity}{Measures:l}", _trainer.Step, evaluation.Perplexity, Shown(evaluation));
+        member.Control.ReportFinished(member.Job.Summary(evaluation, best?.Step).ToJson());
         return GenerationEnd.Finished;
     }
 
+    private static string Shown(EvaluationResult evaluation) =>
+        string.Concat((evaluation.Measures ?? new Dictionary<string, double>()).Select(measure => FormattableString.Invariant($", {measure.Key} {measure.Value:0.0000}")));
+
     private void EndTogether()
     {
+        member.Sampler.End();
         group.Barrier().Wait();
         member.Confirmations.Flush();
     }

@@ -2,6 +2,7 @@ using Linformer.Training;
 using Linformer.Training.Checkpoints;
 using Linformer.Training.ProcessGroups;
 using Linformer.Worker.Jobs;
+using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 using Serilog;
 using static TorchSharp.torch;
@@ -32,6 +33,16 @@ internal sealed class Member : IDisposable
         set_num_threads(start.Threads);
         _groups = new RankGroups(start, control);
         var job = new LoadedJob(start, _groups.Device);
+        if (job.WithoutKernels is { } reason)
+        {
+            log.Information("The model is computed operator by operator: {Reason}", reason);
+        }
+
+        if (job.Note is { } note)
+        {
+            log.Warning("{Note}", note);
+        }
+
         job.Trainer.Advanced = pulse.Advance;
         var store = new CheckpointStore(Path.Combine(start.RunFolder, StorageLayout.CheckpointsName));
         var mark = new StorageMark(start.StorageRoot);
@@ -43,7 +54,8 @@ internal sealed class Member : IDisposable
             new Orders(),
             new StateKeeper(job, store, mark, confirmations, control, pulse, log),
             confirmations,
-            new BackgroundCheckpoints(store, mark, start, control, pulse, log, job.Options));
+            new BackgroundCheckpoints(store, mark, start, control, pulse, log, job.Options),
+            new StepSampler(job.Trainer.Clock, TimeProvider.System, ProcessMemory.Read, control.Send));
         control.OnJoin(_parts.Orders.Join);
         _stop = control.StopRequested.Register(_parts.Orders.Stop);
     }
@@ -69,6 +81,7 @@ internal sealed class Member : IDisposable
             }
 
             _newest = join;
+            _parts.Checkpoints.Joins(join);
             _place.Set(join);
             switch (TakePart(join))
             {
@@ -105,9 +118,19 @@ internal sealed class Member : IDisposable
             return true;
         }
 
+        if (!_parts.Job.Trainer.Optimizer.Moments.Shard.IsWhole)
+        {
+            // Without the others it is no state to go on from.
+            _parts.Checkpoints.FinishWriting();
+            _parts.Control.ReportWarning($"Member {_start.Member} stops without the other ranks and holds a part of the optimizer's state (training.shardOptimizer): there is no checkpoint of step {_parts.Job.Trainer.Step}, and the job goes on from the newest one that there is.");
+            return true;
+        }
+
         var (lineage, generation) = place;
         var limits = (_newest!.LineageLimits ?? []).Take(lineage).ToList();
-        return _parts.Checkpoints.WriteLast(_parts.Job.Trainer, _newest with { Lineage = lineage, Generation = generation, LineageLimits = limits });
+        var origins = _newest.LineageOrigins?.Take(lineage).ToList();
+        return _parts.Checkpoints.WriteLast(
+            _parts.Job.Trainer, _newest with { Lineage = lineage, Generation = generation, LineageLimits = limits, LineageOrigins = origins });
     }
 
     private GenerationEnd TakePart(JoinMessage join)
@@ -142,6 +165,10 @@ internal sealed class Member : IDisposable
         catch (BadLossException e) when (_parts.Job.Options.OnBadLoss == BadLossRule.Back)
         {
             (broken, badStep) = (e.Reason, e.Step);
+        }
+        finally
+        {
+            _parts.Sampler.End();
         }
 
         // What others have confirmed is told first.

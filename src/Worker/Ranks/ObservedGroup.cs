@@ -21,7 +21,8 @@ internal sealed class ObservedGroup(IProcessGroup group, Pulse pulse) : IProcess
 
     public torch.Device Device => group.Device;
 
-    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum) => Observe(group.AllReduce(buffer, operation));
+    public IWork AllReduce(torch.Tensor buffer, ReduceOperation operation = ReduceOperation.Sum, WireFormat wire = WireFormat.Full) =>
+        Observe(group.AllReduce(buffer, operation, wire));
 
     public IWork ReduceScatter(torch.Tensor input, torch.Tensor output, ReduceOperation operation = ReduceOperation.Sum) =>
         Observe(group.ReduceScatter(input, output, operation));

@@ -5,6 +5,7 @@ using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
+using Linformer.Training.Plugins;
 using Linformer.Training.ProcessGroups;
 using Linformer.Training.ProcessGroups.Nccl;
 using Linformer.Worker.Machines;
@@ -26,7 +27,7 @@ public static class RankProgram
     private static readonly Type[] Expected =
     [
         typeof(ArgumentException), typeof(BadDataException), typeof(BadLossException), typeof(CheckpointException),
-        typeof(GpuException), typeof(GpuFailedException), typeof(NcclUnavailableException), typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(SafeTensorsException),
+        typeof(GpuException), typeof(GpuFailedException), typeof(NcclUnavailableException), typeof(IOException), typeof(JobFileException), typeof(ModelFormatException), typeof(PluginException), typeof(SafeTensorsException),
         typeof(UnauthorizedAccessException),
     ];
 
@@ -34,7 +35,7 @@ public static class RankProgram
     private static readonly Type[] Permanent =
     [
         typeof(ArgumentException), typeof(BadDataException), typeof(BadLossException), typeof(JobFileException),
-        typeof(ModelFormatException), typeof(SafeTensorsException),
+        typeof(ModelFormatException), typeof(PluginException), typeof(SafeTensorsException),
     ];
 
     /// <summary>Runs until the job is done, this process fails, or it is stopped.</summary>
@@ -45,15 +46,33 @@ public static class RankProgram
         // which needs the ranks.
         using var ignored = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = true);
         using var control = RankControl.Open();
+        var exit = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ready = new TaskCompletionSource<Func<int>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Gradient mode and dispose scopes belong to a thread, so the training has one of its own.
+        var thread = new Thread(() => exit.SetResult(Train(ready.Task)), maxStackSize: 16 << 20) { Name = "training", IsBackground = true };
+        thread.Start();
         var start = await control.WaitForStartAsync();
+        if (start.LogPath is { } path)
+        {
+            ControlPipe.LogTo(path);
+        }
+
         using var pulse = new Pulse(control);
         var place = new LogPlace();
         await using var log = RankLog.Create(start, place);
-        var exit = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        // Gradient mode and dispose scopes belong to a thread, so the training has one of its own.
-        var thread = new Thread(() => exit.SetResult(Train(start, control, pulse, log, place)), maxStackSize: 16 << 20) { Name = "training" };
-        thread.Start();
+        ready.SetResult(() => Train(start, control, pulse, log, place));
         return await exit.Task;
+    }
+
+    private static int Train(Task<Func<int>> ready)
+    {
+        if (WarmUp.IsAsked)
+        {
+            WarmUp.Run();
+        }
+
+        // The thread is the training's own, so it may block.
+        return ready.GetAwaiter().GetResult()();
     }
 
     private static int Train(StartMessage start, RankControl control, Pulse pulse, ILogger log, LogPlace place)
@@ -68,7 +87,8 @@ public static class RankProgram
         {
             var expected = Array.Exists(Expected, type => type.IsInstanceOfType(e));
             var permanent = Array.Exists(Permanent, type => type.IsInstanceOfType(e));
-            log.Error(expected ? null : e, "Training failed: {Reason}", e.Message);
+            // The author of a plug-in needs the trace of their own code.
+            log.Error(expected ? (e as PluginException)?.InnerException : e, "Training failed: {Reason}", e.Message);
             control.ReportFailed(expected ? e.Message : $"unexpected {e.GetType().Name}: {e.Message}", peerLost: false, permanent);
             return Failure;
         }

@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Linformer.Protocol.Wire;
 using Linformer.Worker.Agents;
+using Linformer.Worker.Machines;
 using V1 = Linformer.Protocol.V1;
 
 namespace Linformer.Worker.Tests.Agents;
@@ -13,12 +14,13 @@ public sealed class AgentConnectionTests : AgentFixture
     [Fact]
     public async Task TheAgentSaysWhoItIs()
     {
-        Start(Options("train", slots: 3) with { Address = "10.1.2.3" });
+        Start(Options("train", slots: 3) with { Address = "10.1.2.3", Processor = new Processor(Bfloat16: true, MemoryBytes: 3000) });
 
         var hello = (await Coordinator.WaitAsync(Name, peer => peer.Status is null ? null : peer)).Hellos[0];
 
         (hello.ProtocolVersion, hello.Name, hello.Host, hello.ProcessId, hello.Address).ShouldBe((ProtocolVersion.Current, Name, Environment.MachineName, Environment.ProcessId, "10.1.2.3"));
         hello.Slots.Select(slot => (slot.Number, slot.Device)).ShouldBe([(0, "cpu"), (1, "cpu"), (2, "cpu")]);
+        hello.Slots.ShouldAllBe(slot => slot.Bfloat16 && slot.MemoryBytes == 1000);
         hello.Version.ShouldNotBeEmpty();
         hello.InstanceId.ShouldNotBeEmpty();
     }

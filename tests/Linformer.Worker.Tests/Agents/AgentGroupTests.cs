@@ -18,7 +18,7 @@ public sealed class AgentGroupTests : AgentFixture
         { "runFolder", "/etc", "is not a path inside the storage root" },
         { "runFolder", ".", "is the storage root itself" },
         { "modelFolder", "a/../../b", "is not a path inside the storage root" },
-        { "corpusFolder", "", "is not a path inside the storage root" },
+        { "corpusFolder", "", "There is no corpus folder" },
         { "threads", "-1", "The threads of a rank are -1" },
         { "jobFile", "{\"name\":", "The job file is not JSON" },
         { "jobFile", "[]", "The job file is not a JSON object" },
@@ -209,8 +209,8 @@ public sealed class AgentGroupTests : AgentFixture
         Start(Options(program) with { StopTimeout = TimeSpan.FromMilliseconds(200) });
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
         await Coordinator.WaitForMembersAsync(Name, 2, member => member.Phase == V1.MemberPhase.Training && (program == "sleep" || member.AppliedStep == 3));
-        // The pulse that says so comes a moment later.
-        await Task.Delay(600);
+        // The pulse that says that it waits comes a moment later.
+        await Task.Delay(program == "waits" ? 2000 : 0);
 
         Coordinator.Assign(Name, assignment => assignment.Groups[0].Goal = V1.GroupGoal.Stop);
 

@@ -62,7 +62,7 @@ public abstract class AgentJobFixture : AgentFixture
 
     private protected async Task WaitForStepAsync(long step)
     {
-        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(180));
         while (!Steps().Contains(step))
         {
             await Task.Delay(20, giveUp.Token);

@@ -86,7 +86,7 @@ public sealed class AgentLeaveTests : AgentFixture
     [Fact]
     public async Task MembersThatNobodyMovesAreStoppedBeforeTheTimeIsOver()
     {
-        var (leave, running) = Start(Options("steps") with { DrainTimeout = TimeSpan.FromSeconds(3) });
+        var (leave, running) = Start(Options("steps") with { DrainTimeout = TimeSpan.FromSeconds(6) });
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
         await Coordinator.WaitForMembersAsync(Name, 2, member => member.AppliedStep > 3);
 

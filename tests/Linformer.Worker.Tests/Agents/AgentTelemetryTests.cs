@@ -11,18 +11,66 @@ public sealed class AgentTelemetryTests : AgentFixture
     [Fact]
     public async Task MetricsCheckpointsAndLogLinesSayWhereTheyComeFrom()
     {
-        Start(Options("train,crash"));
-        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        const string Own = "worker-metrics";
+        using var measured = new Measurements(Own);
+        Start(Options("train,crash", Own) with { MachineInterval = TimeSpan.FromMilliseconds(10) });
+        Coordinator.Assign(Own, assignment => assignment.Groups.Add(Group()));
 
-        var metrics = await Coordinator.WaitAsync(Name, peer => peer.Metrics.Count() >= 5 ? peer.Metrics.ToList() : null);
+        var metrics = await Coordinator.WaitAsync(Own, peer => peer.Metrics.Count() >= 5 ? peer.Metrics.ToList() : null);
         metrics.Select(item => item.Metric.Step).ShouldBe([1, 2, 3, 4, 5]);
         metrics.ShouldAllBe(item => item.JobId == "brown-abcde" && item.Generation == 7 && item.Rank == 0 && item.Member == 1 && item.Metric.WorldSize == 2 && item.Metric.Generation == 7);
         (metrics[1].Metric.Loss, metrics[1].Metric.LearningRate, metrics[1].Metric.HasHeldOutLoss).ShouldBe((5.0, 1e-3, false));
         metrics[4].Metric.HeldOutLoss.ShouldBe(double.NaN);
-        var checkpoint = await Coordinator.WaitAsync(Name, peer => peer.Telemetry.Values.FirstOrDefault(item => item.Checkpoint is not null));
+        var checkpoint = await Coordinator.WaitAsync(Own, peer => peer.Telemetry.Values.FirstOrDefault(item => item.Checkpoint is not null));
         (checkpoint.Checkpoint.Name, checkpoint.Generation, checkpoint.Member).ShouldBe(("l0000-g0001-s00000005", 1, 1));
-        var lines = await Coordinator.WaitAsync(Name, peer => peer.Logs.Count() == 31 ? peer.Logs.ToList() : null);
+        // Neither that with a time that is no number, nor that of a generation that the rank was not told of.
+        var sample = await Coordinator.WaitAsync(Own, peer => peer.Samples.SingleOrDefault());
+        (sample.JobId, sample.Lineage, sample.Generation, sample.Rank, sample.Member).ShouldBe(("brown-abcde", 0, 7, 0, 1));
+        var expected = new V1.RankSample
+        {
+            Generation = 7,
+            Member = 1,
+            Step = 5,
+            Steps = 5,
+            DataMilliseconds = 20,
+            ForwardMilliseconds = 40,
+            BackwardMilliseconds = 60,
+            ReduceMilliseconds = 80,
+            UpdateMilliseconds = 10,
+            OtherMilliseconds = 30,
+            MemoryBytes = 3 << 20,
+            PeakMemoryBytes = 4 << 20,
+            At = sample.At,
+        };
+        sample.Sample.ShouldBe(expected);
+        var lines = await Coordinator.WaitAsync(Own, peer => peer.Logs.Count() == 31 ? peer.Logs.ToList() : null);
         lines.ShouldAllBe(item => item.Member == 2 && item.Rank == 1 && item.Generation == 7);
+
+        await Coordinator.WaitForMembersAsync(Own, 2, member => member.Phase == V1.MemberPhase.Ended);
+        CheckMeasured(measured);
+    }
+
+    // The seconds and tokens of the one good sample, which is of five steps; nothing is left of the ranks that have ended.
+    private static void CheckMeasured(Measurements measured)
+    {
+        measured.Read();
+        measured.Repeated.ShouldBeEmpty();
+        (measured["shown linformer.worker.steps job=brown-abcde rank=0"], measured["shown linformer.worker.steps job=brown-abcde rank=1"]).ShouldBe((5, null));
+        measured["shown linformer.worker.tokens job=brown-abcde rank=0"].ShouldBe(1000);
+        (string Phase, double Seconds)[] phases = [("data", 0.1), ("forward", 0.2), ("backward", 0.3), ("reduce", 0.4), ("update", 0.05), ("other", 0.15)];
+        foreach (var (phase, seconds) in phases)
+        {
+            measured[$"shown linformer.worker.step.time job=brown-abcde rank=0 phase={phase}"].ShouldBe(seconds);
+            measured[$"linformer.worker.step.duration phase={phase}"].ShouldBe(seconds / 5);
+        }
+
+        (measured["shown linformer.worker.rank.starts job=brown-abcde"], measured["shown linformer.worker.rank.failures job=brown-abcde"]).ShouldBe((2, 1));
+        measured["linformer.worker.coordinator.reconnections"].ShouldBeNull();
+        (measured["shown linformer.worker.ranks phase=training"], measured["shown linformer.worker.ranks phase=starting"]).ShouldBe((0, 0));
+        (measured["shown linformer.worker.coordinator.connected"], measured["shown linformer.worker.telemetry.lost kind=sample"]).ShouldBe((1, 0));
+        measured["shown linformer.worker.rank.memory job=brown-abcde rank=0"].ShouldBeNull();
+        measured["shown linformer.worker.processor.utilization"].ShouldNotBeNull().ShouldBeInRange(0, 1);
+        measured["shown linformer.worker.storage.free"].ShouldNotBeNull().ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -39,7 +87,7 @@ public sealed class AgentTelemetryTests : AgentFixture
     [Fact]
     public async Task ADroppedConnectionDisturbsNoRank()
     {
-        Start(Options("talks"));
+        Start(Options("talks") with { MachineInterval = TimeSpan.FromMilliseconds(50) });
         Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
         var before = await Coordinator.WaitForMembersAsync(Name, 2, member => member.AppliedStep == 7);
 
@@ -59,6 +107,10 @@ public sealed class AgentTelemetryTests : AgentFixture
         var after = await Coordinator.WaitForMembersAsync(Name, 2, member => member.Phase == V1.MemberPhase.Training);
         after.Select(member => member.ProcessId).ShouldBe(before.Select(member => member.ProcessId));
         after.ShouldAllBe(member => member.AppliedStep == 7 && member.HoldsState && !IsGone(member.ProcessId));
+
+        // How busy the machine is comes with the heartbeat, not by itself.
+        var loads = await Coordinator.WaitAsync(Name, peer => peer.Statuses.Where(status => status.Load is not null).Select(status => status.Load).ToList() is { Count: >= 2 } some ? some : null);
+        loads.ShouldAllBe(load => load.Processors > 0 && load.UsedMemoryBytes > 0 && load.UsedMemoryBytes < load.MemoryBytes && load.FreeStorageBytes > 0);
     }
 
     [Fact]
@@ -95,8 +147,8 @@ public sealed class AgentTelemetryTests : AgentFixture
         items.Select(item => item.Value.Log.Number).ShouldBe(Enumerable.Range(1, 31).Select(number => (long)number));
         items.Select(item => item.Value.Log.Text).ShouldBe([.. Enumerable.Range(1, 30).Select(line => $"line {line} of the log"), "the last words"]);
 
-        // What is acknowledged is not sent a third time.
-        await Task.Delay(300);
+        // What is acknowledged is not sent a third time. The acknowledgement is on its way for a moment.
+        await Task.Delay(2000);
         Coordinator.Drop(Name);
         await Coordinator.WaitAsync(Name, peer => peer.Hellos.Count == 3 ? peer : null);
         await Task.Delay(300);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Linformer.Worker.Ranks;
 using V1 = Linformer.Protocol.V1;
 
@@ -17,6 +18,8 @@ public sealed class AgentTrainingTests : AgentJobFixture
 
         Assign(Plan(1, 1, 2), 1, 2);
         await WaitForStepAsync(3);
+        await CheckSamplesAsync("worker-1", rank: 0);
+        await CheckSamplesAsync("worker-2", rank: 1);
         Coordinator.Assign("worker-2", assignment => assignment.Groups[0].Goal = V1.GroupGoal.Stop);
         (await EndAsync("worker-1", 1)).Outcome.ShouldBe(V1.MemberOutcome.Stopped);
         (await EndAsync("worker-2", 2)).Outcome.ShouldBe(V1.MemberOutcome.Stopped);
@@ -35,9 +38,34 @@ public sealed class AgentTrainingTests : AgentJobFixture
         (summary.Steps, summary.ModelFolder).ShouldBe((checkpoint.Step + 2, "models/tiny-abcde"));
         var again = await Coordinator.WaitAsync("worker-1", peer => peer.Metrics.Where(item => item.Generation == 2).ToList() is { Count: >= 2 } metrics ? metrics : null);
         again.Select(item => item.Metric.Step).ShouldBe([checkpoint.Step + 1, checkpoint.Step + 2]);
+        // Less than a second, and told at the end.
+        var last = (await Coordinator.WaitAsync("worker-1", peer => peer.Samples.LastOrDefault(item => item.Generation == 2))).Sample;
+        (last.Step, last.Steps, last.Member).ShouldBe((checkpoint.Step + 2, 2, 3));
         File.Exists(Path.Combine(Folder, "models/tiny-abcde/model.safetensors")).ShouldBeTrue();
         File.ReadAllText(Path.Combine(Folder, "jobs/tiny-abcde/logs/m0003.log"))
             .ShouldContain($" [tiny-abcde m3 l0 g2 r0 s{checkpoint.Step + 2}] Done after step {checkpoint.Step + 2}");
+    }
+
+    // Of the first two samples, of which the second begins where the first has ended.
+    private async Task CheckSamplesAsync(string worker, int rank)
+    {
+        var items = await Coordinator.WaitAsync(worker, peer => peer.Samples.Take(2).ToList() is { Count: 2 } two ? two : null);
+        items.ShouldAllBe(item => item.Generation == 1 && item.Rank == rank && item.Sample.Rank == rank && item.Sample.Member == rank + 1);
+        var (first, second) = (items[0].Sample, items[1].Sample);
+        second.Step.ShouldBe(first.Step + second.Steps);
+        double[] phases =
+        [
+            second.DataMilliseconds, second.ForwardMilliseconds, second.BackwardMilliseconds, second.ReduceMilliseconds, second.UpdateMilliseconds, second.OtherMilliseconds,
+        ];
+        phases.ShouldAllBe(milliseconds => milliseconds > 0);
+        (phases.Sum() * second.Steps).ShouldBeGreaterThanOrEqualTo(999);
+        var process = Coordinator.Of(worker).Status!.Groups[0].Members[0].ProcessId;
+        var pages = long.Parse((await File.ReadAllTextAsync($"/proc/{process}/statm")).Split(' ')[1], CultureInfo.InvariantCulture);
+        ((double)second.MemoryBytes).ShouldBe(pages * Environment.SystemPageSize, 0.5 * second.MemoryBytes);
+        second.PeakMemoryBytes.ShouldBeGreaterThanOrEqualTo(second.MemoryBytes);
+        using var measured = new Measurements(worker);
+        measured.Read();
+        measured[$"shown linformer.worker.rank.memory job=tiny-abcde rank={rank}"].ShouldNotBeNull().ShouldBeGreaterThan(1 << 20);
     }
 
     [Fact]

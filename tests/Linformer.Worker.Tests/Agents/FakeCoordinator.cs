@@ -104,7 +104,7 @@ internal sealed class FakeCoordinator : IAsyncDisposable
         where T : class
     {
         var peer = Of(name);
-        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(180));
         while (true)
         {
             lock (peer)
@@ -293,6 +293,8 @@ internal sealed class FakeCoordinator : IAsyncDisposable
         public IEnumerable<V1.TelemetryItem> Metrics => Telemetry.Values.Where(item => item.Metric is not null);
 
         public IEnumerable<V1.TelemetryItem> Logs => Telemetry.Values.Where(item => item.Log is not null);
+
+        public IEnumerable<V1.TelemetryItem> Samples => Telemetry.Values.Where(item => item.Sample is not null);
 
         public void Add(V1.Telemetry telemetry)
         {

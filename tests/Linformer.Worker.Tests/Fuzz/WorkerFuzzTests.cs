@@ -34,6 +34,8 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void Groups_are_started_or_refused()
     {
+        const string PluginJob = """{"name":"a","task":"plugin","plugin":{"assembly":"a.dll"}}""";
+        var withoutCorpus = 0;
         Directory.CreateSymbolicLink(Path.Combine(_folder.FullName, "link"), "/");
         new Fuzzer { Name = "group", Corpus = [], Cases = 2000, MayThrow = e => e is BadDataException or SlotMismatchException }.Run(
             random =>
@@ -42,7 +44,14 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
                 // Mostly right, so that what comes last is reached too.
                 group.JobId = random.Next(4) == 0 ? group.JobId : "small-abcde";
                 group.Threads = random.Next(4) == 0 ? group.Threads : 1;
-                group.JobFile = random.Next(4) == 0 ? group.JobFile : "{}";
+                group.JobFile = random.Next(6) switch
+                {
+                    0 => group.JobFile,
+                    1 => PluginJob,
+                    2 => PluginJob[..^1] + ""","corpus":{"files":["a.txt"]}}""",
+                    3 => """{"name":"a","corpus":{"files":["a.txt"]}}""",
+                    _ => "{}",
+                };
                 if (random.Next(4) != 0)
                 {
                     group.Members.Clear();
@@ -54,7 +63,19 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
             group =>
             {
                 var launch = AssignmentReader.Read(group, 1, Options);
-                foreach (var path in (string[])[launch.LogPath, launch.Start.RunFolder, launch.Start.CorpusFolder, launch.Start.ModelFolder])
+                var start = launch.Start;
+                List<string> paths = [launch.LogPath, start.RunFolder, start.ModelFolder];
+                // Only a job without a corpus has no folder for it.
+                if (start.CorpusFolder.Length == 0 && group.JobFile == PluginJob)
+                {
+                    withoutCorpus++;
+                }
+                else
+                {
+                    paths.Add(start.CorpusFolder);
+                }
+
+                foreach (var path in paths)
                 {
                     path.ShouldStartWith(_folder.FullName + "/");
                     Path.GetFullPath(path).ShouldBe(path);
@@ -62,6 +83,7 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
             },
             group => group.ToByteArray(),
             output);
+        withoutCorpus.ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -133,6 +155,7 @@ public sealed class WorkerFuzzTests(ITestOutputHelper output) : IDisposable
             new ProgressMessage(1, 2, double.NaN, double.PositiveInfinity, -0.5, 1, null, 3), new CheckpointedMessage("l0000-g0001-s00000001", "/a\nb/☃", 3, 4, ["x"]),
             new WarningMessage("w"), new FinishedMessage("{}"), new StoppedMessage(3), new FailedMessage("two\nlines", true, true),
             new RendezvousSetMessage("a", [1, 2, 255], 7), new RendezvousGetMessage(long.MaxValue, "key", 2), new ReadyMessage(),
+            new RankSampleMessage(7, 3, 1024, 0.5, 1, 2, 0.25, double.NaN, 0, 4096, 8192, 1, 9),
         ];
         new Fuzzer
         {

@@ -11,7 +11,7 @@ public sealed class RunRecordTests : IDisposable
     private static readonly string[] MayChange =
     [
         "priority", "ranks.min", "ranks.max", "ranks.threads", "training.steps", "training.warmupSteps", "training.evaluateEvery",
-        "training.checkpointEvery", "training.keepCheckpoints", "training.onBadLoss",
+        "training.checkpointEvery", "training.earlyStopping.patience", "training.earlyStopping.measure", "training.keepCheckpoints", "training.onBadLoss", "training.shardOptimizer",
     ];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("linformer-test-");
@@ -24,32 +24,49 @@ public sealed class RunRecordTests : IDisposable
     public void What_is_saved_is_loaded()
     {
         RunRecord.Load(File).ShouldBeNull();
-        RunRecord.Of(3, "fingerprint", JobFields.Job).Save(File);
-        RunRecord.Of(4, "fingerprint", JobFields.Job).Save(File);
-        var loaded = RunRecord.Load(File).ShouldNotBeNull();
-        (loaded.Generation, loaded.CorpusFingerprint).ShouldBe((4, "fingerprint"));
-        JobFileParser.Parse(loaded.Job.ToJsonString(), "run.json").OrThrow().ToJson().ShouldBe(JobFields.Job.ToJson());
-        loaded.ChangesOf(JobFields.Job).ShouldBeEmpty();
+        foreach (var job in (JobFile[])[JobFields.Job, JobFields.Plugin, JobFields.Inference])
+        {
+            RunRecord.Of(3, "fingerprint", job).Save(File);
+            RunRecord.Of(4, "fingerprint", job).Save(File);
+            var loaded = RunRecord.Load(File).ShouldNotBeNull();
+            (loaded.Generation, loaded.CorpusFingerprint).ShouldBe((4, "fingerprint"));
+            JobFileParser.Parse(loaded.Job.ToJsonString(), "run.json").OrThrow().ToJson().ShouldBe(job.ToJson());
+            loaded.ChangesOf(job).ShouldBeEmpty();
+        }
     }
 
     [Fact]
     public void Exactly_the_fields_that_decide_what_a_step_computes_must_stay()
     {
         JobFields.Changed.Keys.ShouldBe(JobFields.AllPaths(), ignoreOrder: true);
-        RunRecord.Of(1, "fingerprint", JobFields.Job).Save(File);
-        var record = RunRecord.Load(File)!;
         foreach (var (path, job) in JobFields.Changed)
         {
-            var changes = record.ChangesOf(job);
+            RunRecord.Of(1, "fingerprint", JobFields.BaseOf(path)).Save(File);
+            var changes = RunRecord.Load(File)!.ChangesOf(job);
             if (MayChange.Contains(path))
             {
                 changes.ShouldBeEmpty(path);
             }
             else
             {
-                changes.ShouldContain(change => change.StartsWith($"{path} was ", StringComparison.Ordinal), path);
+                // Of the fields of one's own, that which differs is told.
+                var told = path == "plugin.settings" ? "plugin.settings.depth" : path;
+                changes.ShouldContain(change => change.StartsWith($"{told} was ", StringComparison.Ordinal), path);
             }
         }
+    }
+
+    // Early stopping only says when a job ends, as its steps do; what was the best so far cannot be said anew, for it is no longer there.
+    [Fact]
+    public void Early_stopping_may_be_added_and_left_out_but_not_what_is_kept_as_the_best()
+    {
+        var without = JobFields.Job with { Training = JobFields.Job.Training with { EarlyStopping = null } };
+        RunRecord.Of(1, "fingerprint", JobFields.Job).ChangesOf(without).ShouldBeEmpty();
+        RunRecord.Of(1, "fingerprint", without).ChangesOf(JobFields.Job).ShouldBeEmpty();
+
+        var last = JobFields.Job with { Training = JobFields.Job.Training with { KeepBest = null } };
+        RunRecord.Of(1, "fingerprint", last).ChangesOf(JobFields.Job).ShouldBe(["training.keepBest was not set and is \"accuracy\""]);
+        RunRecord.Of(1, "fingerprint", JobFields.Job).ChangesOf(last).ShouldBe(["training.keepBest was \"accuracy\" and is not set"]);
     }
 
     [Fact]
@@ -68,6 +85,20 @@ public sealed class RunRecordTests : IDisposable
                 "training.seed was 9007199254740991 and is 2",
             ],
             ignoreOrder: true);
+    }
+
+    [Fact]
+    public void A_record_without_a_field_of_today_has_its_default_and_computes_in_fp32()
+    {
+        var record = RunRecord.Of(1, "fingerprint", JobFields.Job);
+        var training = record.Job["training"]!.AsObject();
+        training.Remove("precision");
+        training.Remove("clipNorm");
+        var same = JobFields.Job with { Training = JobFields.Job.Training with { ClipNorm = 1 } };
+
+        record.ChangesOf(same).ShouldBeEmpty();
+        record.ChangesOf(same with { Training = same.Training with { Precision = PrecisionKind.Bf16 } })
+            .ShouldHaveSingleItem().ShouldBe("training.precision was \"fp32\" and is \"bf16\"");
     }
 
     // The warm-up, if the file does not give it, is a tenth of the steps.

@@ -85,7 +85,7 @@ public abstract class LauncherFixture : IDisposable, ILogEventSink
 
     protected static async Task WaitUntilGoneAsync(int processId)
     {
-        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (!IsGone(processId))
         {
             await Task.Delay(20, giveUp.Token);

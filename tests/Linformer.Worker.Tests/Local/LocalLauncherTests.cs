@@ -27,6 +27,8 @@ public sealed class LocalLauncherTests : LauncherFixture
             recorder.Joins.Where(item => item.Rank == rank).Select(item => item.Joined.Generation).ShouldBe([7]);
             recorder.Checkpoints.Where(item => item.Rank == rank).Select(item => item.Checkpoint)
                 .ShouldBe([new CheckpointedMessage("l0000-g0001-s00000005", Path.Combine(Folder, "run"))]);
+            // The good one of three.
+            recorder.Samples.Where(item => item.Rank == rank).Select(item => (item.Sample.Generation, item.Sample.ForwardSeconds)).ShouldBe([(7, 0.2)]);
             IsGone(recorder.ProcessIds[rank]).ShouldBeTrue();
         }
 
@@ -63,6 +65,15 @@ public sealed class LocalLauncherTests : LauncherFixture
                 ["LINFORMER_TEST"] = "yes",
             },
             ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task RanksHaveTheMachinesJemallocUnlessAnotherLibraryIsAskedFor()
+    {
+        var result = await Launcher.RunAsync(Run("environment", 1), new Recorder());
+
+        var environment = JsonSerializer.Deserialize<Dictionary<string, string>>(result.Summaries[0]!)!;
+        environment["LD_PRELOAD"].ShouldEndWith("/libjemalloc.so.2");
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
+using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 using Linformer.Worker.Ranks;
 using Serilog.Core;
@@ -95,6 +96,16 @@ public sealed class LocalTrainingTests : LauncherFixture
     }
 
     [Fact]
+    public async Task AJobWithLocalStepsHasNoHistoryToRepeat()
+    {
+        var job = SmallJob.Create(Folder, "steps: 20, localSteps: 5");
+
+        var error = await Should.ThrowAsync<BadDataException>(() => TrainAsync("steps:20", job, new() { Replay = new WorldHistory([new(1, 1)], 20) }));
+
+        error.Message.ShouldContain("training.localSteps 5");
+    }
+
+    [Fact]
     public async Task ABadLossInARepetitionSaysThatItIsAnotherJob()
     {
         var job = SmallJob.Create(Folder, "steps: 20, onBadLoss: back");
@@ -102,6 +113,48 @@ public sealed class LocalTrainingTests : LauncherFixture
         var error = await Should.ThrowAsync<BadDataException>(() => TrainAsync("bad-loss:7", job, new() { Replay = new WorldHistory([new(1, 1)], 20) }));
 
         error.Message.ShouldBe("Step 7: the loss is NaN, and it was not when the history was recorded: the job or its corpus is another one.");
+    }
+
+    [Fact]
+    public async Task WhatTheMachineSettlesIsRecordedAndKept()
+    {
+        var open = SmallJob.Create(Folder, "steps: 20");
+        await TrainAsync("steps:20", open, new() { Processor = new Processor(Bfloat16: true, MemoryBytes: 0) });
+        Recorded().ShouldBe(PrecisionKind.Bf16);
+        await TrainAsync("steps:20", open, new() { Processor = new Processor(Bfloat16: false, MemoryBytes: 0) });
+        Recorded().ShouldBe(PrecisionKind.Fp32);
+
+        await TrainAsync("steps:20", SmallJob.Create(Folder, "steps: 20, precision: bf16"), new());
+        Recorded().ShouldBe(PrecisionKind.Bf16);
+        await TrainAsync("steps:20", open, new() { Resume = true, Processor = new Processor(Bfloat16: false, MemoryBytes: 0) });
+        Recorded().ShouldBe(PrecisionKind.Bf16);
+        var fp32 = SmallJob.Create(Folder, "steps: 20, precision: fp32");
+        (await Should.ThrowAsync<BadDataException>(() => TrainAsync("steps:20", fp32, new() { Resume = true })))
+            .Message.ShouldContain("training.precision was \"bf16\" and is \"fp32\"");
+
+        PrecisionKind Recorded() => RunRecord.Load(new StorageLayout(Folder).RunRecord("tiny"))!.ParsedJob()!.Training.Precision;
+    }
+
+    [Fact]
+    public async Task AMicroBatchIsSettledByTheRanksAndTheMemoryAndKept()
+    {
+        var job = SmallJob.Create(Folder, "steps: 20");
+        var open = job with { Training = job.Training with { MicroBatch = null } };
+        // 12 sequences of 32 tokens: one micro-batch for each of the ranks.
+        await TrainAsync("steps:20", open, new() { Ranks = 2 });
+        Recorded().ShouldBe(6);
+        await TrainAsync("steps:20", open, new() { Ranks = 3 });
+        Recorded().ShouldBe(4);
+        await TrainAsync("steps:20", open, new() { Replay = new WorldHistory([new(1, 1), new(11, 4)], 20) });
+        Recorded().ShouldBe(3);
+        await TrainAsync("steps:20", open, new() { Resume = true, Ranks = 1 });
+        Recorded().ShouldBe(3);
+        (await Should.ThrowAsync<BadDataException>(() => TrainAsync("steps:20", open, new() { Resume = true, Ranks = 5 })))
+            .Message.ShouldStartWith("5 ranks are not possible: a step has 4 micro-batches (globalBatch 12, microBatch 3)");
+        await TrainAsync("steps:20", open, new() { Ranks = 1, Processor = new Processor(Bfloat16: false, MemoryBytes: 1) });
+        Recorded().ShouldBe(1);
+
+        int? Recorded() => RunRecord.Load(new StorageLayout(Folder).RunRecord("tiny"))!.ParsedJob()!.Training.MicroBatch;
     }
 
     [Fact]
@@ -122,7 +175,15 @@ public sealed class LocalTrainingTests : LauncherFixture
     }
 
     private Task<LocalTrainingResult> TrainAsync(string mode, JobFile job, Choice choice) => new LocalTraining(
-        new LocalTrainingOptions { RankProgram = (TestRank, [mode]), StorageRoot = Folder, Ranks = choice.Ranks, Resume = choice.Resume, Replay = choice.Replay },
+        new LocalTrainingOptions
+        {
+            RankProgram = (TestRank, [mode]),
+            StorageRoot = Folder,
+            Ranks = choice.Ranks,
+            Resume = choice.Resume,
+            Replay = choice.Replay,
+            Processor = choice.Processor,
+        },
         _observer,
         Logger.None).RunAsync(job, CancellationToken.None);
 
@@ -138,6 +199,8 @@ public sealed class LocalTrainingTests : LauncherFixture
         public bool Resume { get; init; }
 
         public WorldHistory? Replay { get; init; }
+
+        public Processor Processor { get; init; } = Processor.OfThisMachine;
     }
 
     private sealed class Observer : ITrainingObserver
@@ -156,7 +219,7 @@ public sealed class LocalTrainingTests : LauncherFixture
         {
         }
 
-        public void Starting(int ranks, long step) => Ranks = ranks;
+        public void Starting(JobFile job, int ranks, long step) => Ranks = ranks;
 
         public void StepDone(ProgressMessage progress) => Steps.Add(progress.Step);
 

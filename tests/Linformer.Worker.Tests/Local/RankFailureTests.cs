@@ -195,7 +195,7 @@ public sealed class RankFailureTests : LauncherFixture
         };
 
         var error = await Should.ThrowAsync<RankFailedException>(() =>
-            Launcher.RunAsync(Run("breaks:1,waits") with { First = new JoinMessage(0, 1, 0, 2) }, recorder));
+            Launcher.RunAsync(Run("breaks:1,waits") with { First = new JoinMessage(0, 1, 0, 2), FailureGrace = TimeSpan.FromSeconds(60) }, recorder));
 
         (error.Failure.Rank, error.Failure.Signal).ShouldBe((1, "SIGKILL"));
         error.Others.ShouldBeEmpty();
@@ -235,7 +235,7 @@ public sealed class RankFailureTests : LauncherFixture
 
     private async Task WaitForLogAsync(string name)
     {
-        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var path = Path.Combine(Folder, name);
         while (!File.Exists(path) || !(await File.ReadAllTextAsync(path, giveUp.Token)).Contains("joined", StringComparison.Ordinal))
         {

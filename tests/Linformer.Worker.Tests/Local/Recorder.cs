@@ -15,6 +15,8 @@ internal sealed class Recorder : IRankEvents
 
     public ConcurrentQueue<(int Rank, CheckpointedMessage Checkpoint)> Checkpoints { get; } = new();
 
+    public ConcurrentQueue<(int Rank, RankSampleMessage Sample)> Samples { get; } = new();
+
     public ConcurrentQueue<(int Rank, string Line)> Lines { get; } = new();
 
     public ConcurrentQueue<(int Rank, JoinedMessage Joined)> Joins { get; } = new();
@@ -44,6 +46,8 @@ internal sealed class Recorder : IRankEvents
     });
 
     public void Checkpointed(int rank, CheckpointedMessage checkpoint) => OneAtATime(() => Checkpoints.Enqueue((rank, checkpoint)));
+
+    public void Sampled(int rank, RankSampleMessage sample) => OneAtATime(() => Samples.Enqueue((rank, sample)));
 
     public void LogLine(int rank, string line) => OneAtATime(() => Lines.Enqueue((rank, line)));
 

@@ -1,4 +1,5 @@
 using Linformer.Data;
+using Linformer.Protocol;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
 
@@ -15,7 +16,7 @@ internal sealed class SilentObserver : ITrainingObserver
     {
     }
 
-    public void Starting(int ranks, long step)
+    public void Starting(JobFile job, int ranks, long step)
     {
     }
 

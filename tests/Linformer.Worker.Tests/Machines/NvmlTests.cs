@@ -29,8 +29,8 @@ public sealed class NvmlTests : AgentFixture, IClassFixture<GpuMachine>
         using var nvml = Nvml.Open();
         nvml.Gpus().ShouldBe(
         [
-            new Gpu("GPU-00000000-1111-2222-3333-000000000000", "Double of a GPU", 24L << 30),
-            new Gpu("GPU-00000000-1111-2222-3333-000000000001", "Double of a GPU", 24L << 30),
+            new Gpu("GPU-00000000-1111-2222-3333-000000000000", "Double of a GPU", 24L << 30, Bfloat16: true),
+            new Gpu("GPU-00000000-1111-2222-3333-000000000001", "Double of a GPU", 24L << 30, Bfloat16: true),
         ]);
     }
 
@@ -75,6 +75,21 @@ public sealed class NvmlTests : AgentFixture, IClassFixture<GpuMachine>
         nvml.Read(gpu.Uuid).ShouldBe(new GpuReading(0, 40, 0));
     }
 
+    [Theory]
+    [InlineData("75", false)]
+    [InlineData("80", true)]
+    [InlineData("89", true)]
+    [InlineData("120", true)]
+    public void AGpuHasBfloat16FromComputeCapability8On(string capability, bool expected)
+    {
+        using var chosen = NcclDouble.Double.With("NCCL_DOUBLE_CAPABILITY", capability);
+        using var nvml = Nvml.Open();
+        nvml.Gpus().ShouldHaveSingleItem().Bfloat16.ShouldBe(expected);
+
+        using var silent = NcclDouble.Double.With("NCCL_DOUBLE_FAIL", "nvmlDeviceGetCudaComputeCapability=999");
+        nvml.Gpus().ShouldHaveSingleItem().Bfloat16.ShouldBeFalse();
+    }
+
     [Fact]
     public void WhatIsWrongIsSaid()
     {
@@ -110,6 +125,7 @@ public sealed class NvmlTests : AgentFixture, IClassFixture<GpuMachine>
             (0, "cuda", "GPU-00000000-1111-2222-3333-000000000000", "Double of a GPU"),
             (1, "cuda", "GPU-00000000-1111-2222-3333-000000000001", "Double of a GPU"),
         ]);
+        hello.Slots.ShouldAllBe(slot => slot.Bfloat16 && slot.MemoryBytes == 24L << 30);
         await Coordinator.WaitAsync("worker-1", peer => Temperatures(peer) is [40, 41] ? peer : null);
 
         using (NcclDouble.Double.With("NCCL_DOUBLE_TEMPERATURE", "63"))

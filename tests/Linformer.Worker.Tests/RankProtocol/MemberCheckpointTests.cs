@@ -11,10 +11,13 @@ public sealed class MemberCheckpointTests
     [Fact]
     public void ANewLineageGoesOnFromWhatWasKeptAndLeavesStepsOut()
     {
-        using var job = new MemberFixture("steps: 30, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 100");
-        var (first, second) = (job.Start(), job.Start());
-        MemberFixture.Form(1, [first, second]);
-        first.WaitFor<ProgressMessage>(progress => progress.Step >= 16);
+        const int Steps = 100;
+        using var job = new MemberFixture($"steps: {Steps}, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 1000");
+        var (first, second) = job.StartTwo();
+        // However late the next lineage begins, the job has not ended.
+        MemberFixture.Form(1, [first, second], join => join with { UntilStep = Steps / 2 });
+        first.WaitFor<CheckpointedMessage>();
+        first.WaitFor<ProgressMessage>(progress => progress.Step >= 10);
 
         // The state of the lineage before is worth nothing in the new one.
         MemberFixture.Form(2, [first, second], join => join with { Lineage = 1, AtOnce = true, SkippedSteps = [9], LineageLimits = [8] });
@@ -23,12 +26,30 @@ public sealed class MemberCheckpointTests
         first.WaitFor<FinishedMessage>();
 
         var told = first.Progress.Where(progress => progress.Lineage == 1).ToList();
-        told.Select(progress => progress.Step).ShouldBe(Enumerable.Range(6, 25).Select(step => (long)step));
+        told.Select(progress => progress.Step).ShouldBe(Enumerable.Range(6, Steps - 5).Select(step => (long)step));
         told.Where(progress => double.IsNaN(progress.Loss)).Select(progress => progress.Step).ShouldBe([9L]);
         first.WaitFor<WarningMessage>(warning => warning.Message == "Step 9 was not applied: it is left out");
         job.History.Segments.ShouldBe([new WorldSegment(1, 2), new WorldSegment(9, 0), new WorldSegment(10, 2)]);
-        job.CheckpointNames.ShouldContain("l0001-g0002-s00000030");
+        job.CheckpointNames.ShouldContain($"l0001-g0002-s{Steps:D8}");
         job.Replay(job.History).ShouldBe(job.Weights);
+    }
+
+    [Fact]
+    public void AJobDoesNotBeginAnewWhereTheChosenCheckpointIsGone()
+    {
+        using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 5, keepCheckpoints: 1");
+        var member = job.Start();
+        MemberFixture.Form(1, [member]);
+        member.WaitFor<CheckpointedMessage>();
+
+        MemberFixture.Form(2, [member], join => join with { Lineage = 1, AtOnce = true, LineageLimits = [3], LineageOrigins = ["l0000-g0001-s00000003"] });
+
+        var failed = member.WaitFor<FailedMessage>();
+        failed.Message.ShouldContain("checkpoint l0000-g0001-s00000003, with which training was to go on, is not there any more");
+        failed.Permanent.ShouldBeFalse();
+        member.WaitForExit().ShouldBe(1);
+        member.Messages.OfType<JoinedMessage>().ShouldNotContain(joined => joined.Generation == 2);
+        job.CheckpointNames.ShouldNotBeEmpty();
     }
 
     [Fact]
@@ -37,7 +58,7 @@ public sealed class MemberCheckpointTests
         // Weights that grow ninefold with every step.
         using var job = new MemberFixture(
             "steps: 1000, learningRate: 10, weightDecay: 1, clipNorm: 0, schedule: constant, onBadLoss: back, evaluateEvery: 1000000, checkpointEvery: 1000000");
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first, second]);
         var left = first.WaitFor<LeftMessage>();
         second.WaitFor<LeftMessage>().ShouldBe(left);
@@ -112,7 +133,7 @@ public sealed class MemberCheckpointTests
     public void TheOnlyHolderOfTheStateWritesItBeforeItStops()
     {
         using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 1000000");
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first, second]);
         first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
         second.Signal("KILL");
@@ -135,7 +156,7 @@ public sealed class MemberCheckpointTests
     public void AStopWaitsUntilItsCheckpointCanBeWritten(bool inGeneration)
     {
         using var job = new MemberFixture("steps: 100000, evaluateEvery: 1000000, checkpointEvery: 1000000");
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first, second]);
         first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
         var inTheWay = Path.Combine(job.Folder, job.RunFolder, StorageLayout.CheckpointsName);
@@ -161,7 +182,7 @@ public sealed class MemberCheckpointTests
     public void AGenerationThatHasBeenReplacedSavesNoModel()
     {
         using var job = new MemberFixture("steps: 40, evaluateEvery: 1000000, checkpointEvery: 1000000");
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         Directory.CreateDirectory(Path.Combine(job.Folder, job.RunFolder, StorageLayout.CheckpointsName, "l0000-g0007-s00000001"));
         MemberFixture.Form(1, [first, second], join => join with { LineageLimits = [], CommittedStep = 0 });
 
@@ -187,7 +208,7 @@ public sealed class MemberCheckpointTests
         }
 
         var weights = job.Weights;
-        var (next, other) = (job.Start(), job.Start());
+        var (next, other) = job.StartTwo();
         MemberFixture.Form(2, [next, other], join => join with { CommittedStep = 12 });
         next.WaitFor<JoinedMessage>().Source.ShouldBe("checkpoint l0000-g0001-s00000005");
         // That steps are done again is told a moment later, or already.

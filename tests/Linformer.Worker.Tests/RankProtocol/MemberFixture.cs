@@ -15,7 +15,6 @@ internal sealed class MemberFixture : IDisposable
     private readonly List<MemberProcess> _members = [];
     private readonly Dictionary<(int Generation, string Key), byte[]> _values = [];
     private readonly List<(MemberProcess Member, RendezvousGetMessage Get)> _waiting = [];
-    private readonly JobFile _job;
     private readonly string _corpus;
 
     /// <summary>Makes the job and its corpus.</summary>
@@ -30,7 +29,7 @@ internal sealed class MemberFixture : IDisposable
         }
 
         File.WriteAllText(Path.Combine(Folder, "text.txt"), text.ToString());
-        _job = JobFileParser.Parse(
+        Job = JobFileParser.Parse(
             $$"""
             name: tiny
             corpus: { files: ["text.txt"], tokenizer: { vocabularySize: 300 }, separator: "", heldOut: 0.05 }
@@ -40,8 +39,25 @@ internal sealed class MemberFixture : IDisposable
             {{further}}
             """,
             "tiny.yaml").OrThrow();
-        _corpus = CorpusPreparation.Prepare(JobMapping.CorpusSettings(_job), Folder, Path.Combine(Folder, "cache")).Folder;
+        _corpus = CorpusPreparation.Prepare(JobMapping.CorpusSettings(Job), Folder, Path.Combine(Folder, "cache")).Folder;
     }
+
+    /// <summary>Makes another job.</summary>
+    /// <param name="files">The corpus's files: path below the storage root and content.</param>
+    /// <param name="job">The job file.</param>
+    public MemberFixture(IReadOnlyDictionary<string, string> files, string job)
+    {
+        foreach (var (name, content) in files)
+        {
+            File.WriteAllText(Path.Combine(Folder, name), content);
+        }
+
+        Job = JobFileParser.Parse(job, "job.yaml").OrThrow();
+        _corpus = CorpusPreparation.Prepare(JobMapping.CorpusSettings(Job), Folder, Path.Combine(Folder, "cache")).Folder;
+    }
+
+    /// <summary>The job, of which members learn when they start.</summary>
+    public JobFile Job { get; set; }
 
     public string Folder => _folder.FullName;
 
@@ -58,13 +74,33 @@ internal sealed class MemberFixture : IDisposable
         return member;
     }
 
+    /// <summary>Starts members at once and waits until all are warm.</summary>
+    public MemberProcess[] Start(int count)
+    {
+        MemberProcess[] members = [.. Enumerable.Range(0, count).Select(_ => StartCold())];
+        Array.ForEach(members, member => member.WaitFor<ReadyMessage>());
+        return members;
+    }
+
+    public (MemberProcess First, MemberProcess Second) StartTwo()
+    {
+        var members = Start(2);
+        return (members[0], members[1]);
+    }
+
+    public (MemberProcess First, MemberProcess Second, MemberProcess Third) StartThree()
+    {
+        var members = Start(3);
+        return (members[0], members[1], members[2]);
+    }
+
     /// <summary>Starts a member.</summary>
     public MemberProcess StartCold(string listen = "127.0.0.1")
     {
         var member = new MemberProcess(_members.Count + 1, Take);
         _members.Add(member);
         member.Send(new StartMessage(
-            member.Number, Threads: 1, _job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), listen, CheckpointPatience: 120));
+            member.Number, Threads: 1, Job.ToJson(), Folder, _corpus, Run, Path.Combine(Run, "model"), listen, CheckpointPatience: 120));
         return member;
     }
 
@@ -102,7 +138,7 @@ internal sealed class MemberFixture : IDisposable
         try
         {
             var skipped = history.SkippedSteps.ToList();
-            var members = Enumerable.Range(0, history.Segments.Max(segment => segment.Ranks)).Select(_ => Start()).ToArray();
+            var members = Start(history.Segments.Max(segment => segment.Ranks));
             for (var i = 0; i < history.Segments.Length; i++)
             {
                 var until = i + 1 < history.Segments.Length ? history.LastStepOf(i) : (long?)null;

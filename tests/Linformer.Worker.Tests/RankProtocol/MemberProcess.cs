@@ -99,6 +99,13 @@ internal sealed class MemberProcess : IDisposable
 
     public void Signal(string name)
     {
+        if (name == "KILL")
+        {
+            // At once: another process would take the time of many steps.
+            _process.Kill();
+            return;
+        }
+
         using var kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
         kill.WaitForExit();
     }

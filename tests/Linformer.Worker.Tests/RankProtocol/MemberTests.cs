@@ -26,13 +26,15 @@ public sealed class MemberTests
         outside.Delete(recursive: true);
     }
 
-    [Fact]
+    [Theory]
+    [InlineData("fp32")]
+    [InlineData("bf16")]
     [Trait("Speed", "Slow")]
-    public void KillsAndReplacementsLoseNoStepAndTheReplayOfTheHistoryHasTheSameBits()
+    public void KillsAndReplacementsLoseNoStepAndTheReplayOfTheHistoryHasTheSameBits(string wire)
     {
-        const int Steps = 200;
-        using var job = new MemberFixture($"steps: {Steps}, evaluateEvery: 20, checkpointEvery: 1000");
-        var (first, second, third) = (job.Start(), job.Start(), job.Start());
+        const int Steps = 400;
+        using var job = new MemberFixture($"steps: {Steps}, evaluateEvery: 20, checkpointEvery: 1000, wire: {wire}");
+        var (first, second, third) = job.StartThree();
         MemberFixture.Form(1, [first, second]);
         first.WaitFor<ProgressMessage>(progress => progress.Step == 20);
 
@@ -42,7 +44,8 @@ public sealed class MemberTests
         left.HoldsState.ShouldBeTrue();
         var committed = first.Progress.Max(progress => progress.Step);
         left.Step.ShouldBeGreaterThanOrEqualTo(committed);
-        MemberFixture.Form(2, [first], join => join with { AtOnce = true, MustHold = true, CommittedStep = committed });
+        // However late the replacement joins, it finds steps to take.
+        MemberFixture.Form(2, [first], join => join with { AtOnce = true, MustHold = true, CommittedStep = committed, UntilStep = Steps - 50 });
         var alone = first.WaitFor<JoinedMessage>(joined => joined.Generation == 2);
         (alone.Source, alone.Step).ShouldBe(("held", left.Step));
         first.WaitFor<ProgressMessage>(progress => progress.Step >= left.Step + 10);
@@ -75,7 +78,7 @@ public sealed class MemberTests
     public void AStepIsToldOnlyOnceAllRanksHaveAppliedIt()
     {
         using var job = new MemberFixture(Endless);
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first, second]);
         first.WaitFor<ProgressMessage>();
         for (var round = 0; round < 20; round++)
@@ -95,7 +98,7 @@ public sealed class MemberTests
     public void ARankThatIsToldToLeaveAtOnceDoesNotWaitForOneThatIsStopped()
     {
         using var job = new MemberFixture(Endless);
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first, second]);
         first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
         second.Signal("STOP");
@@ -136,7 +139,7 @@ public sealed class MemberTests
     public void AMemberWithoutARankKeepsItsStateAndGivesItBack()
     {
         using var job = new MemberFixture(Endless);
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first]);
         first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
         MemberFixture.Form(2, [first, second], join => join with { Rank = join.Rank - 1, WorldSize = 1, MustHold = true, CommittedStep = 3 });
@@ -155,7 +158,7 @@ public sealed class MemberTests
     public void AStopEndsAllRanksAtOneStepThatIsInACheckpoint()
     {
         using var job = new MemberFixture(Endless);
-        var (first, second) = (job.Start(), job.Start());
+        var (first, second) = job.StartTwo();
         MemberFixture.Form(1, [first, second]);
         first.WaitFor<ProgressMessage>(progress => progress.Step >= 3);
         second.Send(new StopMessage());
@@ -177,7 +180,7 @@ public sealed class MemberTests
     public void SurvivorsBringTheirStateToACheckpointBeforeTheyStop(bool stopFirst)
     {
         using var job = new MemberFixture(Endless);
-        var members = new[] { job.Start(), job.Start(), job.Start() };
+        var members = job.Start(3);
         MemberFixture.Form(1, members);
         members[0].WaitFor<ProgressMessage>(progress => progress.Step >= 3);
         members[0].Signal("KILL");

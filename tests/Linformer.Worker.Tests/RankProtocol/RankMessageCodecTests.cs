@@ -10,6 +10,7 @@ public sealed class RankMessageCodecTests
     private static readonly RankMessage[] RankMessages =
     [
         new ProgressMessage(1, 2, double.NaN, double.PositiveInfinity, -0.5, 1, null, 3),
+        new RankSampleMessage(7, 3, 1024, 0.25, double.NaN, double.NegativeInfinity, -1, 5e-324, 1e308, long.MaxValue, -1, 2, 9),
         new CheckpointedMessage("l0000-g0001-s00000001", "/a\nb/☃"),
         new FinishedMessage("""{"a":"b"}"""),
         new FailedMessage("two\nlines", PeerLost: true),
@@ -37,6 +38,8 @@ public sealed class RankMessageCodecTests
         Encoding.UTF8.GetString(RankMessageCodec.ToLine(new RendezvousSetMessage("a", [1, 2, 255], 7))).ShouldBe("""{"type":"rendezvous-set","key":"a","value":"AQL/","generation":7}""" + "\n");
         Encoding.UTF8.GetString(RankMessageCodec.ToLine(new ProgressMessage(1, 2, double.NaN, 0.5, 3, Generation: 4, WorldSize: 5))).ShouldBe(
             """{"type":"progress","step":1,"totalSteps":2,"loss":"NaN","learningRate":0.5,"tokensPerSecond":3,"lineage":0,"generation":4,"worldSize":5}""" + "\n");
+        Encoding.UTF8.GetString(RankMessageCodec.ToLine(new RankSampleMessage(7, 3, 1024, 0.5, 1, 2, 0.25, 0.125, 0, 4096, 8192, 1, 9))).ShouldBe(
+            """{"type":"sample","step":7,"steps":3,"tokens":1024,"dataSeconds":0.5,"forwardSeconds":1,"backwardSeconds":2,"reduceSeconds":0.25,"updateSeconds":0.125,"otherSeconds":0,"memoryBytes":4096,"peakMemoryBytes":8192,"lineage":1,"generation":9}""" + "\n");
         RankMessageCodec.ReadRankMessage("""{"summaryJson":"x","added-later":1,"type":"finished"}"""u8).ShouldBe(new FinishedMessage("x"));
     }
 
@@ -51,6 +54,7 @@ public sealed class RankMessageCodecTests
     [InlineData("""{"type":"finished"}""")]
     [InlineData("""{"type":"finished","summaryJson":null}""")]
     [InlineData("""{"type":"progress","step":"x"}""")]
+    [InlineData("""{"type":"sample","step":1}""")]
     [InlineData("""{"type":"rendezvous-set","key":"a","value":"no base64!"}""")]
     [InlineData("""{"type":"start","member":1}""")]
     public void OtherLinesAreRefused(string line) =>
