@@ -3,9 +3,11 @@ using System.Runtime.ExceptionServices;
 using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Scheduling;
+using Linformer.Coordinator.Services;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Storage.Postgres;
 using Linformer.Coordinator.Storage.Sqlite;
+using Linformer.Coordinator.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -25,18 +27,24 @@ public sealed class CoordinatorHost : IAsyncDisposable
     private readonly ILogger _logger;
     private int _disposed;
 
-    private CoordinatorHost(WebApplication app, CoordinatorDatabase database, BootstrapTokens bootstrap, ILogger logger)
+    private CoordinatorHost(WebApplication app, int listeners, CoordinatorDatabase database, BootstrapTokens bootstrap, ILogger logger)
     {
         _app = app;
         _database = database;
         _logger = logger;
         _bootstrap = bootstrap;
-        Addresses = [.. app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(address => new Uri(address))];
+        // In the order in which they were asked for.
+        var addresses = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(address => new Uri(address)).ToList();
+        Addresses = addresses[..listeners];
+        HttpAddresses = addresses[listeners..];
         _ = StopWhenLostAsync();
     }
 
     /// <summary>Where gRPC is served, such as <c>https://127.0.0.1:7070</c>, with the real ports; <c>http</c> without a certificate.</summary>
     public IReadOnlyList<Uri> Addresses { get; }
+
+    /// <summary>Where the dashboard and the HTTP API are served, with the real ports; empty for nowhere.</summary>
+    public IReadOnlyList<Uri> HttpAddresses { get; }
 
     /// <summary>A token with which workers join: the first of the file.</summary>
     public string JoinToken => _bootstrap.Join.First;
@@ -59,15 +67,19 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <exception cref="StorageException">The database or the tokens cannot be used.</exception>
     /// <exception cref="Scaling.KubernetesException">Workers are to be scaled, and this is no pod that could.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
-    /// <exception cref="FormatException">An address to listen on is none.</exception>
+    /// <exception cref="FormatException">An address to listen on, or a public one, is none.</exception>
     /// <exception cref="IOException">An address cannot be listened on.</exception>
     public static async Task<CoordinatorHost> StartAsync(CoordinatorOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         Check(options);
         var listen = options.Listen.Select(ListenAddress.Parse).ToList();
-        Exposure.Check(options, listen);
+        var http = options.HttpListen.Select(ListenAddress.Parse).ToList();
+        List<ListenAddress> all = [.. listen, .. http];
+        foreach (var address in options.PublicAddresses)
+            PublicAddress.Parse(address);
+        Exposure.Check(options, all);
         // Before the lease is taken, which would make agents obey a coordinator that cannot serve them.
-        ListenAddress.CheckFree(listen);
+        ListenAddress.CheckFree(all);
         logger = CalmLog.Over(logger, TimeProvider.System);
         // The lease first: a silo of a coordinator that may not write must never start.
         var database = await OpenDatabaseAsync(options, logger, cancellationToken);
@@ -77,13 +89,22 @@ public sealed class CoordinatorHost : IAsyncDisposable
             Directory.CreateDirectory(options.CoordinatorFolder);
             var bootstrap = BootstrapTokens.Load(options, what => logger.Warning("{What:l}", what));
             var book = await TokenBook.LoadAsync(new DatabaseTokenStore(database), TimeProvider.System, cancellationToken);
-            app = CoordinatorApp.Build(options, listen, database, bootstrap, book, StorageId.LoadOrCreate(options.DataFolder), logger);
+            app = CoordinatorApp.Build(options, listen, http, database, bootstrap, book, StorageId.LoadOrCreate(options.DataFolder), logger);
             await app.StartAsync(cancellationToken);
-            var host = new CoordinatorHost(app, database, bootstrap, logger);
+            var host = new CoordinatorHost(app, listen.Count, database, bootstrap, logger);
+            app.Services.GetRequiredService<IEventLog>().Note(new EventRow
+            {
+                At = TimeProvider.System.GetUtcNow(),
+                Kind = EventKind.Coordinator,
+                What = "started",
+                Why = $"epoch {database.Epoch}, version {ClusterService.Version}, on {Environment.MachineName}",
+            });
             logger.Information(
                 "Coordinator of epoch {Epoch} serves {DataFolder:l} at {Addresses:l}, with the database {Database:l}",
                 database.Epoch, options.DataFolder, string.Join(", ", host.Addresses), database.Name);
-            foreach (var warning in Exposure.Warnings(options, listen))
+            if (host.HttpAddresses.Count > 0)
+                logger.Information("The dashboard and the HTTP API are at {Addresses:l}", string.Join(", ", host.HttpAddresses));
+            foreach (var warning in Exposure.Warnings(options, all))
                 logger.Warning("{Warning:l}", warning);
             return host;
         }
@@ -100,6 +121,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <exception cref="TimeoutException">It has not answered in time.</exception>
     public Task AnswerAsync(CancellationToken cancellationToken) =>
         _app.Services.GetRequiredService<IGrainFactory>().GetGrain<ISchedulerGrain>(0).Poke(cancellationToken);
+
+    /// <summary>Returns once what metrics tell of jobs, workers and corpora is new, or after a few seconds in which it could not be had.</summary>
+    public Task RefreshMetricsAsync(CancellationToken cancellationToken) => MetricsEndpoint.RefreshAsync(_app.Services.GetRequiredService<ClusterGauges>(), cancellationToken);
 
     /// <summary>Returns when the coordinator has been told to stop, or may not go on.</summary>
     /// <exception cref="FencedException">Another coordinator has taken the lease.</exception>

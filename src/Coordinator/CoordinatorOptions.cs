@@ -9,6 +9,9 @@ public sealed record CoordinatorOptions
     /// <summary>The port that is listened on unless another is given.</summary>
     public const int DefaultPort = 7070;
 
+    /// <summary>The port of HTTP that commands take unless another is given.</summary>
+    public const int DefaultHttpPort = 7080;
+
     /// <summary>The storage root, which all workers share. The coordinator's own files are in its folder <c>coordinator</c>.</summary>
     public required string DataFolder { get; init; }
 
@@ -16,6 +19,25 @@ public sealed record CoordinatorOptions
     /// Where gRPC is served, as <c>HOST:PORT</c> with an IP address, <c>localhost</c> or <c>*</c>; port 0 has one chosen.
     /// </summary>
     public IReadOnlyList<string> Listen { get; init; } = [$"localhost:{DefaultPort}"];
+
+    /// <summary>
+    /// Where the dashboard and the HTTP API are served, as <see cref="Listen"/> has it; empty for nowhere.
+    /// </summary>
+    public IReadOnlyList<string> HttpListen { get; init; } = [];
+
+    /// <summary>
+    /// Where people's browsers reach <see cref="HttpListen"/> if not there itself, such as <c>https://linformer.example</c>: the addresses
+    /// of proxies. Their pages count as this coordinator's, and their names as names of it.
+    /// </summary>
+    public IReadOnlyList<string> PublicAddresses { get; init; } = [];
+
+    /// <summary>
+    /// Whether browsers that came by TLS are told to use nothing but TLS with the host's name for a year, on <b>all</b> its ports (HSTS).
+    /// </summary>
+    public bool StrictTransport { get; init; }
+
+    /// <summary>The built dashboard; null for the folder <c>dashboard</c> beside the program. Without one, only the HTTP API is served.</summary>
+    public string? DashboardFolder { get; init; }
 
     /// <summary>Agents report at least so often.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(2);

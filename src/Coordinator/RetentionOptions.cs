@@ -17,6 +17,15 @@ public sealed record RetentionOptions
     /// </summary>
     public int MetricPointsPerJob { get; init; } = 2_000;
 
+    /// <summary>
+    /// The newest samples of a job's ranks that stay while it runs and after; 0 for no limit. A rank takes one a second at most. All go
+    /// when its log lines do.
+    /// </summary>
+    public int RankSamplesPerJob { get; init; } = 500_000;
+
+    /// <summary>Events that are older are deleted, of the history of jobs too, which itself stays; zero to keep them.</summary>
+    public TimeSpan KeepEvents { get; init; } = TimeSpan.FromDays(90);
+
     /// <summary>How long to wait between two looks through the jobs.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromMinutes(10);
 

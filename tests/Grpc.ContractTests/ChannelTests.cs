@@ -54,7 +54,7 @@ public sealed class ChannelTests
         await Expect.StatusAsync(client.UnaryAsync(new Part()), StatusCode.Unavailable);
 
         await using var again = await TestServer.StartAsync(handlers, port: server.Address.Port);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var answered = false;
         while (!answered)
         {

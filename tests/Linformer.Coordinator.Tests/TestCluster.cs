@@ -15,7 +15,7 @@ namespace Linformer.Coordinator.Tests;
 /// <summary>The grains on a silo of their own, over the real stores in a folder; another cluster may take the folder over later.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly IHost _host;
     private readonly CoordinatorDatabase _database;
@@ -60,6 +60,7 @@ internal sealed class TestCluster : IAsyncDisposable
         builder.Services.AddSingleton<IHistoryStore>(new DatabaseHistoryStore(database));
         builder.Services.AddSingleton<ITelemetryStore>(new DatabaseTelemetryStore(database));
         builder.Services.AddSingleton<IRosterStore>(new DatabaseRosterStore(database));
+        builder.Services.AddSingleton<IEventLog>(new NoEvents());
         builder.Services.AddGrainStorage("coordinator", (_, _) => new DatabaseGrainStorage(database));
         configure?.Invoke(builder.Services);
         builder.UseOrleans(silo =>
@@ -109,6 +110,13 @@ internal sealed class TestCluster : IAsyncDisposable
         await _host.StopAsync();
         _host.Dispose();
         await _database.DisposeAsync();
+    }
+
+    private sealed class NoEvents : IEventLog
+    {
+        public void Note(EventRow row)
+        {
+        }
     }
 
     private static int[] FreePorts(int count)

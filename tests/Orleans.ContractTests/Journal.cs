@@ -15,7 +15,7 @@ public sealed class Journal
 
     public async Task WaitForAsync(string entry, int count = 1)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (Count(entry) < count)
         {
             await Task.Delay(5, limit.Token);

@@ -313,7 +313,8 @@ public class TimerTests
         await using var silo = await TestSilo.StartAsync(builder => builder.Configure<GrainCollectionOptions>(options =>
         {
             options.CollectionQuantum = TimeSpan.FromMilliseconds(200);
-            options.CollectionAge = TimeSpan.FromMilliseconds(400);
+            // Many times the period of the timer, which a busy machine may hold up.
+            options.CollectionAge = TimeSpan.FromMilliseconds(1500);
         }));
 
         await silo.Grains.GetGrain<ITimedGrain>("kept").StartQuiet(keepAlive: true);

@@ -3,8 +3,11 @@ using System.Net;
 using System.Text;
 using Grpc.AspNetCore.Server;
 using Grpc.Core;
+using Linformer.Coordinator.Hosting;
+using Linformer.Coordinator.Rest;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Linformer.Protocol.V1;
 using Microsoft.AspNetCore.Http;
 using Serilog;
@@ -21,7 +24,12 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, W
     /// <summary>Handles a request.</summary>
     public async Task InvokeAsync(HttpContext http, Func<Task> next)
     {
-        var endpoint = http.GetEndpoint();
+        var endpoint = Served(http);
+        if (AccessRules.IsPublic(endpoint))
+        {
+            await next();
+            return;
+        }
         var rule = AccessRules.Of(endpoint);
         var (caller, refused) = authenticator.Recognise(http, rule is { Worker: true });
         refused ??= rates.Count(caller!) ?? WhyNot(http, endpoint, rule, caller!);
@@ -50,8 +58,12 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, W
                 ? new RpcException(new Status(StatusCode.Unimplemented, $"This coordinator knows nothing of {path}."))
                 : Refusal.Denied($"Nobody may call {path}.");
         }
-        return IsGrpc(http) ? null : WhyNot(caller, rule, http.Request.Path);
+        return endpoint!.Metadata.GetMetadata<GrpcMethodMetadata>() is not null && IsGrpc(http) ? null : WhyNot(caller, rule, AccessRules.NameOf(http));
     }
+
+    // gRPC and HTTP have listeners each; what belongs to the one is not there on the other.
+    private static Endpoint? Served(HttpContext http) =>
+        http.GetEndpoint() is { } endpoint && Listeners.IsHttp(http) != (endpoint.Metadata.GetMetadata<GrpcMethodMetadata>() is not null) ? endpoint : null;
 
     /// <summary>Why a role does not allow a call; null if it does.</summary>
     public static RpcException? WhyNot(Principal caller, Protocol.V1.Access rule, string called)
@@ -72,6 +84,7 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, W
         }
         catch (StorageException exception)
         {
+            CoordinatorInstruments.CountAuditFailure("refusal");
             logger.Warning("A refused call could not be recorded in the audit log: {Reason:l}", exception.Message);
         }
     }
@@ -88,12 +101,17 @@ internal sealed class AccessGate(Authenticator authenticator, CallRates rates, W
 
     private static async Task AnswerAsync(HttpContext http, Status status)
     {
-        if (IsGrpc(http))
+        if (IsGrpc(http) && !Listeners.IsHttp(http))
         {
             // A response of headers alone, which ends the call.
             http.Response.ContentType = "application/grpc";
             http.Response.Headers["grpc-status"] = ((int)status.StatusCode).ToString(CultureInfo.InvariantCulture);
             http.Response.Headers["grpc-message"] = Encode(status.Detail);
+            return;
+        }
+        if (Listeners.IsHttp(http))
+        {
+            await Problem.WriteAsync(http, status.StatusCode == StatusCode.Unimplemented ? new Status(StatusCode.NotFound, status.Detail) : status);
             return;
         }
         http.Response.StatusCode = (int)(status.StatusCode switch

@@ -7,12 +7,12 @@ namespace Linformer.Coordinator.Access;
 
 /// <summary>
 /// Who may call what: the option <c>access</c> of a gRPC method, or the <see cref="Protocol.V1.Access"/> in the metadata of another
-/// route. What has no rule is answered to nobody.
+/// route. What has no rule is answered to nobody, unless it says in so many words that it is for everybody: <see cref="PublicRoute"/>.
 /// </summary>
 internal static class AccessRules
 {
     private static readonly FrozenDictionary<string, Protocol.V1.Access?> Methods =
-        new[] { Protocol.V1.Jobs.Descriptor, Protocol.V1.Corpora.Descriptor, Protocol.V1.Workers.Descriptor, Agents.Descriptor, Tokens.Descriptor }
+        new[] { Protocol.V1.Jobs.Descriptor, Protocol.V1.Corpora.Descriptor, Protocol.V1.Workers.Descriptor, Protocol.V1.Cluster.Descriptor, Agents.Descriptor, Tokens.Descriptor }
             .SelectMany(service => service.Methods)
             .ToFrozenDictionary(method => $"/{method.Service.FullName}/{method.Name}", method => method.GetOptions()?.GetExtension(AccessExtensions.Access), StringComparer.Ordinal);
 
@@ -23,7 +23,12 @@ internal static class AccessRules
 
     /// <summary>The full name of the gRPC method that a route is; a path may differ from it in upper and lower case.</summary>
     public static string NameOf(HttpContext http) =>
-        http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.FullName ?? http.Request.Path.ToString();
+        http.GetEndpoint()?.Metadata is { } metadata
+            ? metadata.GetMetadata<GrpcMethodMetadata>()?.Method.FullName ?? metadata.GetMetadata<CalledMethod>()?.FullName ?? http.Request.Path.ToString()
+            : http.Request.Path.ToString();
+
+    /// <summary>Whether a route is answered to everybody.</summary>
+    public static bool IsPublic(Endpoint? endpoint) => endpoint?.Metadata.GetMetadata<PublicRoute>() is not null;
 
     /// <summary>The rule of a route; null if it has none.</summary>
     public static Protocol.V1.Access? Of(Endpoint? endpoint) =>

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Microsoft.Extensions.Hosting;
 using Serilog;
 
@@ -101,6 +102,7 @@ internal sealed class AuditLog(IAuditStore store, TokenMask mask, TimeProvider t
             catch (Exception exception)
             {
                 // Whatever it was: the log goes on with the next minute.
+                CoordinatorInstruments.CountAuditFailure("count");
                 logger.Warning("{Calls} calls could not be recorded in the audit log: {Reason:l}", crowd.Counted, exception.Message);
             }
         }
@@ -149,5 +151,5 @@ internal sealed class AuditLog(IAuditStore store, TokenMask mask, TimeProvider t
 internal static class StatusName
 {
     /// <summary>Such as PERMISSION_DENIED.</summary>
-    public static string Of(StatusCode code) => string.Concat(code.ToString().Select((letter, i) => i > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
+    public static string Of(StatusCode code) => code == StatusCode.OK ? "OK" : string.Concat(code.ToString().Select((letter, i) => i > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
 }

@@ -12,6 +12,8 @@ internal static class AuditTarget
     {
         SubmitRequest submit => (Submitted(submit, response), submit.Submitter),
         ChangeRequest change => (response is Job job ? job.Id : change.Job, change.Who),
+        GoBackRequest back => ($"{(response is Job job ? job.Id : back.Job)} to {back.Checkpoint}", back.Who),
+        DeleteJobRequest delete => ((response is DeleteJobResponse deleted ? deleted.JobId : delete.Job) + (delete.KeepModel ? " (its model stays)" : ""), delete.Who),
         DrainWorkerRequest drain => (drain.Undo ? drain.Worker + " (undo)" : drain.Worker, drain.Who),
         CreateTokenRequest create => (
             response is CreateTokenResponse { Token: var token } ? $"{token.Id} of {token.User}, {RoleNames.Of(token.Role)}" : $"{create.User}, {RoleNames.Of(create.Role)}", ""),

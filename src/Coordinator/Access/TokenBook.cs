@@ -40,8 +40,14 @@ internal sealed class TokenBook : IDisposable
     {
         if (TokenText.IdIn(text) is not { } id || !_held.TryGetValue(id, out var held) || !CryptographicOperations.FixedTimeEquals(held.Hash, TokenText.Hash(text)) || HasExpired(held.Token))
             return null;
-        return new Principal(PrincipalKind.Person, held.Token.User, held.Token.Role, id) { ExpiresAt = held.Token.ExpiresAt, Ended = () => WhyEnded(held) };
+        return PersonOf(held);
     }
+
+    /// <summary>Whose session it is; null if it was not made with a token that holds. Until when it holds itself is not looked at.</summary>
+    /// <param name="session">What was shown.</param>
+    /// <param name="storage">The cluster's storage.</param>
+    public Principal? Recognise(SealedSession session, StorageId storage) =>
+        _held.TryGetValue(session.TokenId, out var held) && session.IsOf(held.Hash, storage) && !HasExpired(held.Token) ? PersonOf(held) : null;
 
     /// <summary>Makes a token.</summary>
     /// <returns>The token, and the text that is shown once.</returns>
@@ -103,6 +109,9 @@ internal sealed class TokenBook : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _changing.Dispose();
+
+    private Principal PersonOf(Held held) =>
+        new(PrincipalKind.Person, held.Token.User, held.Token.Role, held.Token.Id) { ExpiresAt = held.Token.ExpiresAt, Ended = () => WhyEnded(held) };
 
     private RpcException? WhyEnded(Held held)
     {

@@ -67,6 +67,11 @@ public sealed class TokenFile
         return found;
     }
 
+    /// <summary>The hash of the token that a session was made with; null if it was with none of these.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="storage">The cluster's storage.</param>
+    internal byte[]? Of(SealedSession session, StorageId storage) => session.TokenId == Name ? Array.Find(_file.Current.Hashes, hash => session.IsOf(hash, storage)) : null;
+
     private static Contents Load(string path, bool again, Action<string> report)
     {
         try

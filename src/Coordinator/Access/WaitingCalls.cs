@@ -32,7 +32,8 @@ internal sealed class WaitingCalls
     /// <summary>Gives the place of a stream back, whose request is there.</summary>
     public static void LeaveStream(HttpContext http)
     {
-        if (http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is { Method.Type: not MethodType.Unary })
+        var metadata = http.GetEndpoint()?.Metadata;
+        if (metadata?.GetMetadata<GrpcMethodMetadata>() is { Method.Type: not MethodType.Unary } || metadata?.GetMetadata<CalledMethod>() is { Streams: true })
             (http.Items[typeof(WaitingCalls)] as IDisposable)?.Dispose();
     }
 }

@@ -9,6 +9,7 @@ namespace Linformer.Coordinator.Corpora;
 public sealed class CorpusGrain(
     [PersistentState("corpus", "coordinator")] IPersistentState<CorpusState> stored,
     IRosterStore roster,
+    IEventLog events,
     ClusterTiming timing,
     TimeProvider time,
     ILogger<CorpusGrain> logger) : Grain, ICorpusGrain
@@ -59,6 +60,23 @@ public sealed class CorpusGrain(
         }
     }
 
+    private void Note(CorpusState state)
+    {
+        var told = new EventRow { At = state.UpdatedAt, Kind = EventKind.Corpus, Subject = state.CorpusId, Name = state.CorpusId, What = "" };
+        switch (state.Stage)
+        {
+            case CorpusStage.Planning:
+                events.Note(told with { What = "planning begun", Why = state.Round > 1 ? $"round {state.Round}" : "" });
+                break;
+            case CorpusStage.Ready:
+                events.Note(told with { What = "ready", Why = state.Ready is { Totals: var totals } ? $"{totals.Documents:#,0} documents, {totals.Tokens:#,0} tokens, {totals.Shards:#,0} {(totals.Shards == 1 ? "shard" : "shards")}" : "" });
+                break;
+            case CorpusStage.Failed:
+                events.Note(told with { What = "failed", Why = state.Error, Severity = EventSeverity.Error });
+                break;
+        }
+    }
+
     private CorpusView View() =>
         ShardLeasing.View(stored.State, _progress) ?? throw new InvalidOperationException($"Corpus {this.GetPrimaryKeyString()} was never asked for.");
 
@@ -83,6 +101,7 @@ public sealed class CorpusGrain(
         {
             logger.LogInformation(
                 "Corpus {CorpusId}, round {Round}: {Stage} {Error}", after.CorpusId, after.Round, after.Stage, after.Error);
+            Note(after);
         }
     }
 }

@@ -9,12 +9,12 @@ namespace Linformer.Coordinator.Corpora;
 /// <summary>Which corpus a job means: jobs with the same files, separator and tokenizer share one.</summary>
 /// <param name="CorpusId">The first 16 hexadecimal digits of the SHA-256 of the settings.</param>
 /// <param name="SettingsJson">
-/// Those fields of the job file's section <c>corpus</c> that decide its tokens, in a fixed order: <c>files</c>, <c>separator</c>
-/// unless there is none, <c>tokenizer</c>.
+/// Those fields of the job file's section <c>corpus</c> that decide its tokens, in a fixed order: <c>files</c>, <c>heldOutFiles</c>, <c>separator</c>
+/// and <c>examples</c> unless there are none, <c>tokenizer</c>.
 /// </param>
 public sealed record CorpusKey(string CorpusId, string SettingsJson)
 {
-    private static readonly string[] Deciding = ["files", "separator", "tokenizer"];
+    private static readonly string[] Deciding = ["files", "heldOutFiles", "separator", "tokenizer", "examples"];
 
     // Texts of all languages stay readable; the settings never become part of a page as they are.
     private static readonly JsonSerializerOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

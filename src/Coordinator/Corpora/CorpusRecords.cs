@@ -46,7 +46,7 @@ public enum LeaseWork
 /// <param name="Folder">Relative to the storage root; empty for planning.</param>
 /// <param name="FirstShard">The first shard to make.</param>
 /// <param name="ShardCount">How many, from the first on.</param>
-[GenerateSerializer, Alias("linformer.assigned-lease")]
+[GenerateSerializer, Immutable, Alias("linformer.assigned-lease")]
 public sealed record AssignedLease(
     [property: Id(0)] string LeaseId,
     [property: Id(1)] string CorpusId,
@@ -73,7 +73,7 @@ public enum LeaseCondition
 }
 
 /// <summary>A lease as its agent reports it.</summary>
-[GenerateSerializer, Alias("linformer.reported-lease")]
+[GenerateSerializer, Immutable, Alias("linformer.reported-lease")]
 public sealed record ReportedLease
 {
     /// <summary>The lease.</summary>
@@ -106,7 +106,7 @@ public sealed record ReportedLease
 /// <param name="Done">How much of it is done.</param>
 /// <param name="Total">How much there is; 0 when that is not known.</param>
 /// <param name="Unit">Of what.</param>
-[GenerateSerializer, Alias("linformer.preparation-stand")]
+[GenerateSerializer, Immutable, Alias("linformer.preparation-stand")]
 public sealed record PreparationStand(
     [property: Id(0)] string Phase, [property: Id(1)] long Done, [property: Id(2)] long Total, [property: Id(3)] string Unit);
 
@@ -116,7 +116,7 @@ public sealed record PreparationStand(
 /// <param name="Shards">How many there will be.</param>
 /// <param name="VocabularySize">The tokenizer's tokens.</param>
 /// <param name="Existing">Set when all was done before.</param>
-[GenerateSerializer, Alias("linformer.planned-corpus")]
+[GenerateSerializer, Immutable, Alias("linformer.planned-corpus")]
 public sealed record PlannedCorpus(
     [property: Id(0)] string Fingerprint,
     [property: Id(1)] string Folder,
@@ -129,12 +129,12 @@ public sealed record PlannedCorpus(
 /// <param name="Tokens">Tokens, without separators.</param>
 /// <param name="VocabularySize">The tokenizer's tokens.</param>
 /// <param name="Shards">Shards.</param>
-[GenerateSerializer, Alias("linformer.corpus-totals")]
+[GenerateSerializer, Immutable, Alias("linformer.corpus-totals")]
 public sealed record CorpusTotals(
     [property: Id(0)] long Documents, [property: Id(1)] long Tokens, [property: Id(2)] int VocabularySize, [property: Id(3)] int Shards);
 
 /// <summary>How a corpus stands.</summary>
-[GenerateSerializer, Alias("linformer.corpus-view")]
+[GenerateSerializer, Immutable, Alias("linformer.corpus-view")]
 public sealed record CorpusView
 {
     /// <summary>Hash of the settings.</summary>
@@ -192,13 +192,13 @@ public sealed record CorpusView
 /// <param name="Round">The round.</param>
 /// <param name="Plan">What it is.</param>
 /// <param name="Totals">What is in it.</param>
-[GenerateSerializer, Alias("linformer.ready-corpus")]
+[GenerateSerializer, Immutable, Alias("linformer.ready-corpus")]
 public sealed record ReadyCorpus([property: Id(0)] long Round, [property: Id(1)] PlannedCorpus Plan, [property: Id(2)] CorpusTotals Totals);
 
 /// <summary>One who needs the corpus.</summary>
 /// <param name="Asker">Who: a job and the number of its preparation.</param>
 /// <param name="Round">The first round that read the files after the corpus was asked for.</param>
-[GenerateSerializer, Alias("linformer.corpus-ask")]
+[GenerateSerializer, Immutable, Alias("linformer.corpus-ask")]
 public sealed record CorpusAsk([property: Id(0)] string Asker, [property: Id(1)] long Round);
 
 /// <summary>How a corpus stands for one who asked for it.</summary>

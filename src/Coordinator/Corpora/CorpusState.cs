@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Linformer.Coordinator.Corpora;
 
 /// <summary>What a corpus's grain stores. What is neither waiting nor leased in a stage is done.</summary>
-[GenerateSerializer, Alias("linformer.corpus-state")]
+[GenerateSerializer, Immutable, Alias("linformer.corpus-state")]
 public sealed record CorpusState
 {
     /// <summary>The corpus; empty before it is asked for.</summary>
@@ -52,7 +52,7 @@ public sealed record CorpusState
 /// <param name="Failures">How often it has failed.</param>
 /// <param name="FailedOn">The worker on which it failed last; empty for none.</param>
 /// <param name="NotBefore">Not to be tried again before this time; null for at once.</param>
-[GenerateSerializer, Alias("linformer.waiting-work")]
+[GenerateSerializer, Immutable, Alias("linformer.waiting-work")]
 public sealed record WaitingWork(
     [property: Id(0)] int FirstShard,
     [property: Id(1)] int ShardCount,
@@ -63,5 +63,5 @@ public sealed record WaitingWork(
 /// <summary>A lease that is out.</summary>
 /// <param name="Lease">The lease.</param>
 /// <param name="Failures">How often its work has failed before.</param>
-[GenerateSerializer, Alias("linformer.granted-lease")]
+[GenerateSerializer, Immutable, Alias("linformer.granted-lease")]
 public sealed record GrantedLease([property: Id(0)] AssignedLease Lease, [property: Id(1)] int Failures);

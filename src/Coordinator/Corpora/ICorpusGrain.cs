@@ -37,7 +37,7 @@ public interface ICorpusGrain : IGrainWithStringKey
 /// <param name="Capacity">How many leases of this corpus it may hold.</param>
 /// <param name="Leases">What it reports of those it has.</param>
 /// <param name="Missing">Leases that it should have by its newest assignment, but does not.</param>
-[GenerateSerializer, Alias("linformer.lease-taker")]
+[GenerateSerializer, Immutable, Alias("linformer.lease-taker")]
 public sealed record LeaseTaker(
     [property: Id(0)] string Worker,
     [property: Id(1)] int Capacity,

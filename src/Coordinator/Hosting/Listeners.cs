@@ -19,20 +19,24 @@ internal static class Listeners
     private const int Headers = 64;
 
     private const string LoopbackMark = "linformer.loopback";
+    private const string HttpMark = "linformer.http";
     private const string ChainMark = "linformer.chain";
 
+    private static readonly TimeSpan HeadersPatience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
 
     /// <summary>Sets the server up.</summary>
     /// <param name="kestrel">The server.</param>
     /// <param name="options">Certificates.</param>
-    /// <param name="listen">The addresses.</param>
-    public static void Configure(KestrelServerOptions kestrel, CoordinatorOptions options, IReadOnlyList<ListenAddress> listen)
+    /// <param name="grpc">The addresses of gRPC.</param>
+    /// <param name="http">The addresses of HTTP.</param>
+    public static void Configure(KestrelServerOptions kestrel, CoordinatorOptions options, IReadOnlyList<ListenAddress> grpc, IReadOnlyList<ListenAddress> http)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxConcurrentConnections = Connections;
         kestrel.Limits.MaxRequestHeadersTotalSize = HeaderBytes;
         kestrel.Limits.MaxRequestHeaderCount = Headers;
+        kestrel.Limits.RequestHeadersTimeout = HeadersPatience;
         kestrel.Limits.Http2.MaxRequestHeaderFieldSize = HeaderBytes;
         kestrel.Limits.Http2.MaxStreamsPerConnection = StreamsPerConnection;
         // A peer whose machine has vanished sends nothing, not even a reset.
@@ -42,24 +46,33 @@ internal static class Listeners
         // has to come stays Kestrel's: gRPC takes it off for streams of requests, such as that of a worker that waits.
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MaxRequestBodySize = null;
-        foreach (var address in listen)
-        {
-            kestrel.Listen(address.Address, address.Port, endpoint =>
-            {
-                endpoint.Protocols = HttpProtocols.Http2;
-                if (address.IsLoopback)
-                    endpoint.Use(next => connection => MarkAsync(connection, next));
-                if (options.Certificate is not null)
-                {
-                    endpoint.UseHttps(new TlsHandshakeCallbackOptions
-                    {
-                        HandshakeTimeout = HandshakePatience,
-                        OnConnection = context => ValueTask.FromResult(Tls(options, context.Connection)),
-                    });
-                }
-            });
-        }
+        foreach (var address in grpc)
+            Listen(kestrel, options, address, isHttp: false);
+        foreach (var address in http)
+            Listen(kestrel, options, address, isHttp: true);
     }
+
+    private static void Listen(KestrelServerOptions kestrel, CoordinatorOptions options, ListenAddress address, bool isHttp) =>
+        kestrel.Listen(address.Address, address.Port, endpoint =>
+        {
+            // Without TLS a connection cannot tell which of the two it speaks.
+            endpoint.Protocols = !isHttp ? HttpProtocols.Http2 : options.Certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+            if (address.IsLoopback)
+                endpoint.Use(next => connection => MarkAsync(connection, LoopbackMark, next));
+            if (isHttp)
+                endpoint.Use(next => connection => MarkAsync(connection, HttpMark, next));
+            if (options.Certificate is not null)
+            {
+                endpoint.UseHttps(new TlsHandshakeCallbackOptions
+                {
+                    HandshakeTimeout = HandshakePatience,
+                    OnConnection = context => ValueTask.FromResult(isHttp ? HttpTls(options) : Tls(options, context.Connection)),
+                });
+            }
+        });
+
+    /// <summary>Whether a call came in on a listener of HTTP, rather than of gRPC.</summary>
+    public static bool IsHttp(HttpContext http) => Items(http)?.ContainsKey(HttpMark) == true;
 
     /// <summary>Whether a call came in on a loopback listener: other machines cannot reach one.</summary>
     public static bool IsLoopback(HttpContext http) => Items(http)?.ContainsKey(LoopbackMark) == true;
@@ -70,22 +83,16 @@ internal static class Listeners
 
     private static IDictionary<object, object?>? Items(HttpContext http) => http.Features.Get<IConnectionItemsFeature>()?.Items;
 
-    private static Task MarkAsync(ConnectionContext connection, ConnectionDelegate next)
+    private static Task MarkAsync(ConnectionContext connection, string mark, ConnectionDelegate next)
     {
-        connection.Items[LoopbackMark] = true;
+        connection.Items[mark] = true;
         return next(connection);
     }
 
     // Asked for each connection, so that a renewed certificate is taken without a restart.
     private static SslServerAuthenticationOptions Tls(CoordinatorOptions options, BaseConnectionContext connection)
     {
-        var tls = new SslServerAuthenticationOptions
-        {
-            ServerCertificateContext = options.Certificate!.Context,
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            ApplicationProtocols = [SslApplicationProtocol.Http2],
-            AllowRenegotiation = false,
-        };
+        var tls = Tls(options, SslApplicationProtocol.Http2);
         if (options.WorkerAuthorities is null)
             return tls;
         // Asked for, not required: people have none. It is checked when a worker calls, not here, so that the answer can tell what is wrong.
@@ -100,6 +107,17 @@ internal static class Listeners
         tls.RemoteCertificateValidationCallback = (_, certificate, chain, _) => certificate is null || TryKeep(connection, chain);
         return tls;
     }
+
+    // Browsers ask their user for a certificate when they are asked for one, and nobody here needs one.
+    private static SslServerAuthenticationOptions HttpTls(CoordinatorOptions options) => Tls(options, SslApplicationProtocol.Http2, SslApplicationProtocol.Http11);
+
+    private static SslServerAuthenticationOptions Tls(CoordinatorOptions options, params SslApplicationProtocol[] protocols) => new()
+    {
+        ServerCertificateContext = options.Certificate!.Context,
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        ApplicationProtocols = [.. protocols],
+        AllowRenegotiation = false,
+    };
 
     // Copies, since the handshake disposes of its own. A certificate without its chain could not be checked later.
     private static bool TryKeep(BaseConnectionContext connection, X509Chain? chain)

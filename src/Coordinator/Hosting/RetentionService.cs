@@ -1,4 +1,5 @@
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Microsoft.Extensions.Hosting;
 using Serilog;
 
@@ -37,8 +38,13 @@ public sealed class RetentionService(ITelemetryRetention retention, CoordinatorO
         try
         {
             var deleted = await retention.ApplyAsync(options.Retention, time.GetUtcNow(), cancellationToken);
+            CoordinatorInstruments.CountDeleted(deleted.LogLines, deleted.Metrics);
             if (deleted != new RetentionResult(0, 0))
-                logger.Information("{LogLines} old log lines and the metrics of {Steps} steps of old jobs were deleted", deleted.LogLines, deleted.Metrics);
+            {
+                logger.Information(
+                    "{LogLines} old log lines, the metrics of {Steps} steps of old jobs, {Samples} old samples and {Events} old events were deleted",
+                    deleted.LogLines, deleted.Metrics, deleted.Samples, deleted.Events);
+            }
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {

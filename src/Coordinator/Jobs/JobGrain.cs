@@ -1,4 +1,5 @@
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Linformer.Coordinator.Jobs;
@@ -23,7 +24,8 @@ public sealed class JobGrain(
     /// <inheritdoc/>
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _behind = stored.State.View is not null;
+        // Of a job that is being deleted the row may be gone already.
+        _behind = stored.State.View is { Deletion: null };
         await CatchUpAsync();
     }
 
@@ -51,6 +53,27 @@ public sealed class JobGrain(
         await ChangeAsync(state => JobMachine.Cancel(state, change, time.GetUtcNow()));
 
     /// <inheritdoc/>
+    public async Task<GoneBack> GoBack(JobGoBack wish, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var before = JobMachine.HasGoneBack(stored.State, wish, now);
+        return new GoneBack(await ChangeAsync(state => JobMachine.GoBack(state, wish, now)), before);
+    }
+
+    /// <inheritdoc/>
+    public async Task<JobView> Delete(JobDeletion deletion, JobChange change, CancellationToken cancellationToken) =>
+        await ChangeAsync(state => JobMachine.Delete(state, deletion, change, time.GetUtcNow()));
+
+    /// <inheritdoc/>
+    public async Task Forget(CancellationToken cancellationToken)
+    {
+        _behind = false;
+        if (stored.RecordExists)
+            await stored.ClearStateAsync(CancellationToken.None);
+        DeactivateOnIdle();
+    }
+
+    /// <inheritdoc/>
     public async Task<JobView> Apply(JobEvent jobEvent, CancellationToken cancellationToken) =>
         await ChangeAsync(state => JobMachine.Apply(state, jobEvent, time.GetUtcNow()));
 
@@ -63,6 +86,7 @@ public sealed class JobGrain(
         {
             after = await FromNewestStepAsync(before, after, change);
             await WriteAsync(before, after with { Outbox = after.Outbox.RemoveAll(entry => entry.Sequence <= _appended) });
+            CoordinatorInstruments.CountChange(before.View, stored.State.View!);
             Log(before.HistorySequence);
         }
         await CatchUpAsync();
@@ -119,7 +143,9 @@ public sealed class JobGrain(
         }
         catch (Exception exception)
         {
-            logger.LogWarning(exception, "History and row of job {JobId} could not be brought up to revision {Revision}; tried again", view.JobId, view.Revision);
+            logger.LogWarning(
+                exception, "History and row of job {JobId}, lineage {Lineage}, generation {Generation}, could not be brought up to revision {Revision}; tried again",
+                view.JobId, view.Lineage, view.Generation, view.Revision);
         }
     }
 

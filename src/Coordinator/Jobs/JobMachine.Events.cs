@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Linformer.Protocol;
 
 namespace Linformer.Coordinator.Jobs;
 
@@ -28,7 +29,7 @@ public static partial class JobMachine
             ? state
             : Change(state, view with { Reason = waits.Reason }, now),
         ({ Phase: JobPhase.Queued } view, JobPlaced placed) when !(view.NotBefore > now) => Place(state, view, placed.Places, now),
-        ({ Phase: JobPhase.Preparing } view, JobCorpusReady ready) => TakeCorpus(state, view, ready.Corpus, now),
+        ({ Phase: JobPhase.Preparing } view, JobCorpusReady ready) => TakeCorpus(state, WithSteps(view, ready.Documents), ready.Corpus, now),
         ({ Phase: JobPhase.Preparing }, JobCorpusFailed failed) => End(state, JobPhase.Failed, now, $"its corpus cannot be prepared: {failed.Reason}"),
         ({ Phase: JobPhase.Preparing or JobPhase.Running } view, JobObserved observed)
             when observed.Revision == view.Revision => Observe(state, observed, now),
@@ -43,7 +44,7 @@ public static partial class JobMachine
     {
         CheckPlaces(view, places, view.RanksMin, view.RanksMax);
         var placed = AddMembers(view, places, now) with { NotBefore = null };
-        if (view.Corpus is not null && !state.CorpusToCheck)
+        if (view.WithoutCorpus || (view.Corpus is not null && !state.CorpusToCheck))
             return StartMembers(state, placed, now);
         var preparing = placed with { Phase = JobPhase.Preparing, Preparations = view.Preparations + 1, Reason = "its corpus is being prepared" };
         return Change(state, preparing, now, what: $"got {Count(places.Length, "slot")} on {Workers(places)}");
@@ -85,6 +86,15 @@ public static partial class JobMachine
                 + "Put its files back as they were and submit the job again, or submit a new job for the new corpus.");
         }
         return StartMembers(state with { CorpusToCheck = false }, view with { Corpus = corpus }, now);
+    }
+
+    // What there is to be done is known once the documents are counted.
+    private static JobView WithSteps(JobView view, long documents)
+    {
+        if (JobFileParser.Parse(view.JobJson, view.Name, cuda: true).Job is not { Task: JobTask.Inference } job)
+            return view;
+        var settled = InferenceJobs.Settle(job, documents);
+        return view with { JobJson = settled.ToJson(), TotalSteps = settled.Training.Steps };
     }
 
     /// <summary>Its members start on the slots that the job holds; they form a generation once they are ready.</summary>

@@ -29,7 +29,7 @@ public static partial class JobMachine
             .Where(member => view.Placements.Any(placement => placement.Member == member.Member) && IsGone(view, member))
             .ToImmutableArray();
         // Whoever has finished before it was lost has done all of the job.
-        if (gone.IsEmpty || observed.Members.Any(member => member.Condition == MemberCondition.Finished))
+        if (gone.IsEmpty || observed.Members.Any(member => member.Condition == MemberCondition.Finished && !IsBehind(view, member)))
             return Decide(state, observed, Loss.None, now);
         var loss = Loss.Of(view, gone);
         // A machine on which nothing starts is no reason to end a job whose ranks train elsewhere.
@@ -43,16 +43,20 @@ public static partial class JobMachine
                 Slow = view.Slow.RemoveAll(slow => gone.Any(member => member.Member == slow.Member)),
             },
         };
-        if (loss.Failure is { Permanent: true } && !spare)
+        if (loss.Failure is { Permanent: true } && !spare && !gone.All(member => IsBehind(view, member)))
             return End(without, JobPhase.Failed, now, loss.Why);
         if (without.FailuresInRow > FailuresTriedAgain)
             return End(without, JobPhase.Failed, now, $"{without.FailuresInRow} failures in a row without a further step; the last: {loss.Why}");
         return Decide(without, observed, loss, now);
     }
 
-    // A member that was in no generation and has stopped by itself is of no use, and nobody else stops for it.
+    // What it has ended with is of a lineage that a person has gone back from meanwhile.
+    private static bool IsBehind(JobView view, ObservedMember member) => member.Generation > 0 && member.Lineage < view.Lineage;
+
+    // A member that was in no generation and has stopped by itself is of no use, and nobody else stops for it. Nor is one that has done
+    // all of a lineage that does not count any more.
     private static bool IsGone(JobView view, ObservedMember member) =>
-        member.IsGone || (member.Condition == MemberCondition.Stopped && !view.Stopping && view.Plan?.Members.Contains(member.Member) != true);
+        member.IsGone || (member.Condition == MemberCondition.Finished && IsBehind(view, member)) || (member.Condition == MemberCondition.Stopped && !view.Stopping && view.Plan?.Members.Contains(member.Member) != true);
 
     /// <summary>Counts what was lost: failures without a further step, and how long replacements wait.</summary>
     private static JobState Count(JobState state, Loss loss, bool spare, DateTimeOffset now)
@@ -91,7 +95,8 @@ public static partial class JobMachine
         {
             case Succeed success:
                 // The last steps' numbers may still be on their way.
-                var all = state with { View = view with { Summary = success.Summary }, CommittedStep = Math.Max(state.CommittedStep, view.TotalSteps) };
+                var taken = JobSummary.Steps(success.Summary) ?? view.TotalSteps;
+                var all = state with { View = view with { Summary = success.Summary }, CommittedStep = Math.Max(state.CommittedStep, taken) };
                 return End(all, JobPhase.Succeeded, now, why: "");
             case Form { Broken: true } form:
                 return FormAfterBreak(state, observed, form, now);
@@ -127,6 +132,7 @@ public static partial class JobMachine
             Source = form.Source,
             AtOnce = form.AtOnce,
             CommittedBefore = state.CommittedStep,
+            CutBefore = !view.SharesState || view.Plan is not { } before ? [] : before.IsCut(observed) || before.CutBefore.IsEmpty ? before.Members : before.CutBefore,
         };
         var started = view with
         {
@@ -137,7 +143,7 @@ public static partial class JobMachine
             Reason = view.Stopping ? view.Reason : "",
         };
         // Somebody new got as far as a generation.
-        var fresh = view.Plan is { } before && plan.Members.Any(member => !before.Members.Contains(member)) ? state with { StartFailuresInRow = 0 } : state;
+        var fresh = view.Plan is { } last && plan.Members.Any(member => !last.Members.Contains(member)) ? state with { StartFailuresInRow = 0 } : state;
         return Change(
             fresh, started, now, loss.Who, $"generation {plan.Generation} started with {Count(plan.Members.Length, "rank")}", Because(loss, form.Reason));
     }
@@ -183,8 +189,10 @@ public static partial class JobMachine
     private static JobState StartLineage(JobState state, GoBack back, DateTimeOffset now)
     {
         var view = state.View!;
-        if (view.Lineages.Length >= MostLineages)
-            return End(state, JobPhase.Failed, now, $"it went back {view.Lineages.Length} times for a bad loss, and step {back.BadStep} has one again: {back.Reason}");
+        // What a person chose is the person's business, and a new beginning.
+        var returns = view.Lineages.Reverse().TakeWhile(change => !change.IsChosen).Count();
+        if (returns >= MostLineages)
+            return End(state, JobPhase.Failed, now, $"it went back {returns} times for a bad loss, and step {back.BadStep} has one again: {back.Reason}");
         var started = view with
         {
             Lineage = view.Lineage + 1,

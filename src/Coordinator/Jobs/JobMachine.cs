@@ -37,7 +37,7 @@ public static partial class JobMachine
             return End(Change(state, view, now, submission.Submitter, "submitted"), JobPhase.Failed, now, $"its job file cannot be read: {errors}");
         }
         // A rank without a micro-batch would have nothing to do.
-        var mostRanks = Math.Max(1, job.Training.GlobalBatch / job.Training.MicroBatch);
+        var mostRanks = Math.Max(1, job.Training.MicroBatches);
         view = view with
         {
             Priority = job.Priority,
@@ -51,6 +51,9 @@ public static partial class JobMachine
                 _ => "",
             },
             TotalSteps = job.Training.Steps,
+            WithoutCorpus = !job.HasCorpus,
+            IsPlugin = job.Task == JobTask.Plugin,
+            SharesState = job.Training.ShardOptimizer,
         };
         return Change(state, view, now, submission.Submitter, "submitted");
     }

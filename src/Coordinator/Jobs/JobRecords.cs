@@ -45,7 +45,7 @@ public enum JobWish
 /// <param name="JobJson">The job file with all settings resolved, as JSON.</param>
 /// <param name="Submitter">Who submits, such as <c>person:ada</c>.</param>
 /// <param name="SubmittedAt">When.</param>
-[GenerateSerializer, Alias("linformer.job-submission")]
+[GenerateSerializer, Immutable, Alias("linformer.job-submission")]
 public sealed record JobSubmission(
     [property: Id(0)] string JobId,
     [property: Id(1)] string Name,
@@ -56,14 +56,19 @@ public sealed record JobSubmission(
 /// <summary>A person's wish to pause, resume or cancel.</summary>
 /// <param name="Who">Who, such as <c>person:ada</c>.</param>
 /// <param name="Why">Why; may be empty.</param>
-[GenerateSerializer, Alias("linformer.job-change")]
+[GenerateSerializer, Immutable, Alias("linformer.job-change")]
 public sealed record JobChange([property: Id(0)] string Who, [property: Id(1)] string Why);
+
+/// <summary>How a job is deleted.</summary>
+/// <param name="KeepModel">Whether its model's folder stays.</param>
+[GenerateSerializer, Immutable, Alias("linformer.job-deletion")]
+public sealed record JobDeletion([property: Id(0)] bool KeepModel);
 
 /// <summary>A job's corpus, once it is ready.</summary>
 /// <param name="CorpusId">The corpus.</param>
 /// <param name="Fingerprint">What decides its tokens.</param>
 /// <param name="Folder">Its folder, relative to the storage root.</param>
-[GenerateSerializer, Alias("linformer.job-corpus")]
+[GenerateSerializer, Immutable, Alias("linformer.job-corpus")]
 public sealed record JobCorpus([property: Id(0)] string CorpusId, [property: Id(1)] string Fingerprint, [property: Id(2)] string Folder);
 
 /// <summary>How a rank failed.</summary>
@@ -78,7 +83,7 @@ public sealed record JobCorpus([property: Id(0)] string CorpusId, [property: Id(
 /// <param name="PeerLost">Whether it only lost a peer.</param>
 /// <param name="Member">The process.</param>
 /// <param name="Step">The step that it was at.</param>
-[GenerateSerializer, Alias("linformer.failed-rank")]
+[GenerateSerializer, Immutable, Alias("linformer.failed-rank")]
 public sealed record FailedRank(
     [property: Id(0)] int Generation,
     [property: Id(1)] int Rank,
@@ -102,7 +107,7 @@ public sealed record FailedRank(
 /// <param name="Lineage">The lineage.</param>
 /// <param name="Generation">The generation.</param>
 /// <param name="Step">The committed step.</param>
-[GenerateSerializer, Alias("linformer.history-entry")]
+[GenerateSerializer, Immutable, Alias("linformer.history-entry")]
 public sealed record JobHistoryEntry(
     [property: Id(0)] long Sequence,
     [property: Id(1)] DateTimeOffset At,
@@ -115,7 +120,7 @@ public sealed record JobHistoryEntry(
     [property: Id(8)] long Step);
 
 /// <summary>A job as its grain knows it. Metrics and logs are in the telemetry tables.</summary>
-[GenerateSerializer, Alias("linformer.job-view")]
+[GenerateSerializer, Immutable, Alias("linformer.job-view")]
 public sealed record JobView
 {
     /// <summary>The job's id.</summary>
@@ -213,6 +218,18 @@ public sealed record JobView
 
     /// <summary>Members that are far slower than the others.</summary>
     [Id(33)] public ImmutableArray<SlowMember> Slow { get; init; } = [];
+
+    /// <summary>Set once it is being deleted: nothing else happens with it then.</summary>
+    [Id(34)] public JobDeletion? Deletion { get; init; }
+
+    /// <summary>Whether it has no corpus, so that its ranks start as soon as it has slots.</summary>
+    [Id(35)] public bool WithoutCorpus { get; init; }
+
+    /// <summary>Whether it runs code of its submitter's, which only workers that allow it take.</summary>
+    [Id(36)] public bool IsPlugin { get; init; }
+
+    /// <summary>Whether its ranks share out the optimizer's state, so that one of them alone does not hold all of it.</summary>
+    [Id(37)] public bool SharesState { get; init; }
 
     /// <summary>Under what it asks for its corpus: another for each preparation, since files may have changed in between.</summary>
     public string CorpusAsker => $"{JobId}/{Preparations}";

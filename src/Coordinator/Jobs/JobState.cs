@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Linformer.Coordinator.Jobs;
 
 /// <summary>What a job's grain stores: small, and written as a whole with every change.</summary>
-[GenerateSerializer, Alias("linformer.job-state")]
+[GenerateSerializer, Immutable, Alias("linformer.job-state")]
 public sealed record JobState
 {
     /// <summary>The job; null before it is created.</summary>
@@ -46,5 +46,5 @@ public sealed record JobState
 /// <summary>A kind of warning that the history has.</summary>
 /// <param name="Kind">Its text, whatever its numbers.</param>
 /// <param name="At">When it was told.</param>
-[GenerateSerializer, Alias("linformer.warned-kind")]
+[GenerateSerializer, Immutable, Alias("linformer.warned-kind")]
 public sealed record WarnedKind([property: Id(0)] string Kind, [property: Id(1)] DateTimeOffset At);

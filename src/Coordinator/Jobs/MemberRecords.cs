@@ -5,7 +5,7 @@ namespace Linformer.Coordinator.Jobs;
 /// <summary>A slot of a worker.</summary>
 /// <param name="Worker">The worker's name.</param>
 /// <param name="Slot">The slot's number.</param>
-[GenerateSerializer, Alias("linformer.place")]
+[GenerateSerializer, Immutable, Alias("linformer.place")]
 public sealed record Place([property: Id(0)] string Worker, [property: Id(1)] int Slot);
 
 /// <summary>
@@ -15,7 +15,7 @@ public sealed record Place([property: Id(0)] string Worker, [property: Id(1)] in
 /// <param name="Worker">The worker's name.</param>
 /// <param name="Slot">The worker's slot.</param>
 /// <param name="At">From when on the worker should run it.</param>
-[GenerateSerializer, Alias("linformer.placement")]
+[GenerateSerializer, Immutable, Alias("linformer.placement")]
 public sealed record Placement(
     [property: Id(0)] int Member, [property: Id(1)] string Worker, [property: Id(2)] int Slot, [property: Id(3)] DateTimeOffset At);
 
@@ -31,7 +31,7 @@ public enum StateSource
 }
 
 /// <summary>A generation of a job: which members form it, and how.</summary>
-[GenerateSerializer, Alias("linformer.generation-plan")]
+[GenerateSerializer, Immutable, Alias("linformer.generation-plan")]
 public sealed record GenerationPlan
 {
     /// <summary>The lineage.</summary>
@@ -52,29 +52,33 @@ public sealed record GenerationPlan
     /// <summary>The furthest step that was committed before.</summary>
     [Id(5)] public long CommittedBefore { get; init; }
 
+    /// <summary>
+    /// Where ranks share out the state: the members, by rank, of the generation before over which it was cut until this one's ranks had
+    /// cut it anew. Empty where there was none.
+    /// </summary>
+    [Id(6)] public ImmutableArray<int> CutBefore { get; init; } = [];
+
     /// <summary>The rank of a member; -1 for one that is not in it.</summary>
     public int RankOf(int member) => Members.IndexOf(member);
+
+    /// <summary>Whether it is known that its ranks have taken over the state, and with it cut it anew.</summary>
+    /// <param name="seen">What is seen of the job's members.</param>
+    public bool IsCut(JobObserved seen) => seen.CommittedStep > CommittedBefore || seen.Members.Any(member =>
+        member.Condition is MemberCondition.Training or MemberCondition.Stopping && (member.Lineage, member.Generation) == (Lineage, Generation));
 
     /// <summary>Whether both are the same.</summary>
     public bool Equals(GenerationPlan? other) =>
         other is not null && (Lineage, Generation, Source, AtOnce, CommittedBefore) == (other.Lineage, other.Generation, other.Source, other.AtOnce, other.CommittedBefore)
-        && Members.AsSpan().SequenceEqual(other.Members.AsSpan());
+        && Members.AsSpan().SequenceEqual(other.Members.AsSpan()) && CutBefore.AsSpan().SequenceEqual(other.CutBefore.AsSpan());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Lineage, Generation, Members.Length);
 }
 
-/// <summary>A change of lineage: training went back on purpose.</summary>
-/// <param name="KeptStep">The last step that was kept.</param>
-/// <param name="SkippedStep">The step that is left out from then on.</param>
-/// <param name="Reason">Why.</param>
-[GenerateSerializer, Alias("linformer.lineage-change")]
-public sealed record LineageChange([property: Id(0)] long KeptStep, [property: Id(1)] long SkippedStep, [property: Id(2)] string Reason);
-
 /// <summary>A member whose own time for a step is far above that of the others.</summary>
 /// <param name="Member">The member.</param>
 /// <param name="Factor">How many times the others' step time it took when that was noticed.</param>
-[GenerateSerializer, Alias("linformer.slow-member")]
+[GenerateSerializer, Immutable, Alias("linformer.slow-member")]
 public sealed record SlowMember([property: Id(0)] int Member, [property: Id(1)] double Factor);
 
 /// <summary>How a member is.</summary>
@@ -121,11 +125,11 @@ public enum MemberCondition
 /// <summary>A step whose loss is bad; nothing of it was applied.</summary>
 /// <param name="Step">The step.</param>
 /// <param name="Reason">What is bad: "the loss of step 100 is NaN".</param>
-[GenerateSerializer, Alias("linformer.bad-loss")]
+[GenerateSerializer, Immutable, Alias("linformer.bad-loss")]
 public sealed record BadLossReport([property: Id(0)] long Step, [property: Id(1)] string Reason);
 
 /// <summary>What is seen of a member.</summary>
-[GenerateSerializer, Alias("linformer.observed-member")]
+[GenerateSerializer, Immutable, Alias("linformer.observed-member")]
 public sealed record ObservedMember
 {
     /// <summary>The member.</summary>

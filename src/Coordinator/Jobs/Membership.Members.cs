@@ -5,7 +5,7 @@ namespace Linformer.Coordinator.Jobs;
 public static partial class Membership
 {
     /// <summary>What is seen of a job's members, put beside its plan.</summary>
-    private sealed class Members
+    private sealed partial class Members
     {
         private readonly Dictionary<int, ObservedMember> _byNumber;
 
@@ -101,13 +101,13 @@ public static partial class Membership
             : $"waits to hear of the rank on worker {member.Worker}, which may hold step {Committed}";
 
         /// <summary>Members in the order of the ranks that they get: those of the generation before keep their order, and come first.</summary>
-        public ImmutableArray<int> Ordered(IEnumerable<ObservedMember> members) =>
+        public ImmutableArray<int> Ordered(IEnumerable<ObservedMember> members) => Parted(
         [
             .. members.OrderBy(member => View.Plan?.RankOf(member.Member) is { } rank and >= 0 ? rank : int.MaxValue)
                 .ThenBy(member => member.Member)
                 .Select(member => member.Member)
                 .Take(View.RanksMax),
-        ];
+        ]);
 
         /// <summary>The one with the furthest step, of several the lowest rank; null for none.</summary>
         public ObservedMember? Furthest(IEnumerable<ObservedMember> members) => members

@@ -50,18 +50,26 @@ public static partial class Membership
 
     /// <summary>
     /// The members are to write a checkpoint and end. If their generation is broken, a survivor forms one that does just that: alone,
-    /// so that nothing between it and the others can break again.
+    /// so that nothing between it and the others can break again, unless it holds only a part.
     /// </summary>
     private static MembershipDecision Stop(Members members)
     {
+        var view = members.View;
         if (members.IsWhole && members.Broken.IsEmpty)
             return new Stay(members.View.Reason);
-        if (members.Furthest(members.Live.Where(member => member.IsAvailable && members.Holds(member))) is { } holder)
-            return new Form([holder.Member], members.Survivors, AtOnce: true, members.WhyBroken());
+        var holders = members.Ordered(members.Live.Where(member => member.IsAvailable && members.Holds(member)));
+        if (members.HoldAll(holders))
+        {
+            ImmutableArray<int> writers = view.SharesState ? holders : [members.Furthest(holders.Select(members.Of))!.Member];
+            return new Form(writers, members.Survivors, AtOnce: true, members.WhyBroken());
+        }
         // They leave the broken generation in a moment, and hold what they held.
         if (members.Find(member => member.Condition == MemberCondition.Stopping) is not null)
             return new Stay(members.View.Reason);
-        return members.Unheard(but: []) is { } unheard ? new Stay(members.WhyUnheard(unheard)) : new Dissolve(members.WhyBroken());
+        if (members.Unheard(but: []) is { } unheard)
+            return new Stay(members.WhyUnheard(unheard));
+        // Whether they hold everything they know best.
+        return holders.IsEmpty ? new Dissolve(members.WhyBroken()) : new Form(holders, members.Survivors, AtOnce: true, members.WhyBroken());
     }
 
     /// <summary>All is well with the generation: members change at a step boundary, once it trains.</summary>
@@ -94,11 +102,12 @@ public static partial class Membership
         var why = members.WhyLeaving()!;
         if (staying.Length >= view.RanksMin)
         {
-            if (staying.Any(view.Plan!.Members.Contains))
+            ImmutableArray<int> givers = members.GiversFor(staying.Where(view.Plan!.Members.Contains), leaving);
+            if (givers.IsEmpty)
                 return new Form(staying, members.Survivors, AtOnce: false, why);
             // Whoever leaves gives its state to the newcomers first.
-            ImmutableArray<int> together = [leaving[0], .. staying.Take(view.RanksMax - 1)];
-            if (together.Length > 1)
+            var together = members.Together(givers, staying);
+            if (together.Length > givers.Length)
                 return new Form(together, members.Survivors, AtOnce: false, why);
         }
         return members.Seen.HandoverAwaited || view.RanksMax == 1 ? new StopAll(why) : new Stay($"{why}; waits for ranks elsewhere");
@@ -116,11 +125,12 @@ public static partial class Membership
         var staying = members.Ordered(available.Where(member => member.Leaving.Length == 0));
         var ready = staying.Length >= view.RanksMin ? staying : members.Ordered(available);
         // Whoever leaves gives its state to the others first, if they have none.
-        if (!ready.Any(members.Holds) && available.Find(members.Holds) is { } holder)
-            ready = [holder.Member, .. ready.Take(view.RanksMax - 1)];
+        var givers = members.GiversFor(ready.Where(members.Holds), available.Where(members.Holds).Select(member => member.Member).Except(ready));
+        if (!givers.IsEmpty)
+            ready = members.Together(givers, ready);
         if (ready.Length < view.RanksMin)
             return TooFew(members, ready.Length);
-        if (ready.Any(members.Holds))
+        if (members.HoldAll(ready.Where(members.Holds)))
             return new Form(ready, members.Survivors, AtOnce: true, members.WhyBroken(), Broken: members.IsWhole);
         // Those among them that may hold state say so when they meet.
         if (members.Unheard(but: ready) is { } unheard)

@@ -30,11 +30,11 @@ public interface IRendezvousGrain : IGrainWithStringKey
 /// <param name="Worker">The rank's worker.</param>
 /// <param name="Key">Its key, at most 512 characters.</param>
 /// <param name="Value">Its value, at most 64 KiB.</param>
-[GenerateSerializer, Alias("linformer.rendezvous-entry")]
+[GenerateSerializer, Immutable, Alias("linformer.rendezvous-entry")]
 public sealed record RendezvousEntry([property: Id(0)] string Worker, [property: Id(1)] string Key, [property: Id(2)] ImmutableArray<byte> Value);
 
 /// <summary>Some of the values.</summary>
 /// <param name="Cursor">For the next page.</param>
 /// <param name="Entries">The values; none when the wait was in vain.</param>
-[GenerateSerializer, Alias("linformer.rendezvous-page")]
+[GenerateSerializer, Immutable, Alias("linformer.rendezvous-page")]
 public sealed record RendezvousPage([property: Id(0)] string Cursor, [property: Id(1)] ImmutableArray<RendezvousEntry> Entries);

@@ -26,8 +26,10 @@ public static class Assignments
             return null;
 
         var name = worker.Identity.Name;
-        var groups = cluster.Jobs.Values
+        var groups = cluster.Placed[name]
+            .Select(placed => placed.Job)
             .Where(job => job.Phase == JobPhase.Running)
+            .DistinctBy(job => job.JobId, StringComparer.Ordinal)
             .Select(job => Group(job, worker))
             .Where(group => !group.Members.IsEmpty)
             .Concat(kept)
@@ -67,7 +69,7 @@ public static class Assignments
         .Where(job => !cluster.UnreadableJobs.Contains(job.JobId))
         .Select(job => job.Phase switch
         {
-            JobPhase.Queued => new WaitingJob(job.JobId, job.Priority, job.SubmittedAt, job.RanksMin, job.RanksMax, Holds(cluster, job), job.Device),
+            JobPhase.Queued => new WaitingJob(job.JobId, job.Priority, job.SubmittedAt, job.RanksMin, job.RanksMax, Holds(cluster, job), job.Device, IsPlugin: job.IsPlugin),
             JobPhase.Running when !job.Stopping => Growing(cluster, job),
             _ => null,
         })
@@ -93,10 +95,11 @@ public static class Assignments
     public static ImmutableArray<LeaseTaker> Takers(ClusterView cluster, string corpusId, IReadOnlyCollection<AssignedLease> otherLeases)
     {
         var takers = ImmutableArray.CreateBuilder<LeaseTaker>();
+        var leases = otherLeases.ToLookup(lease => lease.Worker, StringComparer.Ordinal);
         foreach (var worker in cluster.Workers.Values.OrderBy(worker => worker.Identity.Name, StringComparer.Ordinal))
         {
             if (worker is { Alive: true, Reported: true })
-                takers.Add(Taker(cluster, worker, corpusId, otherLeases.Count(lease => lease.Worker == worker.Identity.Name)));
+                takers.Add(Taker(cluster, worker, corpusId, leases[worker.Identity.Name].Count()));
             else if (MayComeBack(cluster, worker))
                 takers.Add(new LeaseTaker(worker.Identity.Name, 0, [], []));
         }
@@ -205,7 +208,7 @@ public static class Assignments
         var holds = job.NotBefore > cluster.Now ? job.Reason : "";
         return new WaitingJob(
             job.JobId, job.Priority, job.SubmittedAt, Math.Max(1, job.RanksMin - staying), job.RanksMax - staying, holds, DeviceOf(cluster, job), staying,
-            Elastic: staying >= job.RanksMin);
+            Elastic: staying >= job.RanksMin, job.IsPlugin);
     }
 
     /// <summary>The device of those that run, which those that join them must have, too.</summary>
@@ -218,26 +221,23 @@ public static class Assignments
     private static IEnumerable<WorkerCapacity> Capacity(ClusterView cluster, WorkerView worker)
     {
         var name = worker.Identity.Name;
-        var taken = cluster.Jobs.Values
-            .SelectMany(job => job.Placements)
-            .Where(placement => placement.Worker == name)
-            .Select(placement => placement.Slot)
-            .ToHashSet();
+        var taken = cluster.Placed[name].Select(placed => placed.Placement.Slot).ToHashSet();
         var clearing = IsClearing(cluster, worker);
+        var plugins = worker.Identity.AllowsPlugins;
         foreach (var slots in worker.Identity.Slots.DistinctBy(slot => slot.Number).GroupBy(slot => slot.Device, StringComparer.Ordinal))
         {
             var free = slots.Select(slot => slot.Number).Where(slot => !taken.Contains(slot)).ToImmutableArray();
             var total = slots.Count();
             // It may never hear of what is placed there, so that whoever got its slots would wait for its lease to end.
             if (!worker.Connected)
-                yield return new WorkerCapacity(name, [], 0, total, slots.Key);
+                yield return new WorkerCapacity(name, [], 0, total, slots.Key, plugins);
             else if (!clearing)
-                yield return new WorkerCapacity(name, free, 0, total, slots.Key);
+                yield return new WorkerCapacity(name, free, 0, total, slots.Key, plugins);
             else if (!cluster.HangingWorkers.Contains(name))
-                yield return new WorkerCapacity(name, [], free.Length, total, slots.Key);
+                yield return new WorkerCapacity(name, [], free.Length, total, slots.Key, plugins);
             else
                 // Slots that hang do not count as the cluster's, or a job that needs them would keep all others waiting.
-                yield return new WorkerCapacity(name, [], 0, total - free.Length, slots.Key);
+                yield return new WorkerCapacity(name, [], 0, total - free.Length, slots.Key, plugins);
         }
     }
 
@@ -245,15 +245,13 @@ public static class Assignments
     {
         if (job.NotBefore > cluster.Now)
             return job.Reason;
-        var ending = cluster.Workers.Values.Any(worker => worker.Alive && !cluster.HangingWorkers.Contains(worker.Identity.Name)
-            && worker.Status.Groups.Any(group => group.JobId == job.JobId && group.Members.Any(member => member.IsAlive)));
-        return ending ? $"waits until its ranks of generation {job.Generation} have ended" : "";
+        return cluster.Alive.Contains(job.JobId) ? $"waits until its ranks of generation {job.Generation} have ended" : "";
     }
 
     private static LeaseTaker Taker(ClusterView cluster, WorkerView worker, string corpusId, int otherLeases)
     {
         var name = worker.Identity.Name;
-        var ranks = cluster.Jobs.Values.Where(job => job.Phase == JobPhase.Running).SelectMany(job => job.Placements).Count(placement => placement.Worker == name);
+        var ranks = cluster.Placed[name].Count(placed => placed.Job.Phase == JobPhase.Running);
         var capacity = !worker.TakesNew ? 0 : Math.Max(0, worker.Identity.Slots.Length - ranks - otherLeases);
         var reported = worker.Status.Leases.Where(lease => lease.CorpusId == corpusId).ToImmutableArray();
         var missing = worker.Assignment.Revision > worker.Status.AssignmentRevision

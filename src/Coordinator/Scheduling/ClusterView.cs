@@ -6,6 +6,9 @@ namespace Linformer.Coordinator.Scheduling;
 /// <summary>All that a pass of the scheduler knows of jobs and workers.</summary>
 public sealed record ClusterView
 {
+    private ILookup<string, (JobView Job, Placement Placement)>? _placed;
+    private HashSet<string>? _alive;
+
     /// <summary>The jobs that have not ended, by id; as they were last seen, for those that cannot be read now.</summary>
     public required IReadOnlyDictionary<string, JobView> Jobs { get; init; }
 
@@ -36,4 +39,17 @@ public sealed record ClusterView
     /// <summary>Whether every worker of before the start or the standstill has reported, or had its time to.</summary>
     public bool WorkersAreBack =>
         !InGrace || (UnreadableWorkers.Count == 0 && Workers.Values.All(worker => worker is { Reported: true, Alive: true } or { Left: true }));
+
+    /// <summary>What is placed on each worker, by its name; made when it is first asked for.</summary>
+    internal ILookup<string, (JobView Job, Placement Placement)> Placed => _placed ??= Jobs.Values
+        .SelectMany(job => job.Placements.Select(placement => (Job: job, Placement: placement)))
+        .ToLookup(placed => placed.Placement.Worker, StringComparer.Ordinal);
+
+    /// <summary>The jobs of which a rank is alive on a worker that is waited for; made when it is first asked for.</summary>
+    internal IReadOnlySet<string> Alive => _alive ??= Workers.Values
+        .Where(worker => worker.Alive && !HangingWorkers.Contains(worker.Identity.Name))
+        .SelectMany(worker => worker.Status.Groups)
+        .Where(group => group.Members.Any(member => member.IsAlive))
+        .Select(group => group.JobId)
+        .ToHashSet(StringComparer.Ordinal);
 }

@@ -13,6 +13,7 @@ namespace Linformer.Coordinator.Scheduling;
 /// <param name="Device">The only device whose slots it takes, <c>cpu</c> or <c>cuda</c>; empty for any.</param>
 /// <param name="Has">Slots that it has already.</param>
 /// <param name="Elastic">Whether it runs with as many ranks as it must have, and could do without more.</param>
+/// <param name="IsPlugin">Whether it takes only slots of workers that allow plug-ins.</param>
 public sealed record WaitingJob(
     string JobId,
     int Priority,
@@ -22,13 +23,14 @@ public sealed record WaitingJob(
     string Holds = "",
     string Device = "",
     int Has = 0,
-    bool Elastic = false)
+    bool Elastic = false,
+    bool IsPlugin = false)
 {
-    /// <summary>Whether it takes slots of a device.</summary>
-    public bool Takes(string device) => Device.Length == 0 || Device == device;
+    /// <summary>Whether it takes slots of a worker's.</summary>
+    public bool Takes(WorkerCapacity worker) => (Device.Length == 0 || Device == worker.Device) && (worker.AllowsPlugins || !IsPlugin);
 
-    /// <summary>Whether there are slots that both can take.</summary>
-    public bool Competes(WaitingJob other) => other.Device.Length == 0 || Takes(other.Device);
+    /// <summary>Whether there may be slots that both can take.</summary>
+    public bool Competes(WaitingJob other) => other.Device.Length == 0 || Device.Length == 0 || Device == other.Device;
 }
 
 /// <summary>A live worker with its slots of one device.</summary>
@@ -37,7 +39,8 @@ public sealed record WaitingJob(
 /// <param name="Clearing">Slots that will be free in a moment: their ranks are ending.</param>
 /// <param name="Total">All its slots of the device.</param>
 /// <param name="Device"><c>cpu</c> or <c>cuda</c>.</param>
-public sealed record WorkerCapacity(string Worker, ImmutableArray<int> Free, int Clearing, int Total, string Device = "cpu");
+/// <param name="AllowsPlugins">Whether it takes jobs that run their submitter's code.</param>
+public sealed record WorkerCapacity(string Worker, ImmutableArray<int> Free, int Clearing, int Total, string Device = "cpu", bool AllowsPlugins = false);
 
 /// <summary>What becomes of a waiting job.</summary>
 /// <param name="JobId">The job.</param>
@@ -68,7 +71,7 @@ public static class GangScheduler
         var ahead = new List<WaitingJob>();
         foreach (var job in InTurn(waiting).Select(job => Settled(job, cluster)))
         {
-            var usable = cluster.Where(worker => job.Takes(worker.Device)).ToList();
+            var usable = cluster.Where(worker => job.Takes(worker)).ToList();
             var reason = WhyNot(job, ahead.Find(job.Competes)?.JobId, usable);
             if (reason.Length > 0)
             {
@@ -106,7 +109,7 @@ public static class GangScheduler
     {
         if (job.Device.Length > 0)
             return job;
-        var totals = workers.GroupBy(worker => worker.Device, StringComparer.Ordinal).Select(slots => (Device: slots.Key, Total: slots.Sum(worker => worker.Total))).ToList();
+        var totals = workers.Where(job.Takes).GroupBy(worker => worker.Device, StringComparer.Ordinal).Select(slots => (Device: slots.Key, Total: slots.Sum(worker => worker.Total))).ToList();
         return totals.Count < 2
             ? job
             : job with
@@ -119,7 +122,7 @@ public static class GangScheduler
     }
 
     private static bool Fits(WaitingJob job, IEnumerable<WorkerCapacity> workers) =>
-        job.RanksMin + job.Has <= workers.Where(worker => job.Takes(worker.Device)).Sum(worker => worker.Total);
+        job.RanksMin + job.Has <= workers.Where(worker => job.Takes(worker)).Sum(worker => worker.Total);
 
     private static IEnumerable<WaitingJob> InTurn(IEnumerable<WaitingJob> jobs) =>
         jobs.OrderByDescending(job => job.Priority).ThenBy(job => job.SubmittedAt).ThenBy(job => job.JobId, StringComparer.Ordinal);
@@ -128,7 +131,7 @@ public static class GangScheduler
     {
         var total = usable.Sum(worker => worker.Total);
         if (job.RanksMin + job.Has > total)
-            return $"needs at least {Slots(job, job.RanksMin + job.Has)}; the cluster has {total}";
+            return $"needs at least {Slots(job, job.RanksMin + job.Has)}{(job.IsPlugin ? " of workers that allow plug-ins (--allow-plugins)" : "")}; the cluster has {total}";
         if (job.Holds.Length > 0)
             return job.Holds;
         if (ahead is not null)
@@ -161,7 +164,7 @@ public static class GangScheduler
     /// <summary>Where the worker is that holds all of the rest with the least left over; if none does, the one with most; -1 if none has any.</summary>
     private static int Next(List<WorkerCapacity> cluster, WaitingJob job, int wanted) => Enumerable
         .Range(0, cluster.Count)
-        .Where(at => cluster[at].Free.Length > 0 && job.Takes(cluster[at].Device))
+        .Where(at => cluster[at].Free.Length > 0 && job.Takes(cluster[at]))
         .OrderByDescending(at => cluster[at].Free.Length >= wanted)
         .ThenBy(at => cluster[at].Free.Length >= wanted ? cluster[at].Free.Length : -cluster[at].Free.Length)
         .ThenBy(at => at)

@@ -11,4 +11,8 @@ public interface ISchedulerGrain : IGrainWithIntegerKey
     /// <summary>Something has changed: makes a pass soon. Returns at once; the first one after a start of the coordinator also starts the timer.</summary>
     [Alias("poke"), Orleans.Concurrency.AlwaysInterleave]
     Task Poke(CancellationToken cancellationToken);
+
+    /// <summary>One worker stands otherwise than before, and nothing else has changed: as a poke, but the pass need not read the others anew.</summary>
+    [Alias("look-at"), Orleans.Concurrency.AlwaysInterleave]
+    Task LookAt(string worker, CancellationToken cancellationToken);
 }

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Linformer.Coordinator.Scheduling;
@@ -9,12 +11,16 @@ public sealed class SchedulerGrain(
     IJobStore jobs,
     IRosterStore roster,
     ITelemetryStore telemetry,
+    IEventLog events,
     ClusterTiming timing,
     TimeProvider time,
     ILogger<SchedulerGrain> logger) : Grain, ISchedulerGrain
 {
     private static readonly TimeSpan Period = ClusterTiming.PassInterval;
     private const int PassesPerTick = 20;
+
+    // A pass over many workers costs something, and while they all report there is always a reason for another.
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(20);
 
     private readonly SchedulerMemory _memory = new();
     private IGrainTimer? _timer;
@@ -30,6 +36,19 @@ public sealed class SchedulerGrain(
 
     /// <inheritdoc/>
     public Task Poke(CancellationToken cancellationToken)
+    {
+        _memory.Stale = true;
+        return PassSoon();
+    }
+
+    /// <inheritdoc/>
+    public Task LookAt(string worker, CancellationToken cancellationToken)
+    {
+        _memory.StaleWorkers.Add(worker);
+        return PassSoon();
+    }
+
+    private Task PassSoon()
     {
         if (_passing)
             _again = true;
@@ -47,8 +66,12 @@ public sealed class SchedulerGrain(
             for (var passes = 0; passes == 0 || (_again && passes < PassesPerTick); passes++)
             {
                 _again = false;
-                due = await new SchedulerPass(grains, jobs, roster, telemetry, timing, time, logger, _memory).RunAsync(cancellationToken);
+                var began = Stopwatch.GetTimestamp();
+                due = await new SchedulerPass(grains, jobs, roster, telemetry, events, timing, time, logger, _memory).RunAsync(cancellationToken);
+                CoordinatorInstruments.CountPass(began);
                 _again |= due == TimeSpan.Zero;
+                if (_again)
+                    await RestAsync(Stopwatch.GetElapsedTime(began), cancellationToken);
             }
             if (due < Period)
                 _timer!.Change(due.Value, Period);
@@ -59,6 +82,8 @@ public sealed class SchedulerGrain(
         }
         catch (Exception exception)
         {
+            _memory.Stale = true;
+            CoordinatorInstruments.CountFailedPass();
             logger.LogError(exception, "A pass of the scheduler failed; the next is made in {Period}", Period);
         }
         finally
@@ -66,4 +91,8 @@ public sealed class SchedulerGrain(
             _passing = false;
         }
     }
+
+    // As long as the pass took: small clusters notice nothing of it.
+    private static Task RestAsync(TimeSpan pass, CancellationToken cancellationToken) =>
+        pass.TotalMilliseconds < 1 ? Task.CompletedTask : Task.Delay(pass < LongestRest ? pass : LongestRest, cancellationToken);
 }

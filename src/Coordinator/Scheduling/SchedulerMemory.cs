@@ -1,5 +1,6 @@
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Workers;
 
 namespace Linformer.Coordinator.Scheduling;
 
@@ -8,6 +9,18 @@ internal sealed class SchedulerMemory
 {
     private long? _lastRead;
     private bool _late;
+
+    /// <summary>Whether the next pass has to read everything.</summary>
+    public bool Stale { get; set; } = true;
+
+    /// <summary>The workers that the next pass has to read in any case.</summary>
+    public HashSet<string> StaleWorkers { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>When everything was last read.</summary>
+    public long ReadAt { get; set; }
+
+    /// <summary>The workers as they were last read.</summary>
+    public Dictionary<string, WorkerView> Workers { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Jobs as they were last read.</summary>
     public Dictionary<string, JobView> Jobs { get; } = new(StringComparer.Ordinal);
@@ -32,6 +45,9 @@ internal sealed class SchedulerMemory
 
     /// <summary>Since when a worker has ranks that should have ended.</summary>
     public Dictionary<string, DateTimeOffset> ClearingSince { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The workers that are known to be lost.</summary>
+    public HashSet<string> LostWorkers { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Who has asked for a corpus.</summary>
     public HashSet<string> Asked { get; } = new(StringComparer.Ordinal);

@@ -16,6 +16,7 @@ internal sealed class SchedulerPass(
     IJobStore jobStore,
     IRosterStore roster,
     ITelemetryStore telemetry,
+    IEventLog events,
     ClusterTiming timing,
     TimeProvider time,
     ILogger logger,
@@ -47,6 +48,7 @@ internal sealed class SchedulerPass(
         await ReadAsync(cancellationToken);
         if (memory.NoteRead(time, timing) is { } stood)
             logger.LogWarning("The coordinator stood still for {Seconds:0.0} s; workers have their lease anew to report", stood.TotalSeconds);
+        NoteLost();
         await ForgetAsync(cancellationToken);
         await ObserveAsync(cancellationToken);
         NoteClearing();
@@ -60,12 +62,34 @@ internal sealed class SchedulerPass(
 
     private void Due(TimeSpan after) => _due = _due is { } before && before <= after ? before : after;
 
+    // Whatever changes a job or a worker pokes for it. All are read anew at every tick nevertheless: a poke may be lost, and time passes.
     private async Task ReadAsync(CancellationToken cancellationToken)
     {
+        var all = memory.Stale || time.GetElapsedTime(memory.ReadAt) >= ClusterTiming.PassInterval * 0.9;
+        var stale = memory.StaleWorkers.ToList();
+        memory.Stale = false;
+        memory.StaleWorkers.Clear();
+        await (all ? ReadAllAsync(cancellationToken) : ReadSomeAsync(stale, cancellationToken));
+    }
+
+    private async Task ReadAllAsync(CancellationToken cancellationToken)
+    {
+        memory.ReadAt = time.GetTimestamp();
         var unfinished = await jobStore.UnfinishedAsync(cancellationToken);
         var names = await roster.WorkersAsync(cancellationToken);
+        memory.Workers.Clear();
         await Task.WhenAll(unfinished.Select(job => ReadJobAsync(job, cancellationToken)).Concat(names.Select(name => ReadWorkerAsync(name, cancellationToken))));
         memory.KeepOnly(unfinished.Select(job => job.JobId).ToHashSet(StringComparer.Ordinal));
+    }
+
+    // Jobs are as this grain left them, or there would have been a poke for all.
+    private async Task ReadSomeAsync(List<string> stale, CancellationToken cancellationToken)
+    {
+        await Task.WhenAll(stale.Select(name => ReadWorkerAsync(name, cancellationToken)));
+        foreach (var job in memory.Jobs.Values.Where(job => !job.HasEnded))
+            _jobs[job.JobId] = job;
+        foreach (var (name, view) in memory.Workers)
+            _workers.TryAdd(name, view);
     }
 
     private async Task ReadJobAsync(JobSubmission submission, CancellationToken cancellationToken)
@@ -80,6 +104,7 @@ internal sealed class SchedulerPass(
         {
             logger.LogWarning(exception, "Job {JobId} cannot be read now; it stays as it is", id);
             _unreadableJobs.Add(id);
+            memory.Stale = true;
             if (memory.Jobs.TryGetValue(id, out var known))
                 _jobs[id] = known;
         }
@@ -90,13 +115,30 @@ internal sealed class SchedulerPass(
         try
         {
             if (await grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken) is { } view)
-                _workers[name] = view;
+                _workers[name] = memory.Workers[name] = view;
         }
         catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
         {
             logger.LogWarning(exception, "Worker {Worker} cannot be read now; it stays as it is", name);
             _unreadableWorkers.Add(name);
+            memory.Stale = true;
         }
+    }
+
+    private void NoteLost()
+    {
+        var cluster = Cluster;
+        foreach (var (name, worker) in _workers)
+        {
+            if (worker.Alive && memory.LostWorkers.Remove(name))
+                Note("back", "", EventSeverity.Info);
+            else if (worker is { Alive: false, Left: false } && !cluster.InGrace && memory.LostWorkers.Add(name))
+                Note("lost", $"not heard of since {worker.LastSeen:u}", EventSeverity.Warning);
+
+            void Note(string what, string why, EventSeverity severity) => events.Note(
+                new EventRow { At = cluster.Now, Kind = EventKind.Worker, Subject = name, Name = name, What = what, Why = why, Severity = severity });
+        }
+        memory.LostWorkers.RemoveWhere(name => !_workers.ContainsKey(name) && !_unreadableWorkers.Contains(name));
     }
 
     private async Task ForgetAsync(CancellationToken cancellationToken)
@@ -111,8 +153,10 @@ internal sealed class SchedulerPass(
                 continue;
             try
             {
-                if (await grains.GetGrain<IWorkerGrain>(name).Forget(cancellationToken))
-                    _workers.Remove(name);
+                if (!await grains.GetGrain<IWorkerGrain>(name).Forget(cancellationToken))
+                    continue;
+                _workers.Remove(name);
+                memory.Workers.Remove(name);
             }
             catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
             {
@@ -125,6 +169,7 @@ internal sealed class SchedulerPass(
     {
         var cluster = Cluster;
         var held = _jobs.Values.Where(job => job.Phase is JobPhase.Preparing or JobPhase.Running && !_unreadableJobs.Contains(job.JobId)).ToList();
+        var telling = new List<Task>();
         foreach (var job in held)
         {
             var seen = See(cluster, job);
@@ -134,14 +179,21 @@ internal sealed class SchedulerPass(
             {
                 continue;
             }
-            await ApplyAsync(job, () => ObservedAsync(job, seen, cancellationToken), cancellationToken);
-            if (_unreadableJobs.Contains(job.JobId))
-                continue;
-            memory.Told[job.JobId] = (key, time.GetTimestamp());
-            // There may be more to decide.
-            if (_jobs[job.JobId].Revision != job.Revision)
-                Due(TimeSpan.Zero);
+            telling.Add(TellAsync(job, seen, key, cancellationToken));
         }
+        // Each of them waits for the database; all together they wait as long as one.
+        await Task.WhenAll(telling);
+    }
+
+    private async Task TellAsync(JobView job, JobObserved seen, string key, CancellationToken cancellationToken)
+    {
+        await ApplyAsync(job, () => ObservedAsync(job, seen, cancellationToken), cancellationToken);
+        if (_unreadableJobs.Contains(job.JobId))
+            return;
+        memory.Told[job.JobId] = (key, time.GetTimestamp());
+        // There may be more to decide.
+        if (_jobs[job.JobId].Revision != job.Revision)
+            Due(TimeSpan.Zero);
     }
 
     private JobObserved See(ClusterView cluster, JobView job)
@@ -205,32 +257,34 @@ internal sealed class SchedulerPass(
     {
         var cluster = Cluster;
         var unknown = _unreadableJobs.Any(id => !_jobs.ContainsKey(id)) && cluster.InGrace;
-        var decisions = cluster.WorkersAreBack && !unknown
-            ? GangScheduler.Place(Assignments.Waiting(cluster), Assignments.Capacities(cluster))
-            : [.. Assignments.Waiting(cluster).Select(job => new GangDecision(job.JobId, [], "waits for the cluster's workers to report"))];
-        foreach (var decision in decisions)
-        {
-            var job = _jobs[decision.JobId];
-            var runs = job.Phase == JobPhase.Running;
-            if (!decision.Places.IsEmpty)
-                await ApplyAsync(job, runs ? new JobGrown(decision.Places) : new JobPlaced(decision.Places), cancellationToken);
-            else if (!runs && job.Reason != decision.Reason)
-                await ApplyAsync(job, new JobWaits(decision.Reason), cancellationToken);
-        }
+        var waiting = Assignments.Waiting(cluster).ToList();
+        ImmutableArray<GangDecision> decisions = waiting.Count == 0 ? []
+            : cluster.WorkersAreBack && !unknown ? GangScheduler.Place(waiting, Assignments.Capacities(cluster))
+            : [.. waiting.Select(job => new GangDecision(job.JobId, [], "waits for the cluster's workers to report"))];
+        await Task.WhenAll(decisions.Select(decision => ApplyAsync(decision, cancellationToken)).ToList());
         await YieldAsync(decisions, cancellationToken);
+    }
+
+    private Task ApplyAsync(GangDecision decision, CancellationToken cancellationToken)
+    {
+        var job = _jobs[decision.JobId];
+        var runs = job.Phase == JobPhase.Running;
+        if (!decision.Places.IsEmpty)
+            return ApplyAsync(job, runs ? new JobGrown(decision.Places) : new JobPlaced(decision.Places), cancellationToken);
+        return !runs && job.Reason != decision.Reason ? ApplyAsync(job, new JobWaits(decision.Reason), cancellationToken) : Task.CompletedTask;
     }
 
     /// <summary>Jobs that have run with too few ranks for long give their slots to others that wait for them.</summary>
     private async Task YieldAsync(ImmutableArray<GangDecision> decisions, CancellationToken cancellationToken)
     {
         var cluster = Cluster;
-        var capacities = Assignments.Capacities(cluster).ToList();
+        List<WorkerCapacity>? capacities = null;
         var waiting = Assignments.Waiting(cluster).ToDictionary(job => job.JobId, StringComparer.Ordinal);
         foreach (var job in _jobs.Values.Where(job => job.Phase == JobPhase.Running).ToList())
         {
             var needy = waiting.GetValueOrDefault(job.JobId) is { Elastic: false } && decisions.Any(one => one.JobId == job.JobId && one.Places.IsEmpty);
             if (memory.Needy.Note(job.JobId, needy, "", time) >= timing.HoldPatience
-                && GangScheduler.YieldsTo(waiting[job.JobId], waiting.Values, capacities) is { } other)
+                && GangScheduler.YieldsTo(waiting[job.JobId], waiting.Values, capacities ??= [.. Assignments.Capacities(cluster)]) is { } other)
             {
                 await ApplyAsync(job, new JobYields($"it has too few ranks, and job {other} waits for its slots"), cancellationToken);
             }
@@ -305,22 +359,23 @@ internal sealed class SchedulerPass(
             _unreadableCorpora.Add(corpusId);
             return;
         }
-        foreach (var job in jobs.Where(job => !_unreadableJobs.Contains(job.JobId)))
+        await Task.WhenAll(jobs.Where(job => !_unreadableJobs.Contains(job.JobId)).Select(job => TellAsync(job, corpusId, view, cancellationToken)).ToList());
+    }
+
+    private Task TellAsync(JobView job, string corpusId, CorpusView view, CancellationToken cancellationToken)
+    {
+        switch (view.For(job.CorpusAsker))
         {
-            switch (view.For(job.CorpusAsker))
-            {
-                case CorpusOutcome.Ready:
-                    var plan = view.Ready!.Plan;
-                    await ApplyAsync(job, new JobCorpusReady(new JobCorpus(corpusId, plan.Fingerprint, plan.Folder)), cancellationToken);
-                    break;
-                case CorpusOutcome.Failed:
-                    await ApplyAsync(job, new JobCorpusFailed(view.Error), cancellationToken);
-                    break;
-                case CorpusOutcome.NotAsked:
-                    memory.Asked.Remove(job.CorpusAsker);
-                    break;
-            }
+            case CorpusOutcome.Ready:
+                var (plan, totals) = (view.Ready!.Plan, view.Ready.Totals);
+                return ApplyAsync(job, new JobCorpusReady(new JobCorpus(corpusId, plan.Fingerprint, plan.Folder), totals.Documents), cancellationToken);
+            case CorpusOutcome.Failed:
+                return ApplyAsync(job, new JobCorpusFailed(view.Error), cancellationToken);
+            case CorpusOutcome.NotAsked:
+                memory.Asked.Remove(job.CorpusAsker);
+                break;
         }
+        return Task.CompletedTask;
     }
 
     private async Task AssignAsync(CancellationToken cancellationToken)
@@ -338,6 +393,7 @@ internal sealed class SchedulerPass(
             return;
         try
         {
+            memory.StaleWorkers.Add(worker.Identity.Name);
             await grains.GetGrain<IWorkerGrain>(worker.Identity.Name).Assign(derived, cancellationToken);
         }
         catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
@@ -361,6 +417,7 @@ internal sealed class SchedulerPass(
                 exception, "Job {JobId}, lineage {Lineage}, generation {Generation}, cannot be told how it stands now",
                 job.JobId, job.Lineage, job.Generation);
             _unreadableJobs.Add(job.JobId);
+            memory.Stale = true;
         }
     }
 

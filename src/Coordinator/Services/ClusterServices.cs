@@ -2,13 +2,15 @@ using Grpc.Core;
 using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
+using Linformer.Coordinator.Services.Previews;
+using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Workers;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Services;
 
 /// <summary>The workers, for people.</summary>
-internal sealed class WorkersService(ClusterReader cluster, IGrainFactory grains, SchedulerPoker scheduler) : Proto.Workers.WorkersBase
+internal sealed class WorkersService(ClusterReader cluster, IGrainFactory grains, SchedulerPoker scheduler, IEventLog events, TimeProvider time) : Proto.Workers.WorkersBase
 {
     private const int MaxText = 1024;
     private const int MaxName = 128;
@@ -29,6 +31,19 @@ internal sealed class WorkersService(ClusterReader cluster, IGrainFactory grains
         var who = Principal.Of(context).PersonName(request.Who);
         var drained = request.Undo ? "" : request.Why.Length > 0 ? $"{who}: {TokenText.Mask(request.Why)}" : who;
         var worker = await grains.GetGrain<IWorkerGrain>(request.Worker).Drain(drained, CancellationToken.None) ?? throw Unknown(request.Worker, known);
+        if (known.Any(before => before.Identity.Name == request.Worker && before.Drained != drained))
+        {
+            events.Note(new EventRow
+            {
+                At = time.GetUtcNow(),
+                Kind = EventKind.Worker,
+                Subject = request.Worker,
+                Name = request.Worker,
+                Who = who,
+                What = request.Undo ? "not drained any more" : "drained",
+                Why = TokenText.Mask(request.Why),
+            });
+        }
         await scheduler.PokeAsync(CancellationToken.None);
         return worker.ToProto();
     }
@@ -43,11 +58,14 @@ internal sealed class WorkersService(ClusterReader cluster, IGrainFactory grains
 }
 
 /// <summary>The corpora, for people.</summary>
-internal sealed class CorporaService(ClusterReader cluster) : Proto.Corpora.CorporaBase
+internal sealed class CorporaService(ClusterReader cluster, CorpusPreviews previews) : Proto.Corpora.CorporaBase
 {
     public override async Task<Proto.ListCorporaResponse> List(Proto.ListCorporaRequest request, ServerCallContext context)
     {
         var corpora = await cluster.CorporaAsync(context.CancellationToken);
         return new Proto.ListCorporaResponse { Corpora = { corpora.Select(ClusterMapping.ToProto) } };
     }
+
+    public override Task<Proto.PreviewResponse> Preview(Proto.PreviewRequest request, ServerCallContext context) =>
+        previews.ReadAsync(request, context.CancellationToken);
 }

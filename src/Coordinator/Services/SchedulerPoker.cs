@@ -7,11 +7,16 @@ namespace Linformer.Coordinator.Services;
 internal sealed class SchedulerPoker(IGrainFactory grains, ILogger logger)
 {
     /// <summary>Tells it.</summary>
-    public async Task PokeAsync(CancellationToken cancellationToken)
+    public Task PokeAsync(CancellationToken cancellationToken) => TellAsync(scheduler => scheduler.Poke(cancellationToken), cancellationToken);
+
+    /// <summary>Tells it that a worker stands otherwise than before.</summary>
+    public Task PokeAsync(string worker, CancellationToken cancellationToken) => TellAsync(scheduler => scheduler.LookAt(worker, cancellationToken), cancellationToken);
+
+    private async Task TellAsync(Func<ISchedulerGrain, Task> tell, CancellationToken cancellationToken)
     {
         try
         {
-            await grains.GetGrain<ISchedulerGrain>(0).Poke(cancellationToken);
+            await tell(grains.GetGrain<ISchedulerGrain>(0));
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {

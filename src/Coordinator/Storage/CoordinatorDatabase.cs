@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Linformer.Coordinator.Storage;
 
 /// <summary>
@@ -30,10 +32,31 @@ public abstract class CoordinatorDatabase : IAsyncDisposable
     /// </summary>
     public Task<StorageException> Lost => _lost.Task;
 
+    /// <summary>Writes that wait.</summary>
+    internal int QueuedWrites => _writes.Queued;
+
+    /// <summary>How often this coordinator has committed something: what was read stays true for as long as the number is the same.</summary>
+    internal long Commits => _writes.Commits;
+
+    /// <summary>
+    /// Jobs of which no telemetry is recorded any more, since they are being deleted or were. In memory: another coordinator's agents have
+    /// to ask for the job's row first.
+    /// </summary>
+    internal ConcurrentDictionary<string, bool> Unrecorded { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Queues a write; its result comes once it is committed. What it throws undoes it, and no other write.</summary>
     /// <exception cref="FencedException">Another coordinator has taken the lease.</exception>
     /// <exception cref="StorageException">It was not recorded.</exception>
     internal Task<T> WriteAsync<T>(Func<Session, T> write, CancellationToken cancellationToken) => _writes.RunAsync(write, cancellationToken);
+
+    /// <summary>Queues a write of much that nothing waits for; those of <see cref="WriteAsync{T}"/> that come meanwhile go before it.</summary>
+    /// <param name="write">The write.</param>
+    /// <param name="items">About how many rows it writes.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="FencedException">Another coordinator has taken the lease.</exception>
+    /// <exception cref="StorageException">It was not recorded.</exception>
+    internal Task<T> WriteBulkAsync<T>(Func<Session, T> write, int items, CancellationToken cancellationToken) =>
+        _writes.RunBulkAsync(write, items, cancellationToken);
 
     /// <summary>Queues a write without a result.</summary>
     internal Task WriteAsync(Action<Session> write, CancellationToken cancellationToken) =>
@@ -48,6 +71,10 @@ public abstract class CoordinatorDatabase : IAsyncDisposable
     /// <summary>Reads what was committed, on a thread of the pool.</summary>
     /// <exception cref="StorageException">It cannot be read.</exception>
     internal Task<T> ReadAsync<T>(Func<Session, T> read, CancellationToken cancellationToken) => _readers.RunAsync(read, cancellationToken);
+
+    /// <summary>Reads much, for a person: such reads leave connections to those by which jobs go on.</summary>
+    /// <exception cref="StorageException">It cannot be read.</exception>
+    internal Task<T> ReadLongAsync<T>(Func<Session, T> read, CancellationToken cancellationToken) => _readers.RunLongAsync(read, cancellationToken);
 
     /// <summary>Commits what is queued, closes, and gives the lease back.</summary>
     public async ValueTask DisposeAsync()

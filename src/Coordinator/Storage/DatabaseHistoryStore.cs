@@ -13,6 +13,7 @@ public sealed class DatabaseHistoryStore(CoordinatorDatabase database) : IHistor
             {
                 foreach (var entry in entries)
                 {
+                    DatabaseEventStore.Mirror(session, jobId, entry);
                     session.Execute(
                         "INSERT INTO history VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
                         jobId, entry.Sequence, entry.At.ToColumn(), entry.Who, entry.What, entry.Why,

@@ -31,13 +31,13 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
             {
                 session.Execute(
                     """
-                    INSERT INTO jobs (job_id, name, job_json, submitter, submitted_at, phase, ended, revision, view)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                    INSERT INTO jobs (job_id, name, job_json, submitter, submitted_at, phase, ended, revision, view, priority)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                     ON CONFLICT (job_id) DO UPDATE SET phase = $6, ended = $7, revision = $8, view = $9
                     WHERE jobs.revision <= $8
                     """,
                     view.JobId, view.Name, view.JobJson, view.Submitter, view.SubmittedAt.ToColumn(),
-                    (int)view.Phase, view.HasEnded ? 1 : 0, view.Revision, json);
+                    (int)view.Phase, view.HasEnded ? 1 : 0, view.Revision, json, view.Priority);
             },
             cancellationToken);
     }
@@ -53,13 +53,16 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
     public Task<IReadOnlyList<JobRow>> ListAsync(JobFilter filter, CancellationToken cancellationToken)
     {
         var phases = filter.Phases.Aggregate(0, (bits, phase) => bits | (1 << (int)phase));
+        var sql = Columns + JobListSql.Of(filter);
         return database.ReadAsync<IReadOnlyList<JobRow>>(
-            session => session.All(
-                Columns + """
-                WHERE ($1 = 0 OR (1 << phase) & $1 <> 0) AND ($2 = '' OR replace(name, $2, '') <> name) AND ordinal < $3
-                ORDER BY ordinal DESC LIMIT $4
-                """,
-                Row, phases, filter.NameContains, filter.BeforeOrdinal ?? long.MaxValue, filter.PageSize),
+            session => (filter.After, filter.Sort) switch
+            {
+                (null, _) => session.All(sql, Row, phases, filter.NameContains, filter.Submitter, filter.PageSize),
+                ({ } after, JobSort.Submitted) => session.All(sql, Row, phases, filter.NameContains, filter.Submitter, filter.PageSize, after.Ordinal),
+                ({ } after, JobSort.Name or JobSort.Submitter) =>
+                    session.All(sql, Row, phases, filter.NameContains, filter.Submitter, filter.PageSize, after.Ordinal, after.Text),
+                ({ } after, _) => session.All(sql, Row, phases, filter.NameContains, filter.Submitter, filter.PageSize, after.Ordinal, after.Number),
+            },
             cancellationToken);
     }
 
@@ -86,11 +89,11 @@ public sealed class DatabaseJobStore(CoordinatorDatabase database) : IJobStore
         CheckCount(session, submission.Submitter, unfinishedJobs);
         session.Execute(
             """
-            INSERT INTO jobs (job_id, name, idempotency_key, file_sha256, job_json, submitter, submitted_at, phase, ended, revision)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, -1)
+            INSERT INTO jobs (job_id, name, idempotency_key, file_sha256, job_json, submitter, submitted_at, phase, ended, revision, priority)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, -1, $9)
             """,
             submission.JobId, submission.Name, key, sha256, submission.JobJson, submission.Submitter,
-            submission.SubmittedAt.ToColumn(), (int)JobPhase.Queued);
+            submission.SubmittedAt.ToColumn(), (int)JobPhase.Queued, JobFileParser.Parse(submission.JobJson, submission.JobId, cuda: true).Job?.Priority ?? 0);
         return new RecordedSubmission(submission, Existed: false);
     }
 

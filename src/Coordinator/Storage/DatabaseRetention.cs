@@ -1,3 +1,5 @@
+using Linformer.Coordinator.Storage.Metrics;
+
 namespace Linformer.Coordinator.Storage;
 
 /// <summary>
@@ -8,6 +10,15 @@ namespace Linformer.Coordinator.Storage;
 public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetryRetention
 {
     private const int JobsAtOnce = 200;
+    private const int DeletedAtOnce = 500;
+
+    private static readonly Oldest Logs = new(
+        "SELECT sequence FROM logs WHERE job_id = $1 ORDER BY sequence DESC LIMIT 1 OFFSET $2",
+        "DELETE FROM logs WHERE sequence IN (SELECT sequence FROM logs WHERE job_id = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3) RETURNING sequence");
+
+    private static readonly Oldest Samples = new(
+        "SELECT sequence FROM rank_samples WHERE job_id = $1 ORDER BY sequence DESC LIMIT 1 OFFSET $2",
+        "DELETE FROM rank_samples WHERE sequence IN (SELECT sequence FROM rank_samples WHERE job_id = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3) RETURNING sequence");
 
     // Ordinals of jobs with which nothing is left to do, those up to a first one that is not left out.
     private readonly HashSet<long> _settled = [];
@@ -17,7 +28,8 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
     public async Task<RetentionResult> ApplyAsync(RetentionOptions options, DateTimeOffset now, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var (lines, metrics) = (0L, 0L);
+        var (lines, metrics, samples) = (0L, 0L, 0L);
+        await ReopenAsync(cancellationToken);
         var after = _allSettledUpTo;
         var allBefore = true;
         while (await JobsAfterAsync(after, cancellationToken) is { Count: > 0 } jobs)
@@ -26,7 +38,8 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var isOld = job.EndedAt is { } ended && options.KeepLogs > TimeSpan.Zero && now - ended > options.KeepLogs;
-                lines += await DeleteLogsAsync(job.JobId, isOld ? 0 : options.LogLinesPerJob, all: isOld, options.BatchRows, cancellationToken);
+                lines += await DeleteOldestAsync(Logs, job.JobId, isOld ? 0 : options.LogLinesPerJob, all: isOld, options.BatchRows, cancellationToken);
+                samples += await DeleteOldestAsync(Samples, job.JobId, isOld ? 0 : options.RankSamplesPerJob, all: isOld, options.BatchRows, cancellationToken);
                 metrics += isOld ? await ThinMetricsAsync(job.JobId, options, cancellationToken) : 0;
                 if (isOld)
                     _settled.Add(job.Ordinal);
@@ -34,7 +47,36 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
             after = jobs[^1].Ordinal;
             allBefore = allBefore && Forget(jobs);
         }
-        return new RetentionResult(lines, metrics);
+        return new RetentionResult(lines, metrics, samples, await DeleteEventsAsync(options, now, cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public async Task DeleteJobAsync(string jobId, CancellationToken cancellationToken)
+    {
+        await DeleteOldestAsync(Logs, jobId, 0, all: true, DeletedAtOnce, cancellationToken);
+        await DeleteOldestAsync(Samples, jobId, 0, all: true, DeletedAtOnce, cancellationToken);
+        foreach (var steps in await GenerationsAsync(jobId, cancellationToken))
+            await DeleteMetricsAsync(jobId, steps, cancellationToken);
+        await database.WriteAsync(
+            session =>
+            {
+                session.Execute("DELETE FROM metrics WHERE job_id = $1", jobId);
+                session.Execute("DELETE FROM metric_rollups WHERE job_id = $1", jobId);
+                session.Execute("DELETE FROM checkpoints WHERE job_id = $1", jobId);
+                session.Execute("DELETE FROM generations WHERE job_id = $1", jobId);
+                session.Execute("DELETE FROM progress WHERE job_id = $1", jobId);
+            },
+            cancellationToken);
+    }
+
+    // A job that had ended may have gone back to a checkpoint since, and runs again: from it on, all are looked at anew.
+    private async Task ReopenAsync(CancellationToken cancellationToken)
+    {
+        var running = await database.ReadAsync(
+            session => session.All("SELECT ordinal FROM jobs WHERE ended = 0 ORDER BY ordinal", row => row.GetInt64(0)), cancellationToken);
+        _settled.ExceptWith(running);
+        if (running is [var first, ..] && first <= _allSettledUpTo)
+            _allSettledUpTo = first - 1;
     }
 
     private Task<List<Job>> JobsAfterAsync(long ordinal, CancellationToken cancellationToken) => database.ReadAsync(
@@ -59,22 +101,59 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
         return true;
     }
 
-    private async Task<long> DeleteLogsAsync(string jobId, int keep, bool all, int batch, CancellationToken cancellationToken)
+    private async Task<long> DeleteOldestAsync(Oldest of, string jobId, int keep, bool all, int batch, CancellationToken cancellationToken)
     {
         if (!all && keep <= 0)
             return 0;
-        // The newest line that goes.
-        var last = await database.ReadAsync(
-            session => session.First("SELECT sequence FROM logs WHERE job_id = $1 ORDER BY sequence DESC LIMIT 1 OFFSET $2", row => row.GetInt64(0), jobId, keep),
-            cancellationToken);
-        return last == 0 ? 0 : await RepeatAsync(
+        // The newest row that goes.
+        var last = await database.ReadAsync(session => session.First(of.Newest, row => row.GetInt64(0), jobId, keep), cancellationToken);
+        return last == 0 ? 0 : await RepeatAsync(session => session.All(of.Delete, row => row.GetInt64(0), jobId, last, batch).Count, batch, cancellationToken);
+    }
+
+    private async Task<long> DeleteEventsAsync(RetentionOptions options, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (options.KeepEvents <= TimeSpan.Zero || options.KeepEvents > now - DateTimeOffset.MinValue)
+            return 0;
+        var before = (now - options.KeepEvents).ToColumn();
+        return await RepeatAsync(
             session => session.All(
-                "DELETE FROM logs WHERE sequence IN (SELECT sequence FROM logs WHERE job_id = $1 AND sequence <= $2 ORDER BY sequence LIMIT $3) RETURNING sequence",
+                "DELETE FROM events WHERE sequence IN (SELECT sequence FROM events WHERE at < $1 ORDER BY at LIMIT $2) RETURNING sequence",
                 row => row.GetInt64(0),
-                jobId, last, batch).Count,
-            batch,
+                before, options.BatchRows).Count,
+            options.BatchRows,
             cancellationToken);
     }
+
+    private async Task DeleteMetricsAsync(string jobId, Steps steps, CancellationToken cancellationToken)
+    {
+        for (var from = steps.First; from <= steps.Last;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            from = await database.WriteAsync(
+                session =>
+                {
+                    var next = session.First(
+                        "SELECT step FROM metrics WHERE job_id = $1 AND lineage = $2 AND generation = $3 AND step >= $4 ORDER BY step LIMIT 1 OFFSET $5",
+                        row => row.GetInt64(0),
+                        jobId, steps.Lineage, steps.Generation, from, DeletedAtOnce);
+                    if (next == 0)
+                        next = steps.Last + 1;
+                    session.Execute(
+                        "DELETE FROM metrics WHERE job_id = $1 AND lineage = $2 AND generation = $3 AND step >= $4 AND step < $5",
+                        jobId, steps.Lineage, steps.Generation, from, next);
+                    RollupTable.Rebuild(session, jobId, steps.Lineage, steps.Generation, from, next - 1);
+                    return next;
+                },
+                cancellationToken);
+        }
+    }
+
+    private Task<List<Steps>> GenerationsAsync(string jobId, CancellationToken cancellationToken) => database.ReadAsync(
+        session => session.All(
+            "SELECT lineage, generation, min(step), max(step) FROM metrics WHERE job_id = $1 GROUP BY lineage, generation",
+            row => new Steps(row.GetInt32(0), row.GetInt32(1), row.GetInt64(2), row.GetInt64(3)),
+            jobId),
+        cancellationToken);
 
     private async Task<long> ThinMetricsAsync(string jobId, RetentionOptions options, CancellationToken cancellationToken)
     {
@@ -88,14 +167,8 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
         if (trained <= 2L * points && evaluated <= 2L * points)
             return 0;
         var (every, everyEvaluated) = ((trained + points - 1) / points, (evaluated + points - 1) / points);
-        var generations = await database.ReadAsync(
-            session => session.All(
-                "SELECT lineage, generation, min(step), max(step) FROM metrics WHERE job_id = $1 GROUP BY lineage, generation",
-                row => new Steps(row.GetInt32(0), row.GetInt32(1), row.GetInt64(2), row.GetInt64(3)),
-                jobId),
-            cancellationToken);
         var deleted = 0L;
-        foreach (var steps in generations)
+        foreach (var steps in await GenerationsAsync(jobId, cancellationToken))
         {
             deleted += await ThinAsync(jobId, steps, every, evaluated: 0, options.BatchRows, cancellationToken);
             deleted += await ThinAsync(jobId, steps, everyEvaluated, evaluated: 1, options.BatchRows, cancellationToken);
@@ -126,6 +199,7 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
                 {
                     foreach (var step in part)
                         session.Execute("DELETE FROM metrics WHERE job_id = $1 AND lineage = $2 AND generation = $3 AND step = $4", jobId, steps.Lineage, steps.Generation, step);
+                    RollupTable.Rebuild(session, jobId, steps.Lineage, steps.Generation, part[0], part[^1]);
                 },
                 cancellationToken);
         }
@@ -145,6 +219,11 @@ public sealed class DatabaseRetention(CoordinatorDatabase database) : ITelemetry
         while (last == batch);
         return deleted;
     }
+
+    /// <summary>How the oldest rows of a job are found and deleted.</summary>
+    /// <param name="Newest">The newest row of job $1 but $2.</param>
+    /// <param name="Delete">Deletes at most $3 of those up to $2.</param>
+    private sealed record Oldest(string Newest, string Delete);
 
     private sealed record Job(long Ordinal, string JobId, DateTimeOffset? EndedAt);
 

@@ -1,18 +1,19 @@
 using System.Data.Common;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Linformer.Coordinator.Storage.Metrics;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>Metrics, logs and checkpoints in the database.</summary>
+/// <summary>Metrics, logs, samples and checkpoints in the database.</summary>
 /// <param name="database">The database.</param>
 public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database) : ITelemetryStore
 {
-    private const string MetricColumns =
-        """
-        SELECT lineage, generation, step, at, world_size, loss, learning_rate, tokens_per_second, gradient_norm, held_out_loss
-        FROM metrics
-        """;
+    /// <summary>What <see cref="Metric"/> reads.</summary>
+    internal const string MetricFields =
+        "lineage, generation, step, at, world_size, loss, learning_rate, tokens_per_second, gradient_norm, held_out_loss, measures";
+
+    private const string MetricColumns = $"SELECT {MetricFields} FROM metrics";
 
     /// <inheritdoc/>
     public Task BeginGenerationAsync(string jobId, int lineage, int generation, int worldSize, CancellationToken cancellationToken) =>
@@ -39,13 +40,17 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
             cancellationToken);
 
     /// <inheritdoc/>
-    public Task RecordAsync(IReadOnlyList<TelemetryBatch> batches, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+    public Task<IReadOnlyList<MetricRow>> RecordAsync(IReadOnlyList<TelemetryBatch> batches, CancellationToken cancellationToken) =>
+        database.WriteBulkAsync<IReadOnlyList<MetricRow>>(
             session =>
             {
-                foreach (var batch in batches)
-                    Record(session, batch);
+                var steps = new List<MetricRow>();
+                // On the thread that writes: what was let in just before a deletion began is not recorded after it.
+                foreach (var batch in batches.Where(batch => !database.Unrecorded.ContainsKey(batch.JobId)))
+                    steps.AddRange(Record(session, batch));
+                return steps;
             },
+            batches.Sum(batch => batch.Metrics.Count + batch.Logs.Count + (batch.Samples?.Count ?? 0)),
             cancellationToken);
 
     /// <inheritdoc/>
@@ -61,10 +66,10 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
                     MetricColumns + " WHERE job_id = $1 ORDER BY lineage DESC, generation DESC, step DESC LIMIT 1", Metric, jobId);
                 var heldOut = session.First(
                     """
-                    SELECT held_out_loss FROM metrics WHERE job_id = $1 AND held_out_loss IS NOT NULL
+                    SELECT held_out_loss, measures FROM metrics WHERE job_id = $1 AND held_out_loss IS NOT NULL
                     ORDER BY lineage DESC, generation DESC, step DESC LIMIT 1
                     """,
-                    row => row.Number(0),
+                    row => (Loss: row.Number(0), Measures: MeasureValues.OfColumn(row.IsDBNull(1) ? null : row.GetString(1))),
                     jobId);
                 var again = newest is not null && newest.Lineage == lineage && newest.Generation == generation && newest.Step < committed
                     ? session.First(
@@ -72,25 +77,18 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
                         row => row.IsDBNull(0) ? (long?)null : row.GetInt64(0) - 1,
                         jobId, lineage, generation)
                     : null;
-                return new JobProgress(lineage, generation, committed, newest, heldOut, again);
+                return new JobProgress(lineage, generation, committed, newest, heldOut.Loss, again, heldOut.Measures);
             },
             cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<MetricRow>> MetricsAfterAsync(
         string jobId, long step, int maximum, CancellationToken cancellationToken) =>
-        database.ReadAsync<IReadOnlyList<MetricRow>>(
+        database.ReadLongAsync<IReadOnlyList<MetricRow>>(
             session =>
             {
-                var generations = session.All(
-                    """
-                    SELECT lineage, generation, first_step FROM generations WHERE job_id = $1 AND first_step IS NOT NULL
-                    ORDER BY lineage, generation
-                    """,
-                    row => new RecordedGeneration(row.GetInt32(0), row.GetInt32(1), row.GetInt64(2)),
-                    jobId);
                 var rows = new List<MetricRow>();
-                foreach (var valid in ValidSteps.Of(generations).Where(valid => valid.Before > step + 1))
+                foreach (var valid in ValidSteps.Read(session, jobId).Where(valid => valid.Before > step + 1))
                 {
                     rows.AddRange(session.All(
                         MetricColumns + " WHERE job_id = $1 AND lineage = $2 AND generation = $3 AND step > $4 AND step < $5 ORDER BY step LIMIT $6",
@@ -107,7 +105,7 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
         string jobId, int? rank, long sequence, int maximum, CancellationToken cancellationToken)
     {
         const string Select = "SELECT sequence, member, generation, rank, number, at, worker, text FROM logs WHERE job_id = $1 AND sequence > $2";
-        return database.ReadAsync<IReadOnlyList<LogRow>>(
+        return database.ReadLongAsync<IReadOnlyList<LogRow>>(
             session => rank is { } one
                 ? session.All(Select + " AND rank = $4 ORDER BY sequence LIMIT $3", Log, jobId, sequence, maximum, one)
                 : session.All(Select + " ORDER BY sequence LIMIT $3", Log, jobId, sequence, maximum),
@@ -138,17 +136,14 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
                 jobId),
             cancellationToken);
 
-    private static void Record(Session session, TelemetryBatch batch)
+    private static List<MetricRow> Record(Session session, TelemetryBatch batch)
     {
-        foreach (var metric in batch.Metrics)
-        {
-            session.Execute(
-                "INSERT INTO metrics VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-                batch.JobId, metric.Step, metric.Lineage, metric.Generation, metric.At.ToColumn(), metric.WorldSize, metric.Loss,
-                metric.LearningRate, metric.TokensPerSecond, metric.GradientNorm, metric.HeldOutLoss);
-        }
+        var steps = new List<MetricRow>();
         foreach (var generation in batch.Metrics.GroupBy(metric => (metric.Lineage, metric.Generation)))
         {
+            var added = RollupTable.New(session, batch.JobId, generation);
+            Record(session, batch.JobId, added);
+            steps.AddRange(added);
             var first = generation.MinBy(metric => metric.Step)!;
             session.Execute(
                 """
@@ -168,6 +163,8 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
                 """,
                 batch.JobId, log.Member, log.Generation, log.Rank, log.Number, log.At.ToColumn(), batch.Worker, log.Text);
         }
+        foreach (var sample in batch.Samples ?? [])
+            Record(session, batch, sample);
         foreach (var checkpoint in batch.Checkpoints)
         {
             session.Execute(
@@ -182,7 +179,32 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
         }
         foreach (var name in batch.DeletedCheckpoints)
             Delete(session, batch.JobId, name);
+        return steps;
     }
+
+    private static void Record(Session session, string jobId, List<MetricRow> metrics)
+    {
+        foreach (var metric in metrics)
+        {
+            session.Execute(
+                "INSERT INTO metrics VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                jobId, metric.Step, metric.Lineage, metric.Generation, metric.At.ToColumn(), metric.WorldSize, metric.Loss,
+                metric.LearningRate, metric.TokensPerSecond, metric.GradientNorm, metric.HeldOutLoss, metric.Measures?.ToColumn());
+        }
+        RollupTable.Add(session, jobId, metrics);
+    }
+
+    private static void Record(Session session, TelemetryBatch batch, RankSampleRow sample) => session.Execute(
+        """
+        INSERT INTO rank_samples (
+            job_id, lineage, generation, rank, step, member, worker, at, steps, data_milliseconds, forward_milliseconds, backward_milliseconds,
+            reduce_milliseconds, update_milliseconds, other_milliseconds, memory_bytes, peak_memory_bytes, gpu_memory_bytes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT (job_id, lineage, generation, rank, step) DO NOTHING
+        """,
+        batch.JobId, sample.Lineage, sample.Generation, sample.Rank, sample.Step, sample.Member, batch.Worker, sample.At.ToColumn(), sample.Steps,
+        sample.DataMilliseconds, sample.ForwardMilliseconds, sample.BackwardMilliseconds, sample.ReduceMilliseconds, sample.UpdateMilliseconds,
+        sample.OtherMilliseconds, sample.MemoryBytes, sample.PeakMemoryBytes, sample.GpuMemoryBytes);
 
     // The deletion may come before the checkpoint, from another worker: its row is made then, and says when and how large later.
     private static void Delete(Session session, string jobId, string name)
@@ -215,10 +237,13 @@ public sealed partial class DatabaseTelemetryStore(CoordinatorDatabase database)
             """,
             jobId, lineage, generation, step);
 
-    private static MetricRow Metric(DbDataReader row) => new(
+    /// <summary>A step, from <see cref="MetricFields"/>.</summary>
+    internal static MetricRow Metric(DbDataReader row) => new(
         row.GetInt32(0), row.GetInt32(1), row.GetInt64(2), row.Time(3), row.GetInt32(4),
-        row.Number(5) ?? double.NaN, row.Number(6) ?? double.NaN, row.Number(7) ?? double.NaN, row.Number(8), row.Number(9));
+        row.Number(5) ?? double.NaN, row.Number(6) ?? double.NaN, row.Number(7) ?? double.NaN, row.Number(8), row.Number(9),
+        MeasureValues.OfColumn(row.IsDBNull(10) ? null : row.GetString(10)));
 
-    private static LogRow Log(DbDataReader row) => new(
+    /// <summary>A line, from all its columns in the order of the record.</summary>
+    internal static LogRow Log(DbDataReader row) => new(
         row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3), row.GetInt64(4), row.Time(5), row.GetString(6), row.GetString(7));
 }

@@ -12,12 +12,52 @@ public sealed record RecordedSubmission(JobSubmission Submission, bool Existed);
 /// <param name="Ordinal">The order of submission, from 1 on.</param>
 public sealed record JobRow(JobView View, long Ordinal);
 
+/// <summary>By what jobs are listed. What is equal comes newest first.</summary>
+public enum JobSort
+{
+    /// <summary>By submission, newest first.</summary>
+    Submitted = 0,
+
+    /// <summary>By name, A first; as bytes.</summary>
+    Name = 1,
+
+    /// <summary>By who submitted it, A first; as bytes.</summary>
+    Submitter = 2,
+
+    /// <summary>By state, in the order of <see cref="JobPhase"/>.</summary>
+    Phase = 3,
+
+    /// <summary>By priority, highest first.</summary>
+    Priority = 4,
+}
+
+/// <summary>A place in a list of jobs: that of a job, whether or not it is still there.</summary>
+/// <param name="Ordinal">The job's order of submission.</param>
+/// <param name="Text">Its name or submitter, in a list by that; else empty.</param>
+/// <param name="Number">Its state's or priority's number, in a list by that; else 0.</param>
+public sealed record JobPlace(long Ordinal, string Text = "", long Number = 0)
+{
+    /// <summary>A job's place.</summary>
+    public static JobPlace Of(JobRow row, JobSort sort) => sort switch
+    {
+        JobSort.Name => new JobPlace(row.Ordinal, Text: row.View.Name),
+        JobSort.Submitter => new JobPlace(row.Ordinal, Text: row.View.Submitter),
+        JobSort.Phase => new JobPlace(row.Ordinal, Number: (int)row.View.Phase),
+        JobSort.Priority => new JobPlace(row.Ordinal, Number: row.View.Priority),
+        _ => new JobPlace(row.Ordinal),
+    };
+}
+
 /// <summary>Which jobs to list.</summary>
 /// <param name="Phases">Only these; empty for all.</param>
 /// <param name="NameContains">Only names with this in them; empty for all.</param>
 /// <param name="PageSize">At most so many.</param>
-/// <param name="BeforeOrdinal">Only jobs submitted before this one; null for the first page.</param>
-public sealed record JobFilter(IReadOnlyList<JobPhase> Phases, string NameContains, int PageSize, long? BeforeOrdinal);
+/// <param name="After">Only jobs after this place; null for the first page.</param>
+/// <param name="Submitter">Only jobs of this one, such as <c>person:ada</c>; empty for all.</param>
+/// <param name="Sort">By what.</param>
+/// <param name="Reverse">The other way round.</param>
+public sealed record JobFilter(
+    IReadOnlyList<JobPhase> Phases, string NameContains, int PageSize, JobPlace? After, string Submitter = "", JobSort Sort = JobSort.Submitted, bool Reverse = false);
 
 /// <summary>
 /// Submissions and the list of jobs. A job's truth is its grain's state; its row follows that, and is written again when
@@ -52,7 +92,7 @@ public interface IJobStore
     /// <summary>A job's row, by its id, or the newest of a name; null if there is none.</summary>
     Task<JobRow?> FindAsync(string idOrName, CancellationToken cancellationToken);
 
-    /// <summary>Jobs, newest first.</summary>
+    /// <summary>Jobs, in the filter's order.</summary>
     Task<IReadOnlyList<JobRow>> ListAsync(JobFilter filter, CancellationToken cancellationToken);
 
     /// <summary>Ids of the jobs that have not ended, and of submissions whose grain never came to be, oldest first.</summary>

@@ -11,6 +11,7 @@ namespace Linformer.Coordinator.Storage;
 /// <param name="TokensPerSecond">Of all ranks together.</param>
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="HeldOutLoss">Mean loss per predicted held-out token, in nats, where the step evaluated it.</param>
+/// <param name="Measures">What else was measured on the held-out part then; null for nothing.</param>
 public sealed record MetricRow(
     int Lineage,
     int Generation,
@@ -21,7 +22,8 @@ public sealed record MetricRow(
     double LearningRate,
     double TokensPerSecond,
     double? GradientNorm,
-    double? HeldOutLoss);
+    double? HeldOutLoss,
+    MeasureValues? Measures = null);
 
 /// <summary>A line of a rank's log.</summary>
 /// <param name="Sequence">Grows within the store; 0 before it is recorded.</param>
@@ -51,11 +53,12 @@ public sealed record CheckpointRow(string Name, int Lineage, int Generation, lon
 /// <param name="CommittedStep">The furthest step recorded under the lineage by generations that were current then.</param>
 /// <param name="LastMetric">The numbers of the newest step.</param>
 /// <param name="HeldOutLoss">The newest evaluation.</param>
+/// <param name="Measures">What else the newest evaluation measured; null for nothing.</param>
 /// <param name="AgainFrom">
 /// While the newest generation computes steps again that were committed: the last step before its first one. Null when it does not.
 /// </param>
 public sealed record JobProgress(
-    int Lineage, int Generation, long CommittedStep, MetricRow? LastMetric, double? HeldOutLoss, long? AgainFrom = null);
+    int Lineage, int Generation, long CommittedStep, MetricRow? LastMetric, double? HeldOutLoss, long? AgainFrom = null, MeasureValues? Measures = null);
 
 /// <summary>What one worker has sent at one time. Everything in it is recorded in one transaction.</summary>
 /// <param name="JobId">The job.</param>
@@ -64,15 +67,17 @@ public sealed record JobProgress(
 /// <param name="Logs">Log lines.</param>
 /// <param name="Checkpoints">Checkpoints that were written.</param>
 /// <param name="DeletedCheckpoints">Names of checkpoints that were deleted.</param>
+/// <param name="Samples">What ranks have measured of themselves; null for nothing.</param>
 public sealed record TelemetryBatch(
     string JobId,
     string Worker,
     IReadOnlyList<MetricRow> Metrics,
     IReadOnlyList<LogRow> Logs,
     IReadOnlyList<CheckpointRow> Checkpoints,
-    IReadOnlyList<string> DeletedCheckpoints);
+    IReadOnlyList<string> DeletedCheckpoints,
+    IReadOnlyList<RankSampleRow>? Samples = null);
 
-/// <summary>Metrics, logs and checkpoints: append-only tables beside the grains. What comes twice is recorded once.</summary>
+/// <summary>Metrics, logs, samples and checkpoints: append-only tables beside the grains. What comes twice is recorded once.</summary>
 public interface ITelemetryStore
 {
     /// <summary>
@@ -87,7 +92,8 @@ public interface ITelemetryStore
     Task BeginGenerationAsync(string jobId, int lineage, int generation, int worldSize, CancellationToken cancellationToken);
 
     /// <summary>Records batches.</summary>
-    Task RecordAsync(IReadOnlyList<TelemetryBatch> batches, CancellationToken cancellationToken);
+    /// <returns>The steps that were not recorded before.</returns>
+    Task<IReadOnlyList<MetricRow>> RecordAsync(IReadOnlyList<TelemetryBatch> batches, CancellationToken cancellationToken);
 
     /// <summary>How far a job is.</summary>
     Task<JobProgress> ProgressAsync(string jobId, CancellationToken cancellationToken);

@@ -6,6 +6,7 @@ namespace Linformer.Coordinator.Storage;
 internal sealed class ReaderPool(Connector connector, int size) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _free = new(size, size);
+    private readonly SemaphoreSlim _freeForLong = new(Math.Max(1, size / 2));
     private readonly ConcurrentBag<Session> _sessions = [];
     private volatile bool _closed;
 
@@ -22,6 +23,20 @@ internal sealed class ReaderPool(Connector connector, int size) : IAsyncDisposab
         finally
         {
             _free.Release();
+        }
+    }
+
+    /// <summary>Runs a read of which one takes long, or many come at once: half of the connections stay free of such.</summary>
+    public async Task<T> RunLongAsync<T>(Func<Session, T> read, CancellationToken cancellationToken)
+    {
+        await _freeForLong.WaitAsync(cancellationToken);
+        try
+        {
+            return await RunAsync(read, cancellationToken);
+        }
+        finally
+        {
+            _freeForLong.Release();
         }
     }
 

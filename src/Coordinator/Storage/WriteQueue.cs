@@ -1,13 +1,18 @@
 using System.Diagnostics;
 using System.Threading.Channels;
+using Linformer.Coordinator.Telemetry;
 
 namespace Linformer.Coordinator.Storage;
 
-/// <summary>The one thread that writes. It takes what is queued, and commits it as one transaction, which checks the lease.</summary>
+/// <summary>
+/// The one thread that writes. It takes what is queued, and commits it as one transaction, which checks the lease. What there may be much
+/// of goes by a queue of its own: a group takes the other writes first, and then only so much of it that the next ones need not wait long.
+/// </summary>
 internal sealed class WriteQueue : IAsyncDisposable
 {
     private const int Capacity = 4096;
     private const int GroupSize = 256;
+    private const int BulkItemsOfGroup = 2000;
 
     // How long writes wait for a database that is away before they fail.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -17,8 +22,11 @@ internal sealed class WriteQueue : IAsyncDisposable
     private readonly Connector _connector;
     private readonly Action<FencedException> _fenced;
     private readonly Channel<Write> _queue = Channel.CreateBounded<Write>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    private readonly Channel<Write> _bulk = Channel.CreateBounded<Write>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Session? _session;
+    private long _commits;
     private long _awaySince;
     private bool _lapsed;
 
@@ -32,52 +40,89 @@ internal sealed class WriteQueue : IAsyncDisposable
         new Thread(Run) { IsBackground = true, Name = "Database writer" }.Start();
     }
 
+    /// <summary>Writes that wait.</summary>
+    public int Queued => _queue.Reader.Count + _bulk.Reader.Count;
+
+    /// <summary>How often something was committed.</summary>
+    public long Commits => Volatile.Read(ref _commits);
+
     /// <summary>Queues a write; waits while the queue is full. A write that has begun is not taken back by a cancellation.</summary>
-    public async Task<T> RunAsync<T>(Func<Session, T> write, CancellationToken cancellationToken)
-    {
-        var queued = new Write<T>(write, cancellationToken);
-        try
-        {
-            await _queue.Writer.WriteAsync(queued, cancellationToken);
-        }
-        catch (ChannelClosedException)
-        {
-            throw new StorageException($"The database {_connector.Name} is closed.");
-        }
-        return await queued.Task.WaitAsync(cancellationToken);
-    }
+    public Task<T> RunAsync<T>(Func<Session, T> write, CancellationToken cancellationToken) =>
+        EnqueueAsync(_queue, new Write<T>(write, items: 0, cancellationToken), cancellationToken);
+
+    /// <summary>Queues a write that no other depends on: any write that is queued by <see cref="RunAsync{T}"/> meanwhile may come before it.</summary>
+    /// <param name="write">The write.</param>
+    /// <param name="items">About how many rows it writes.</param>
+    /// <param name="cancellationToken">As there.</param>
+    public Task<T> RunBulkAsync<T>(Func<Session, T> write, int items, CancellationToken cancellationToken) =>
+        EnqueueAsync(_bulk, new Write<T>(write, items, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         _queue.Writer.TryComplete();
+        _bulk.Writer.TryComplete();
+        _wake.Writer.TryComplete();
         await _ended.Task;
+    }
+
+    private async Task<T> EnqueueAsync<T>(Channel<Write> queue, Write<T> write, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await queue.Writer.WriteAsync(write, cancellationToken);
+        }
+        catch (ChannelClosedException)
+        {
+            throw new StorageException($"The database {_connector.Name} is closed.");
+        }
+        _wake.Writer.TryWrite(true);
+        return await write.Task.WaitAsync(cancellationToken);
     }
 
     private void Run()
     {
         var group = new List<Write>(GroupSize);
-        // The thread is this queue's own, so it may block.
-        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        bool more;
+        do
         {
-            group.Clear();
-            while (group.Count < GroupSize && _queue.Reader.TryRead(out var write))
-            {
-                if (!write.DropIfCancelled())
-                    group.Add(write);
-            }
-            if (group.Count > 0)
+            // The thread is this queue's own, so it may block.
+            more = _wake.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult();
+            _wake.Reader.TryRead(out _);
+            while (Gather(group))
                 Commit(group);
         }
+        while (more);
         _session?.Dispose();
         _ended.SetResult();
     }
 
+    private bool Gather(List<Write> group)
+    {
+        group.Clear();
+        while (group.Count < GroupSize && _queue.Reader.TryRead(out var write))
+            Add(group, write);
+        for (var items = 0; group.Count < GroupSize && items < BulkItemsOfGroup && _bulk.Reader.TryRead(out var write);)
+            items += Add(group, write) ? write.Items : 0;
+        return group.Count > 0;
+    }
+
+    private static bool Add(List<Write> group, Write write)
+    {
+        if (write.DropIfCancelled())
+            return false;
+        group.Add(write);
+        return true;
+    }
+
     private void Commit(List<Write> group)
     {
+        var began = Stopwatch.GetTimestamp();
         var failure = CommitPatiently(group);
+        CoordinatorInstruments.CountWrite(began, failed: failure is not null);
         if (failure is null)
         {
+            Interlocked.Increment(ref _commits);
             group.ForEach(write => write.Complete());
             return;
         }
@@ -147,8 +192,11 @@ internal sealed class WriteQueue : IAsyncDisposable
         }
     }
 
-    private abstract class Write
+    private abstract class Write(int items)
     {
+        /// <summary>About how many rows it writes; 0 for few.</summary>
+        public int Items => items;
+
         public abstract bool DropIfCancelled();
 
         public abstract void Run(Session session);
@@ -158,7 +206,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         public abstract void Fail(Exception exception);
     }
 
-    private sealed class Write<T>(Func<Session, T> write, CancellationToken cancellationToken) : Write
+    private sealed class Write<T>(Func<Session, T> write, int items, CancellationToken cancellationToken) : Write(items)
     {
         private readonly TaskCompletionSource<T> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private T _result = default!;

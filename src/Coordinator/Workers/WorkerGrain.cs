@@ -8,11 +8,15 @@ namespace Linformer.Coordinator.Workers;
 public sealed class WorkerGrain(
     [PersistentState("worker", "coordinator")] IPersistentState<WorkerState> stored,
     IRosterStore roster,
+    IEventLog events,
     ClusterTiming timing,
     TimeProvider time,
     ILogger<WorkerGrain> logger) : Grain, IWorkerGrain
 {
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(5);
+
+    // An agent that is fit and unfit by turns is told of so often.
+    private static readonly TimeSpan UnfitToldEvery = TimeSpan.FromMinutes(1);
 
     private TaskCompletionSource _changed = NewSignal();
     private DateTimeOffset _lastSeen;
@@ -25,6 +29,7 @@ public sealed class WorkerGrain(
     private long? _nameHeldFrom;
 
     private Task _makingUp = Task.CompletedTask;
+    private long? _unfitTold;
     private bool _unwritten;
     private bool _complained;
     private long _session;
@@ -80,6 +85,7 @@ public sealed class WorkerGrain(
         logger.LogInformation(
             "Worker {Worker} connected from {Host}, process {ProcessId}, with {Slots} slots{Again}",
             identity.Name, identity.Host, identity.ProcessId, identity.Slots.Length, sameAgent ? ", again" : "");
+        Note(sameAgent ? "connected again" : "connected", $"from {identity.Host}, process {identity.ProcessId}, with {identity.Slots.Length} {(identity.Slots.Length == 1 ? "slot" : "slots")}");
         return _session;
     }
 
@@ -89,6 +95,7 @@ public sealed class WorkerGrain(
         if (session != _session)
             return Task.FromResult(false);
         status = status.WithReadingsOf(_status);
+        NoteUnfit(status.Unfit);
         _status = status.AssignmentRevision <= _handedOut ? status : status with { AssignmentRevision = 0 };
         _reported = true;
         Seen();
@@ -109,6 +116,7 @@ public sealed class WorkerGrain(
             return;
         await WriteAsync(stored.State with { Left = true });
         logger.LogInformation("Worker {Worker} has left", this.GetPrimaryKeyString());
+        Note("left");
     }
 
     /// <inheritdoc/>
@@ -162,8 +170,14 @@ public sealed class WorkerGrain(
     }
 
     /// <inheritdoc/>
-    public async Task<bool> ChangeDrain(string seen, string drained, CancellationToken cancellationToken) =>
-        stored.State.Drained == seen && await Drain(drained, cancellationToken) is not null;
+    public async Task<bool> ChangeDrain(string seen, string drained, CancellationToken cancellationToken)
+    {
+        if (stored.State.Drained != seen || await Drain(drained, cancellationToken) is null)
+            return false;
+        if (drained != seen)
+            Note(drained.Length > 0 ? "drained" : "not drained any more", drained);
+        return true;
+    }
 
     /// <inheritdoc/>
     public async Task<bool> Forget(CancellationToken cancellationToken)
@@ -176,6 +190,7 @@ public sealed class WorkerGrain(
         _unwritten = false;
         DeactivateOnIdle();
         logger.LogInformation("Worker {Worker} is forgotten, last heard of at {LastSeen:u}", this.GetPrimaryKeyString(), _lastSeen);
+        Note("forgotten", $"last heard of at {_lastSeen:u}");
         return true;
     }
 
@@ -198,6 +213,23 @@ public sealed class WorkerGrain(
             Left = stored.State.Left,
             Drained = stored.State.Drained,
         };
+
+    private void Note(string what, string why = "", EventSeverity severity = EventSeverity.Info)
+    {
+        var name = this.GetPrimaryKeyString();
+        events.Note(new EventRow { At = Now, Kind = EventKind.Worker, Subject = name, Name = name, What = what, Why = why, Severity = severity });
+    }
+
+    private void NoteUnfit(string unfit)
+    {
+        if (unfit.Length > 0 == _status.Unfit.Length > 0 || (_unfitTold is { } told && time.GetElapsedTime(told) < UnfitToldEvery))
+            return;
+        _unfitTold = time.GetTimestamp();
+        if (unfit.Length > 0)
+            Note("takes nothing new", unfit, EventSeverity.Warning);
+        else
+            Note("takes new work again");
+    }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
+using Linformer.Protocol;
 
 namespace Linformer.Coordinator.Workers;
 
 /// <summary>Who an agent is.</summary>
-[GenerateSerializer, Alias("linformer.worker-identity")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-identity")]
 public sealed record WorkerIdentity
 {
     /// <summary>Its name, a DNS label.</summary>
@@ -28,20 +29,34 @@ public sealed record WorkerIdentity
 
     /// <summary>Its slots.</summary>
     [Id(6)] public ImmutableArray<WorkerSlot> Slots { get; init; } = [];
+
+    /// <summary>Whether it runs code of whoever submits jobs.</summary>
+    [Id(7)] public bool AllowsPlugins { get; init; }
 }
 
 /// <summary>What one rank occupies.</summary>
 /// <param name="Number">Its number on the worker.</param>
 /// <param name="Device"><c>cpu</c> or <c>cuda</c>.</param>
 /// <param name="Gpu">The GPU of a <c>cuda</c> slot; null where the agent does not tell.</param>
-[GenerateSerializer, Alias("linformer.worker-slot")]
-public sealed record WorkerSlot([property: Id(0)] int Number, [property: Id(1)] string Device, [property: Id(2)] WorkerGpu? Gpu = null);
+/// <param name="Bfloat16">Whether it multiplies matrices of bfloat16 in hardware; false where the agent does not tell.</param>
+/// <param name="MemoryBytes">Memory that its rank may take; 0 where the agent does not tell.</param>
+[GenerateSerializer, Immutable, Alias("linformer.worker-slot")]
+public sealed record WorkerSlot(
+    [property: Id(0)] int Number,
+    [property: Id(1)] string Device,
+    [property: Id(2)] WorkerGpu? Gpu = null,
+    [property: Id(3)] bool Bfloat16 = false,
+    [property: Id(4)] long MemoryBytes = 0)
+{
+    /// <summary>What a job's settings depend on.</summary>
+    public SlotFacts ToFacts() => new(Device, Bfloat16, MemoryBytes);
+}
 
 /// <summary>A GPU as its driver names it.</summary>
 /// <param name="Uuid">Such as <c>GPU-8f0c…</c>.</param>
 /// <param name="Name">Its model.</param>
 /// <param name="MemoryBytes">All its memory.</param>
-[GenerateSerializer, Alias("linformer.worker-gpu")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-gpu")]
 public sealed record WorkerGpu([property: Id(0)] string Uuid, [property: Id(1)] string Name, [property: Id(2)] long MemoryBytes);
 
 /// <summary>How the GPU of a slot is doing.</summary>
@@ -49,12 +64,26 @@ public sealed record WorkerGpu([property: Id(0)] string Uuid, [property: Id(1)] 
 /// <param name="UsedMemoryBytes">Memory that is taken, by whomever.</param>
 /// <param name="Temperature">In degrees Celsius; 0 where the driver does not tell.</param>
 /// <param name="Utilization">Of the time, in which something was computed, in percent.</param>
-[GenerateSerializer, Alias("linformer.worker-gpu-reading")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-gpu-reading")]
 public sealed record WorkerGpuReading(
     [property: Id(0)] int Slot, [property: Id(1)] long UsedMemoryBytes, [property: Id(2)] int Temperature, [property: Id(3)] int Utilization);
 
+/// <summary>How busy a worker's machine is.</summary>
+/// <param name="ProcessorPercent">Of the time of all processors, in percent, 0 to 100.</param>
+/// <param name="Processors">How many there are.</param>
+/// <param name="UsedMemoryBytes">Memory that is taken, at most <paramref name="MemoryBytes"/>.</param>
+/// <param name="MemoryBytes">All memory.</param>
+/// <param name="FreeStorageBytes">Free on the file system of the shared storage.</param>
+[GenerateSerializer, Immutable, Alias("linformer.worker-load")]
+public sealed record WorkerLoad(
+    [property: Id(0)] double ProcessorPercent,
+    [property: Id(1)] int Processors,
+    [property: Id(2)] long UsedMemoryBytes,
+    [property: Id(3)] long MemoryBytes,
+    [property: Id(4)] long FreeStorageBytes);
+
 /// <summary>What an agent is doing, whole.</summary>
-[GenerateSerializer, Alias("linformer.worker-status")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-status")]
 public sealed record WorkerStatus
 {
     /// <summary>Its members by job.</summary>
@@ -81,20 +110,26 @@ public sealed record WorkerStatus
     /// <summary>Why it can take nothing new now, as a clause; empty when it can.</summary>
     [Id(7)] public string Unfit { get; init; } = "";
 
+    /// <summary>The newest reading of its machine; null before the first, and in a report without a new one.</summary>
+    [Id(8)] public WorkerLoad? Load { get; init; }
+
     /// <summary>This status, with the readings of an earlier one where it has none.</summary>
     /// <param name="before">The earlier one.</param>
-    public WorkerStatus WithReadingsOf(WorkerStatus before) =>
-        this with { GpuReadings = [.. GpuReadings.Concat(before.GpuReadings).DistinctBy(reading => reading.Slot).OrderBy(reading => reading.Slot)] };
+    public WorkerStatus WithReadingsOf(WorkerStatus before) => this with
+    {
+        GpuReadings = [.. GpuReadings.Concat(before.GpuReadings).DistinctBy(reading => reading.Slot).OrderBy(reading => reading.Slot)],
+        Load = Load ?? before.Load,
+    };
 }
 
 /// <summary>A job's members on a worker, as its agent reports them.</summary>
 /// <param name="JobId">The job.</param>
 /// <param name="Members">They; ended ones too while they are assigned.</param>
-[GenerateSerializer, Alias("linformer.reported-group")]
+[GenerateSerializer, Immutable, Alias("linformer.reported-group")]
 public sealed record ReportedGroup([property: Id(0)] string JobId, [property: Id(1)] ImmutableArray<ReportedMember> Members);
 
 /// <summary>A member as its agent reports it.</summary>
-[GenerateSerializer, Alias("linformer.reported-member")]
+[GenerateSerializer, Immutable, Alias("linformer.reported-member")]
 public sealed record ReportedMember
 {
     /// <summary>The member.</summary>
@@ -144,12 +179,12 @@ public sealed record ReportedMember
 /// <param name="Revision">Grows with every change; given by the grain.</param>
 /// <param name="Groups">The members by job.</param>
 /// <param name="Leases">The leases.</param>
-[GenerateSerializer, Alias("linformer.worker-assignment")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-assignment")]
 public sealed record WorkerAssignment(
     [property: Id(0)] long Revision, [property: Id(1)] ImmutableArray<AssignedGroup> Groups, [property: Id(2)] ImmutableArray<AssignedLease> Leases);
 
 /// <summary>A job's members that a worker should run, and the generation that they form with those of other workers.</summary>
-[GenerateSerializer, Alias("linformer.assigned-group")]
+[GenerateSerializer, Immutable, Alias("linformer.assigned-group")]
 public sealed record AssignedGroup
 {
     /// <summary>The job's id.</summary>
@@ -190,7 +225,7 @@ public sealed record AssignedGroup
 }
 
 /// <summary>How a worker is.</summary>
-[GenerateSerializer, Alias("linformer.worker-view")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-view")]
 public sealed record WorkerView
 {
     /// <summary>Who it is.</summary>

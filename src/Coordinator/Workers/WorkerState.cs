@@ -1,7 +1,7 @@
 namespace Linformer.Coordinator.Workers;
 
 /// <summary>What a worker's grain stores: who it is. What it does comes with its next status.</summary>
-[GenerateSerializer, Alias("linformer.worker-state")]
+[GenerateSerializer, Immutable, Alias("linformer.worker-state")]
 public sealed record WorkerState
 {
     /// <summary>Who connected last; null before anybody did.</summary>

@@ -92,7 +92,7 @@ public sealed class AuditTests
             await Task.Delay(wait);
             if (!await isMadeAsync(name))
                 continue;
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
             Proto.AuditEntry? last;
             while ((last = (await coordinator.AuditAsync()).LastOrDefault(entry => entry.Sequence > before && entry.Method == Jobs + method)) is null)
                 await Task.Delay(50, patience.Token);

@@ -11,7 +11,7 @@ public sealed class AuthenticationTests
     private const string One = "token-number-one-of-the-file";
     private const string Two = "token-number-two-of-the-file";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]
     public async Task To_ask_nobody_beyond_loopback_is_refused_unless_it_is_said_in_so_many_words()

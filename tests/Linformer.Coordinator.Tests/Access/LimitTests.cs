@@ -8,7 +8,7 @@ namespace Linformer.Coordinator.Tests.Access;
 
 public sealed class LimitTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]
     public async Task A_user_who_calls_too_often_is_refused_and_others_are_not()

@@ -29,7 +29,7 @@ public sealed class SecrecyTests
         {
             // As somebody makes one with other means.
             await File.AppendAllTextAsync(folder.File("coordinator/user-token"), Own + "\n");
-            using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20)))
+            using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60)))
             {
                 while (!await IsTakenAsync(coordinator, Own))
                     await Task.Delay(50, patience.Token);

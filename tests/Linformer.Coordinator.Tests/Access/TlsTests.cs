@@ -68,7 +68,7 @@ public sealed class TlsTests : IDisposable
             Name(before).ShouldBe("coordinator");
 
         _authority.Server(_folder.File("server"), "renewed");
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (true)
         {
             using var after = await HandshakeAsync(coordinator, SslProtocols.Tls13);

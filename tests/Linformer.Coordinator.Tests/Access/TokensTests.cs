@@ -7,7 +7,7 @@ namespace Linformer.Coordinator.Tests.Access;
 
 public sealed class TokensTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private SecureCoordinator _coordinator = null!;
 

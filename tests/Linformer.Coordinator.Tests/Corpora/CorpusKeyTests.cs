@@ -31,6 +31,19 @@ public class CorpusKeyTests
         parsed.Corpus.Tokenizer.ToString().ShouldBe(job.Corpus.Tokenizer.ToString());
     }
 
+    [Fact]
+    public void Where_examples_are_and_which_files_are_held_out_decide()
+    {
+        const string Corpus = """{"files": ["train.tsv"], "heldOutFiles": ["dev.tsv"], "examples": {"layout": "sst2"}}""";
+        var json = JobFileParser.Parse($$"""{"name": "x", "task": "classification", "corpus": {{Corpus}}}""", "x").OrThrow().ToJson();
+        var key = CorpusKey.Of(json);
+
+        CorpusKey.Of(json.Replace("dev.tsv", "test.tsv", StringComparison.Ordinal)).ShouldNotBe(key);
+        CorpusKey.Of(json.Replace("\"sst2\"", "\"qnli\"", StringComparison.Ordinal)).ShouldNotBe(key);
+        key.SettingsJson.ShouldStartWith("""{"files":["train.tsv"],"heldOutFiles":["dev.tsv"],"tokenizer":{""");
+        key.SettingsJson.ShouldContain("\"examples\":{\"layout\":\"sst2\"");
+    }
+
     [Theory]
     [InlineData("not json")]
     [InlineData("{}")]

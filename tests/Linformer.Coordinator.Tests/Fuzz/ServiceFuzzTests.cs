@@ -28,21 +28,30 @@ public sealed class ServiceFuzzTests(ITestOutputHelper output)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private static IEnumerable<ServiceDescriptor> Services =>
-        ((FileDescriptor[])[Proto.JobsReflection.Descriptor, Proto.WorkersReflection.Descriptor, Proto.CorporaReflection.Descriptor, Proto.AccessReflection.Descriptor])
-        .SelectMany(file => file.Services);
+        ((FileDescriptor[])
+        [
+            Proto.JobsReflection.Descriptor, Proto.WorkersReflection.Descriptor, Proto.CorporaReflection.Descriptor, Proto.ClusterReflection.Descriptor,
+            Proto.AccessReflection.Descriptor,
+        ]).SelectMany(file => file.Services);
+
+    // What deletes jobs comes last, for then the others find some.
+    private static IEnumerable<MethodDescriptor> Keeping => Services.SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming && method != Delete);
+
+    private static MethodDescriptor Delete => Proto.Jobs.Descriptor.FindMethodByName("Delete");
 
     [Fact]
     public async Task Messages_of_random_content_are_answered_or_refused()
     {
         await using var coordinator = await TestCoordinator.StartAsync();
         var messages = await MessagesAsync(coordinator);
-        foreach (var method in Services.SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming))
-        {
-            Fuzzer(method.FullName, 20).Run(
-                random => messages.Make(random, method.InputType).ToByteArray(), request => Call(coordinator, method, request), request => request, output);
-        }
-
+        foreach (var method in Keeping)
+            Fuzz(method);
         await ServesAsync(coordinator);
+        Fuzz(Delete);
+        await ServesAsync(coordinator, jobsLeft: 1);
+
+        void Fuzz(MethodDescriptor method) => Fuzzer(method.FullName, 20).Run(
+            random => messages.Make(random, method.InputType).ToByteArray(), request => Call(coordinator, method, request), request => request, output);
     }
 
     [Fact]
@@ -50,13 +59,17 @@ public sealed class ServiceFuzzTests(ITestOutputHelper output)
     {
         await using var coordinator = await TestCoordinator.StartAsync();
         var messages = await MessagesAsync(coordinator);
-        foreach (var method in Services.SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming))
+        foreach (var method in Keeping)
+            Fuzz(method);
+        await ServesAsync(coordinator);
+        Fuzz(Delete);
+        await ServesAsync(coordinator, jobsLeft: 1);
+
+        void Fuzz(MethodDescriptor method)
         {
             var mutator = new Mutator([.. Enumerable.Range(0, 20).Select(i => messages.Make(new Random(i), method.InputType).ToByteArray())], [], 100_000);
             Fuzzer(method.FullName, 12).Run(mutator.Next, request => Call(coordinator, method, request, mayBeNoMessage: !Parses(method.InputType, request)), request => request, output);
         }
-
-        await ServesAsync(coordinator);
     }
 
     [Fact]
@@ -180,10 +193,13 @@ public sealed class ServiceFuzzTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task ServesAsync(TestCoordinator coordinator)
+    private static async Task ServesAsync(TestCoordinator coordinator, int jobsLeft = 3)
     {
-        (await coordinator.SubmitAsync("after")).Id.ShouldStartWith("after-");
-        (await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest { PageSize = 100 })).Jobs.Count.ShouldBeGreaterThanOrEqualTo(3);
+        var after = await coordinator.SubmitAsync("after");
+        after.Id.ShouldStartWith("after-");
+        var jobs = (await coordinator.Jobs.ListAsync(new Proto.ListJobsRequest { PageSize = 100 })).Jobs;
+        jobs.Select(job => job.Id).ShouldContain(after.Id);
+        jobs.Count.ShouldBeGreaterThanOrEqualTo(jobsLeft);
         await coordinator.Workers.ListAsync(new Proto.ListWorkersRequest());
         await coordinator.Corpora.ListAsync(new Proto.ListCorporaRequest());
     }

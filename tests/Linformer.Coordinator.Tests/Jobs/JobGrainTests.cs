@@ -144,7 +144,7 @@ public sealed class JobGrainTests : IDisposable
 
     private static JobObserved Observed(JobView view, ObservedMember member) => new() { Revision = view.Revision, Members = [member] };
 
-    private static Task RecordAsync(TestCluster cluster, int generation, long step) => cluster.Telemetry.RecordAsync(
+    private static async Task RecordAsync(TestCluster cluster, int generation, long step) => await cluster.Telemetry.RecordAsync(
         [new TelemetryBatch("a", "w1", [new MetricRow(0, generation, step, Some.Noon, 1, 2.5, 1e-3, 100, null, null)], [], [], [])], default);
 
     private Task<TestCluster> StartAsync(BreakableHistory? history = null) => TestCluster.StartAsync(_folder.Path, scheduler: false, configure: services =>

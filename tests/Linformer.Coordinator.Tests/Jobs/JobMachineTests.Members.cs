@@ -268,14 +268,19 @@ public partial class JobMachineTests
         Observe(state, Some.Seen(1, MemberCondition.Training, 2), Some.Seen(2, MemberCondition.Failed, 1)).ShouldBeSameAs(state);
     }
 
-    [Fact]
-    public void Rank_0_at_its_end_makes_the_job_a_success_with_all_its_steps_in_the_history()
+    [Theory]
+    [InlineData("{\"steps\":5}", 5)]
+    [InlineData("{}", null)]
+    [InlineData("no JSON", null)]
+    [InlineData("[5]", null)]
+    [InlineData("{\"steps\":\"5\"}", null)]
+    public void Rank_0_at_its_end_makes_the_job_a_success_with_the_steps_that_it_took(string summary, int? steps)
     {
-        var state = Observe(Running(2), Some.Seen(2, MemberCondition.Training, 1), Some.Seen(1, MemberCondition.Finished, 1) with { Summary = "{\"steps\":5}" });
+        var state = Observe(Running(2), Some.Seen(2, MemberCondition.Training, 1), Some.Seen(1, MemberCondition.Finished, 1) with { Summary = summary });
 
-        (state.View!.Phase, state.View.Summary, state.View.EndedAt).ShouldBe((JobPhase.Succeeded, "{\"steps\":5}", Some.Noon));
-        (state.Outbox[^1].What, state.Outbox[^1].Step).ShouldBe(("succeeded", state.View.TotalSteps));
-        state.View.TotalSteps.ShouldBeGreaterThan(0);
+        (state.View!.Phase, state.View.Summary, state.View.EndedAt).ShouldBe((JobPhase.Succeeded, summary, Some.Noon));
+        state.View.TotalSteps.ShouldBeGreaterThan(5);
+        (state.Outbox[^1].What, state.Outbox[^1].Step).ShouldBe(("succeeded", steps ?? state.View.TotalSteps));
     }
 
     [Fact]

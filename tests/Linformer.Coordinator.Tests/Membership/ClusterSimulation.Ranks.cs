@@ -36,10 +36,11 @@ internal sealed partial class ClusterSimulation
                 ranks.ForEach(rank => rank.Leave("could not connect"));
             return;
         }
-        var root = ranks.Where(rank => rank.State?.Lineage == join.Plan.Lineage).MaxBy(rank => rank.State!.Applied)?.State;
+        var root = Furthest(ranks, join.Plan.Lineage);
         if (root is null || root.Applied < join.Plan.CommittedBefore)
         {
-            if (join.Plan.Source == StateSource.Survivors)
+            var inParts = ranks.Any(rank => rank.State?.Lineage == join.Plan.Lineage && rank.State.Applied > (root?.Applied ?? -1));
+            if (join.Plan.Source == StateSource.Survivors && !inParts)
             {
                 ranks.ForEach(rank => rank.Leave($"found that no rank holds step {join.Plan.CommittedBefore}"));
                 return;
@@ -47,7 +48,7 @@ internal sealed partial class ClusterSimulation
             root = Newest(join) is { } checkpoint && checkpoint.Applied > (root?.Applied ?? -1) ? checkpoint : root ?? SimulatedState.Fresh(join.Plan.Lineage);
         }
         foreach (var rank in ranks.Where(_ => !breaks || _random.Next(2) == 0))
-            rank.State = rank.State?.Lineage == root.Lineage && rank.State.Applied == root.Applied ? rank.State : root;
+            TakeOver(rank, root, (ranks.Count, ranks.IndexOf(rank)), settled: !breaks);
         if (breaks)
         {
             ranks.ForEach(rank => rank.Leave("lost a rank"));
@@ -62,10 +63,23 @@ internal sealed partial class ClusterSimulation
     private SimulatedState? Newest(SimulatedJoin join)
     {
         var limits = join.Lineages.Select(change => change.KeptStep).ToList();
-        var newest = _checkpoints
-            .Where(checkpoint => checkpoint.Step <= limits.Skip(checkpoint.Lineage).DefaultIfEmpty(long.MaxValue).Min())
-            .MaxBy(checkpoint => checkpoint.Step);
+        var counting = _checkpoints.Where(checkpoint => checkpoint.Step <= limits.Skip(checkpoint.Lineage).DefaultIfEmpty(long.MaxValue).Min()).ToList();
+        SimulatedCheckpoint? newest = null;
+        // A lineage's own ones first, then what it began with.
+        for (var lineage = join.Plan.Lineage; lineage >= 0 && newest is null; lineage--)
+        {
+            newest = counting.Where(checkpoint => checkpoint.Lineage == lineage).MaxBy(checkpoint => checkpoint.Step);
+            if (lineage > 0)
+                newest ??= counting.Find(checkpoint => checkpoint.Name == join.Lineages[lineage - 1].Checkpoint);
+        }
         return newest is null ? null : newest.State with { Lineage = join.Plan.Lineage };
+    }
+
+    private void Write(SimulatedGroup group, long step, SimulatedState state)
+    {
+        var checkpoint = new SimulatedCheckpoint(group.Join.Plan.Lineage, group.Join.Plan.Generation, step, state);
+        if (_checkpoints.All(other => other.Name != checkpoint.Name))
+            _checkpoints.Add(checkpoint);
     }
 
     private void TrainStep(SimulatedGroup group, bool breaks)
@@ -82,7 +96,7 @@ internal sealed partial class ClusterSimulation
         if (!justFormed)
         {
             var step = state.Applied + 1;
-            var skipped = group.Join.Lineages.Any(change => change.SkippedStep == step);
+            var skipped = LineageChange.SkippedBy(group.Join.Lineages).Contains(step);
             if (!skipped && _badSteps.Contains(step))
             {
                 foreach (var rank in group.Ranks)
@@ -91,8 +105,11 @@ internal sealed partial class ClusterSimulation
             }
             var next = state with { Applied = step, Steps = skipped ? state.Steps : state.Steps.Add(step) };
             // When a rank is lost in the step's last collective, some of the others have applied it and some have not.
-            foreach (var rank in group.Ranks.Where(_ => !breaks || _random.Next(2) == 0))
-                rank.State = next;
+            var applying = group.Ranks.Where(_ => !breaks || _random.Next(2) == 0).ToList();
+            foreach (var rank in group.Ranks)
+                rank.Unfinished = applying.Count > 0 ? step : null;
+            foreach (var rank in applying)
+                (rank.State, rank.Unfinished) = (next, null);
             if (breaks)
             {
                 foreach (var rank in group.Ranks)
@@ -103,11 +120,11 @@ internal sealed partial class ClusterSimulation
             // All of its ranks have applied it: rank 0 tells, unless it dies before.
             _metrics.Add((group.Join.Plan.Lineage, group.Join.Plan.Generation, step));
             if (step % CheckpointEvery == 0 && _random.Next(3) > 0)
-                _checkpoints.Add(new SimulatedCheckpoint(group.Join.Plan.Lineage, step, next));
+                Write(group, step, next);
         }
         if (stops)
         {
-            _checkpoints.Add(new SimulatedCheckpoint(group.Join.Plan.Lineage, group.Ranks[0].State!.Applied, group.Ranks[0].State!));
+            Write(group, group.Ranks[0].State!.Applied, group.Ranks[0].State!);
             foreach (var rank in group.Ranks)
                 (rank.Condition, rank.Group) = (MemberCondition.Stopped, null);
         }
@@ -122,7 +139,7 @@ internal sealed partial class ClusterSimulation
     {
         CheckApplied(group, group.Ranks[0].State!);
         // Nobody ends before the model is written.
-        _checkpoints.Add(new SimulatedCheckpoint(group.Join.Plan.Lineage, _totalSteps, group.Ranks[0].State!));
+        Write(group, _totalSteps, group.Ranks[0].State!);
         foreach (var rank in group.Ranks)
             (rank.Condition, rank.Group) = (MemberCondition.Finished, null);
     }

@@ -37,9 +37,10 @@ internal sealed partial class ClusterSimulation
         var inMemory = Alive
             .Where(one => one.Rank.State?.Lineage == _stored.Lineage && IsReachable(one.Worker))
             .Where(one => View.Placements.Any(place => place.Member == one.Rank.Member && place.Worker == one.Worker.Name))
-            .Select(one => one.Rank.State!.Applied);
+            .Select(one => one.Rank)
+            .ToList();
         var join = new SimulatedJoin(new GenerationPlan { Lineage = _stored.Lineage }, View.Lineages);
-        return inMemory.Append(Newest(join)?.Applied ?? 0).Max();
+        return Math.Max(Furthest(inMemory, _stored.Lineage)?.Applied ?? 0, Newest(join)?.Applied ?? 0);
     }
 
     private bool IsReachable(SimulatedWorker worker) => worker.View is { } view && (view.Alive || _inGrace) && view.Identity.InstanceId == worker.Identity.InstanceId;
@@ -59,10 +60,16 @@ internal sealed partial class ClusterSimulation
     /// </summary>
     private void CheckApplied(SimulatedGroup group, SimulatedState state)
     {
-        var skipped = group.Join.Lineages.Select(change => change.SkippedStep).ToHashSet();
+        var skipped = LineageChange.SkippedBy(group.Join.Lineages).ToHashSet();
         var expected = Enumerable.Range(1, (int)state.Applied).Select(step => (long)step).Where(step => !skipped.Contains(step));
         if (!state.Steps.SequenceEqual(expected))
             state.Steps.ShouldBe(expected);
+        if (_choice is { } choice && choice.Lineage == group.Join.Plan.Lineage)
+        {
+            var origin = choice.Checkpoint;
+            state.Steps.TakeWhile(step => step <= origin.Step).ShouldBe(origin.State.Steps, $"the lineage begins with {origin.Name}");
+            state.Steps.ShouldNotContain(step => step > origin.Step && step <= origin.Step + choice.Skipped);
+        }
         group.Ranks.All(rank => rank.State!.Applied == state.Applied && rank.State.Lineage == group.Join.Plan.Lineage).ShouldBeTrue();
     }
 

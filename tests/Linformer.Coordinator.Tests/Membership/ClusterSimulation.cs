@@ -26,6 +26,7 @@ internal sealed partial class ClusterSimulation
     private bool _inGrace;
     private bool _calm;
     private JobState _job;
+    private SimulatedChoice? _choice;
 
     // As the telemetry tables have it.
     private (int Lineage, int Generation, long Committed) _stored;
@@ -36,7 +37,8 @@ internal sealed partial class ClusterSimulation
         _totalSteps = random.Next(20, 80);
         var min = random.Next(1, 3);
         var file = Some.JobFile(min, min + random.Next(0, 3));
-        file = file with { Training = file.Training with { Steps = (int)_totalSteps } };
+        _shares = random.Next(2) == 0;
+        file = file with { Training = file.Training with { Steps = (int)_totalSteps, ShardOptimizer = _shares } };
         _job = JobMachine.Create(new JobState(), Some.Submission(JobId) with { JobJson = file.ToJson() }, _now);
         _workers = [.. Enumerable.Range(1, random.Next(2, 5)).Select(i => new SimulatedWorker($"w{i}", random.Next(1, 3)))];
         _badSteps = [.. Enumerable.Range(0, random.Next(3)).Select(_ => (long)random.Next(2, (int)_totalSteps))];
@@ -49,6 +51,9 @@ internal sealed partial class ClusterSimulation
 
     /// <summary>What has happened, for people who look for the reason of a failure.</summary>
     public List<string> Log { get; } = [];
+
+    /// <summary>How the job was whenever a person took it back.</summary>
+    public List<(JobPhase Phase, bool Stopping)> Choices { get; } = [];
 
     public JobView View => _job.View!;
 
@@ -179,60 +184,6 @@ internal sealed partial class ClusterSimulation
         _inGrace = false;
     }
 
-    private void Disturb(SimulatedWorker worker)
-    {
-        switch (_random.Next(16))
-        {
-            case 0:
-                Fault($"agent {worker.Name} is killed", () => KillAgent(worker));
-                break;
-            case 1 or 2 or 3 when !worker.Runs:
-                Event($"agent {worker.Name} is started again", worker.StartAnew);
-                Event($"{worker.Name} connects", () => Connect(worker));
-                break;
-            case 4 when worker.Connected:
-                Event($"{worker.Name} is cut off", () => CutOff(worker, noticed: _random.Next(2) == 0));
-                break;
-            case 5 when !worker.Connected:
-                Fault($"{worker.Name} is lost", () => LoseWorker(worker));
-                break;
-            case 6 or 7 when !worker.Connected && worker.Runs:
-                Event($"{worker.Name} connects", () => Connect(worker));
-                break;
-            case 8 when worker.View is { Drained.Length: 0 }:
-                worker.View = worker.View with { Drained = "person:ada" };
-                break;
-            case 9 or 10 when worker.View is { Drained.Length: > 0 }:
-                worker.View = worker.View with { Drained = "" };
-                break;
-            case 11 when _random.Next(3) == 0:
-                worker.Leaving = worker.Runs;
-                break;
-            case 12:
-                Event("coordinator restarts", Restart);
-                break;
-            case 13:
-                _inGrace = false;
-                break;
-            case 14 when View.Phase != JobPhase.Paused:
-                Wish(() => JobMachine.Pause(_job, Some.Ada, _now));
-                break;
-            case 15 when _late.FindLast(seen => seen.Revision < View.Revision) is { } late:
-                Event("an old observation comes again", () => Apply(state => JobMachine.Apply(state, late, _now)));
-                break;
-            default:
-                if (View.Phase == JobPhase.Paused)
-                    Wish(() => JobMachine.Resume(_job, Some.Ada, _now));
-                break;
-        }
-    }
-
-    private void Wish(Func<JobState> wish)
-    {
-        if (!View.HasEnded && !(View.Phase == JobPhase.Running && View.Wish == JobWish.Pause))
-            Event("a person's wish", () => Apply(_ => wish()));
-    }
-
     private void SendStatus(SimulatedWorker worker)
     {
         if (worker.Leaving && worker.Ranks.Count == 0 && worker.Runs)
@@ -301,46 +252,6 @@ internal sealed partial class ClusterSimulation
         // An agent that connects is sent the newest assignment.
         if (worker.View.Assignment.Revision > 0)
             _assignments.Add((worker, worker.Session, worker.View.Assignment));
-    }
-
-    private static void CutOff(SimulatedWorker worker, bool noticed)
-    {
-        worker.Connected = false;
-        if (noticed && worker.View is { } view)
-            worker.View = view with { Connected = false };
-    }
-
-    private void Restart()
-    {
-        _inGrace = true;
-        _statuses.Clear();
-        _assignments.Clear();
-        foreach (var worker in _workers.Where(worker => worker.View is not null))
-        {
-            worker.Connected = false;
-            worker.View = worker.View! with { Alive = false, Reported = false, Status = new WorkerStatus(), Assignment = new WorkerAssignment(0, [], []) };
-        }
-    }
-
-    private void LoseWorker(SimulatedWorker worker)
-    {
-        if (!_inGrace && worker.View is not null)
-            worker.View = worker.View with { Alive = false };
-    }
-
-    private void KillAgent(SimulatedWorker worker)
-    {
-        worker.Runs = worker.Connected = false;
-        foreach (var rank in worker.Ranks.Values.Where(rank => rank.IsAlive))
-            Kill(rank);
-        worker.Ranks.Clear();
-    }
-
-    private void KillRank(SimulatedWorker worker)
-    {
-        var alive = worker.Ranks.Values.Where(rank => rank.IsAlive).ToList();
-        if (alive.Count > 0)
-            Kill(alive[_random.Next(alive.Count)]);
     }
 
     /// <summary>A pass of the scheduler: the real decisions about what is seen.</summary>

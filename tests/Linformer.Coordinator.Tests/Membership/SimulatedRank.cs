@@ -11,7 +11,13 @@ internal sealed record SimulatedState(int Lineage, ImmutableList<long> Steps, lo
 }
 
 /// <summary>A checkpoint on storage.</summary>
-internal sealed record SimulatedCheckpoint(int Lineage, long Step, SimulatedState State);
+internal sealed record SimulatedCheckpoint(int Lineage, int Generation, long Step, SimulatedState State)
+{
+    public string Name => $"l{Lineage:D4}-g{Generation:D4}-s{Step:D8}";
+}
+
+/// <summary>What a person has wished to go back to last.</summary>
+internal sealed record SimulatedChoice(int Lineage, SimulatedCheckpoint Checkpoint, int Skipped);
 
 /// <summary>A generation as a rank was told of it.</summary>
 internal sealed record SimulatedJoin(GenerationPlan Plan, ImmutableArray<LineageChange> Lineages);
@@ -28,6 +34,12 @@ internal sealed class SimulatedRank(int member)
     public int Generation { get; set; }
 
     public SimulatedState? State { get; set; }
+
+    /// <summary>Which parts of the state it holds, as rank of so many; those that it gives away until all others have theirs too.</summary>
+    public ImmutableHashSet<(int World, int Rank)> Parts { get; set; } = [];
+
+    /// <summary>The step to which it can bring its parts by itself, beside that of its state.</summary>
+    public long? Unfinished { get; set; }
 
     public string Broken { get; set; } = "";
 
@@ -53,7 +65,8 @@ internal sealed class SimulatedRank(int member)
         Lineage = Lineage,
         Generation = Generation,
         AppliedStep = State?.Applied ?? 0,
-        HoldsState = IsAlive && State is not null,
+        // What it brought from another lineage is none of this one.
+        HoldsState = IsAlive && State?.Lineage == Lineage,
         Broken = Broken,
         BadLoss = BadLoss,
         Failure = Condition == MemberCondition.Failed ? Some.Failure() : null,

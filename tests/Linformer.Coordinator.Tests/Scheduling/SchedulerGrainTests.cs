@@ -315,7 +315,7 @@ public sealed class SchedulerGrainTests : IDisposable
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (!await condition())
         {
             patience.IsCancellationRequested.ShouldBeFalse("the agents were not told in time");

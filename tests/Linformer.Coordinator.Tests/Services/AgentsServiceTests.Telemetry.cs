@@ -39,7 +39,7 @@ public sealed partial class AgentsServiceTests
             var told = Running(assignment, Proto.MemberPhase.Training);
             told.LostLogLines = 77;
             await agent.SendAsync(told);
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
             while ((await _coordinator.Workers.ListAsync(new Proto.ListWorkersRequest(), cancellationToken: patience.Token)).Workers[0].LostLogLines != 77)
                 await Task.Delay(20, patience.Token);
             locking.CommandText = "ROLLBACK";

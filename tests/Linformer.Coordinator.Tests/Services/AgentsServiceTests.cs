@@ -18,7 +18,7 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
         using var agent = new FakeAgent(_coordinator);
         var welcome = await agent.JoinAsync("w1", slots: 3);
         welcome.Epoch.ShouldBe(1);
-        welcome.LeaseMilliseconds.ShouldBe(2000);
+        welcome.LeaseMilliseconds.ShouldBe(10_000);
         welcome.HeartbeatMilliseconds.ShouldBe(500);
         var worker = (await _coordinator.Workers.ListAsync(new Proto.ListWorkersRequest())).Workers.ShouldHaveSingleItem();
         worker.Name.ShouldBe("w1");
@@ -169,10 +169,11 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
         done.Groups[0].Members[0].Outcome = Proto.MemberOutcome.Finished;
         done.Groups[0].Members[0].Summary = """{"steps":1000,"parameters":5,"heldOutLoss":2.5,"heldOutPerplexity":12,"unigramPerplexity":80,"predictedTokens":9,"modelFolder":"x"}""";
         await agent.SendAsync(done);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         using var watch = _coordinator.Jobs.Watch(new Proto.WatchRequest { Job = job.Id });
         var events = await watch.ResponseStream.ReadAllAsync(patience.Token).ToListAsync(patience.Token);
         events[^1].Job.State.ShouldBe(Proto.JobState.Succeeded);
+        events[^1].Job.CommittedStep.ShouldBe(1000);
         events[^1].Result.Parameters.ShouldBe(5);
         events[^1].Result.ModelFolder.ShouldBe($"models/{job.Id}");
 
@@ -224,7 +225,7 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
         goodbye.Final.ShouldBeFalse();
     }
 
-    private static async Task<Proto.CorpusLease> PrepareAsync(FakeAgent agent)
+    internal static async Task<Proto.CorpusLease> PrepareAsync(FakeAgent agent)
     {
         var assignment = (await agent.ReadUntilAsync(message => message.Assignment is { Leases.Count: > 0 })).Assignment;
         var lease = assignment.Leases.ShouldHaveSingleItem();
@@ -272,7 +273,7 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
     };
 
     /// <summary>Its second member is killed; returns what it is told then.</summary>
-    private static async Task<Proto.CoordinatorMessage> FailAsync(FakeAgent agent, Proto.RankGroup group)
+    internal static async Task<Proto.CoordinatorMessage> FailAsync(FakeAgent agent, Proto.RankGroup group)
     {
         var status = Running(new Proto.Assignment { Groups = { group } }, Proto.MemberPhase.Training);
         status.Groups[0].Members[1] = new Proto.MemberStatus
@@ -287,7 +288,7 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
         return await agent.ReadUntilAsync(message => message.Assignment is { } told && told.Groups[0].Plan.Generation == 2);
     }
 
-    private static async Task<Proto.Assignment> FormAsync(FakeAgent agent)
+    internal static async Task<Proto.Assignment> FormAsync(FakeAgent agent)
     {
         var ready = (await agent.ReadUntilAsync(message => message.Assignment is { Groups.Count: > 0 })).Assignment;
         await agent.SendAsync(Running(ready, Proto.MemberPhase.Waiting));
@@ -296,7 +297,7 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
         return formed;
     }
 
-    private static Proto.Telemetry Steps(Proto.RankGroup group, long first, long last)
+    internal static Proto.Telemetry Steps(Proto.RankGroup group, long first, long last)
     {
         var telemetry = new Proto.Telemetry { Sequence = last };
         for (var step = first; step <= last; step++)

@@ -7,7 +7,7 @@ namespace Linformer.Coordinator.Tests.Services;
 /// <summary>The client side of an agent's stream, which does what the test says and nothing else.</summary>
 internal sealed class FakeAgent : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly AsyncDuplexStreamingCall<Proto.AgentMessage, Proto.CoordinatorMessage> _call;
 

@@ -10,7 +10,7 @@ namespace Linformer.Coordinator.Tests.Services;
 
 public sealed class JobsServiceTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private TestCoordinator _coordinator = null!;
 

@@ -28,6 +28,7 @@ internal sealed class TestCoordinator : IAsyncDisposable
         Jobs = new Proto.Jobs.JobsClient(Channel);
         Workers = new Proto.Workers.WorkersClient(Channel);
         Corpora = new Proto.Corpora.CorporaClient(Channel);
+        Cluster = new Proto.Cluster.ClusterClient(Channel);
     }
 
     public CoordinatorHost Host { get; }
@@ -40,6 +41,8 @@ internal sealed class TestCoordinator : IAsyncDisposable
 
     public Proto.Corpora.CorporaClient Corpora { get; }
 
+    public Proto.Cluster.ClusterClient Cluster { get; }
+
     public string DataFolder => _folder.Path;
 
     public static async Task<TestCoordinator> StartAsync(TemporaryFolder? folder = null, Func<CoordinatorOptions, CoordinatorOptions>? change = null, ILogger? logger = null, ClientTls? tls = null)
@@ -50,8 +53,9 @@ internal sealed class TestCoordinator : IAsyncDisposable
         {
             DataFolder = folder.Path,
             Listen = ["localhost:0"],
+            HttpListen = ["localhost:0"],
             HeartbeatInterval = TimeSpan.FromMilliseconds(500),
-            Lease = TimeSpan.FromSeconds(2),
+            Lease = TimeSpan.FromSeconds(10),
         };
         try
         {

@@ -58,7 +58,7 @@ public sealed class WorkersServiceTests : IAsyncLifetime
 
     private async Task<Proto.Job> UntilAsync(Func<Proto.Job, bool> condition)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (true)
         {
             var job = (await _coordinator.Jobs.ListAsync(new Proto.ListJobsRequest(), cancellationToken: patience.Token)).Jobs.ShouldHaveSingleItem();

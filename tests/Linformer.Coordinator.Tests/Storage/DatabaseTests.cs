@@ -29,6 +29,8 @@ public abstract class DatabaseTests(PostgresFixture? postgres) : IAsyncLifetime
         yield return ("a token", database => new DatabaseTokenStore(database).AddAsync(new TokenRow("aaaaaaaa", "ada", Protocol.V1.Role.Viewer, "", "admin", Some.Noon, Some.Noon, null), "00", None));
         yield return ("a token's end", database => new DatabaseTokenStore(database).RevokeAsync("aaaaaaaa", Some.Noon, None));
         yield return ("an entry of the audit log", database => new DatabaseAuditStore(database).AppendAsync(new AuditRow(0, Some.Noon, "ada", "", "", "", "", "", ""), None));
+        yield return ("an event", database => new DatabaseEventStore(database).AppendAsync([new EventRow { At = Some.Noon, Kind = EventKind.Worker, What = "x" }], None));
+        yield return ("a job's deletion", database => new DatabaseRetention(database).DeleteJobAsync("nothing", None));
         yield return ("a grain's state", database => new DatabaseGrainStorage(database).WriteStateAsync("state", GrainId.Create("job", "a"), new GrainState<JobState>(new JobState())));
         yield return ("a grain's end", database => new DatabaseGrainStorage(database).ClearStateAsync("state", GrainId.Create("job", "b"), new GrainState<JobState>()));
     }

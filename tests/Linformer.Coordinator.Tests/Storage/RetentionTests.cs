@@ -15,7 +15,7 @@ public abstract class RetentionTests(PostgresFixture? postgres) : IAsyncLifetime
     private static readonly DateTimeOffset Noon = new(2026, 5, 4, 12, 0, 0, TimeSpan.Zero);
 
     // Batches that do not fit what there is to delete.
-    private static readonly RetentionOptions Options = new() { KeepLogs = TimeSpan.FromDays(30), LogLinesPerJob = 40, MetricPointsPerJob = 20, BatchRows = 7 };
+    private static readonly RetentionOptions Options = new() { KeepLogs = TimeSpan.FromDays(30), LogLinesPerJob = 40, RankSamplesPerJob = 40, MetricPointsPerJob = 20, KeepEvents = TimeSpan.Zero, BatchRows = 7 };
 
     private ITestDatabase _home = null!;
     private CoordinatorDatabase _database = null!;
@@ -111,11 +111,58 @@ public abstract class RetentionTests(PostgresFixture? postgres) : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task Samples_stay_as_log_lines_do()
+    {
+        await JobAsync("runs", ended: null);
+        await JobAsync("old", ended: Noon);
+        foreach (var id in (string[])["runs", "old"])
+        {
+            await RecordAsync(id, lines: 1, steps: 60);
+            await _telemetry.RecordAsync([new TelemetryBatch(id, "w", [], [], [], [], [.. Enumerable.Range(1, 60).Select(step => new RankSampleRow(0, 0, 1, 0, step, 1, "w", Noon, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0))])], None);
+        }
+
+        (await _retention.ApplyAsync(Options, Noon.AddDays(31), None)).Samples.ShouldBe(20 + 60);
+
+        var reader = new DatabaseTelemetryReader(_database);
+        (await reader.RankSamplesAfterAsync("runs", 0, 100, None)).Select(sample => sample.Step).ShouldBe(Enumerable.Range(21, 40).Select(step => (long)step));
+        (await reader.RankSamplesAfterAsync("old", 0, 100, None)).ShouldBeEmpty();
+    }
+
+    [SkippableFact]
+    public async Task A_job_s_telemetry_is_deleted_whole_and_no_other_s()
+    {
+        foreach (var id in (string[])["a", "b"])
+        {
+            await JobAsync(id, ended: Noon);
+            await RecordAsync(id, lines: 1200, steps: 1300, evaluateEvery: 10);
+            var sample = new RankSampleRow(0, 0, 1, 0, 5, 1, "w", Noon, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+            await _telemetry.RecordAsync([new TelemetryBatch(id, "w", [], [], [new CheckpointRow("c", 0, 1, 100, Noon, 1, true)], [], [sample])], None);
+        }
+        var reader = new DatabaseTelemetryReader(_database);
+        var kept = await reader.MetricRangeAsync("b", 0, 0, 10, None);
+
+        await _retention.DeleteJobAsync("a", None);
+        await _retention.DeleteJobAsync("nothing", None);
+
+        (await LinesAsync("a")).ShouldBeEmpty();
+        (await _telemetry.MetricsAfterAsync("a", 0, 10, None)).ShouldBeEmpty();
+        (await _telemetry.CheckpointsAsync("a", None)).ShouldBeEmpty();
+        (await _telemetry.ProgressAsync("a", None)).ShouldBe(new JobProgress(0, 0, 0, null, null));
+        (await reader.RankSamplesAfterAsync("a", 0, 10, None)).ShouldBeEmpty();
+        (await reader.GenerationsAsync("a", 10, None)).ShouldBeEmpty();
+        (await new DatabaseHistoryStore(_database).ReadAfterAsync("a", 0, 10, None)).ShouldHaveSingleItem();
+        (await LinesAsync("b")).Count.ShouldBe(1200);
+        (await reader.MetricRangeAsync("b", 0, 0, 10, None)).Buckets.ShouldBe(kept.Buckets);
+        (await _telemetry.CheckpointsAsync("b", None)).ShouldHaveSingleItem();
+        (await reader.RankSamplesAfterAsync("b", 0, 10, None)).ShouldHaveSingleItem();
+    }
+
+    [SkippableFact]
     public async Task Zero_keeps_everything()
     {
         await JobAsync("a", ended: Noon);
         await RecordAsync("a", lines: 100, steps: 100);
-        var options = Options with { KeepLogs = TimeSpan.Zero, LogLinesPerJob = 0 };
+        var options = Options with { KeepLogs = TimeSpan.Zero, LogLinesPerJob = 0, RankSamplesPerJob = 0 };
         (await _retention.ApplyAsync(options, Noon.AddYears(10), None)).ShouldBe(new RetentionResult(0, 0));
         (await LinesAsync("a")).Count.ShouldBe(100);
     }
@@ -138,6 +185,24 @@ public abstract class RetentionTests(PostgresFixture? postgres) : IAsyncLifetime
         (await LinesAsync("j3")).ShouldBeEmpty();
         (await LinesAsync("late")).Count.ShouldBe(5);
         (await _retention.ApplyAsync(Options, Noon.AddDays(63), None)).LogLines.ShouldBe(5);
+    }
+
+    [SkippableFact]
+    public async Task A_job_that_goes_back_long_after_its_end_has_its_limits_again()
+    {
+        await JobAsync("a", ended: Noon);
+        await JobAsync("b", ended: Noon);
+        await RecordAsync("a", lines: 10, steps: 1);
+        (await _retention.ApplyAsync(Options, Noon.AddDays(31), None)).LogLines.ShouldBe(10);
+
+        await JobAsync("a", ended: null, revision: 2);
+        await RecordAsync("a", lines: 100, steps: 1);
+        (await _retention.ApplyAsync(Options, Noon.AddDays(32), None)).LogLines.ShouldBe(60);
+
+        // It ends once more, and is too old once more.
+        await JobAsync("a", ended: Noon.AddDays(33), revision: 3);
+        (await _retention.ApplyAsync(Options, Noon.AddDays(34), None)).LogLines.ShouldBe(0);
+        (await _retention.ApplyAsync(Options, Noon.AddDays(64), None)).LogLines.ShouldBe(40);
     }
 
     [SkippableFact]

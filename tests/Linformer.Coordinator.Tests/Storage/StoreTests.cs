@@ -93,7 +93,7 @@ public abstract class StoreTests(PostgresFixture? postgres) : IAsyncLifetime
         (await ListAsync(new JobFilter([JobPhase.Failed], "odd", 100, null))).ShouldBe(["odd-00003", "odd-00001"]);
         (await ListAsync(new JobFilter([JobPhase.Failed, JobPhase.Queued], "ve", 2, null))).ShouldBe(["even-00008", "even-00006"]);
         var page = await _jobs.ListAsync(new JobFilter([], "even", 2, null), None);
-        (await ListAsync(new JobFilter([], "even", 2, page[^1].Ordinal))).ShouldBe(["even-00004", "even-00002"]);
+        (await ListAsync(new JobFilter([], "even", 2, new JobPlace(page[^1].Ordinal)))).ShouldBe(["even-00004", "even-00002"]);
         // No pattern of SQL.
         (await ListAsync(new JobFilter([], "%", 100, null))).ShouldBeEmpty();
     }
@@ -238,6 +238,14 @@ public abstract class StoreTests(PostgresFixture? postgres) : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task Only_steps_that_were_not_recorded_before_are_told_as_new()
+    {
+        await _telemetry.BeginGenerationAsync("a", 0, 1, 2, None);
+        (await _telemetry.RecordAsync([new TelemetryBatch("a", "w1", [Metric(0, 1, 1), Metric(0, 1, 2)], [], [], [])], None)).Select(metric => metric.Step).ShouldBe([1, 2]);
+        (await _telemetry.RecordAsync([new TelemetryBatch("a", "w1", [Metric(0, 1, 2), Metric(0, 1, 3)], [], [], [])], None)).Select(metric => metric.Step).ShouldBe([3]);
+    }
+
+    [SkippableFact]
     public async Task Log_lines_are_recorded_once_and_read_by_cursor()
     {
         LogRow[] lines = [.. Enumerable.Range(1, 10).SelectMany(number => (LogRow[])[Line(0, number), Line(1, number)])];
@@ -301,7 +309,7 @@ public abstract class StoreTests(PostgresFixture? postgres) : IAsyncLifetime
 
     private async Task<IEnumerable<string>> ListAsync(JobFilter filter) => (await _jobs.ListAsync(filter, None)).Select(row => row.View.JobId);
 
-    private Task RecordAsync(params MetricRow[] metrics) => _telemetry.RecordAsync([new TelemetryBatch("a", "w1", metrics, [], [], [])], None);
+    private async Task RecordAsync(params MetricRow[] metrics) => await _telemetry.RecordAsync([new TelemetryBatch("a", "w1", metrics, [], [], [])], None);
 
     private async Task<IEnumerable<(int Lineage, int Generation, long Step)>> PointsAsync() =>
         (await _telemetry.MetricsAfterAsync("a", 0, 100, None)).Select(point => (point.Lineage, point.Generation, point.Step));

@@ -69,8 +69,14 @@ internal sealed class PostgresTestDatabase(PostgresServer server, string name) :
 
     public async Task<CoordinatorDatabase> SeizeAsync()
     {
-        await SqlAsync("UPDATE lease SET expires_at = clock_timestamp() - interval '1 hour'");
-        return await OpenAsync();
+        await SqlAsync("CREATE TABLE seized AS SELECT epoch FROM lease");
+        var opening = OpenAsync();
+        // Again and again: whoever has it renews it, maybe before the other looks.
+        do
+            await SqlAsync("UPDATE lease SET expires_at = clock_timestamp() - interval '1 hour' WHERE epoch = (SELECT epoch FROM seized)");
+        while (await Task.WhenAny(opening, Task.Delay(50)) != opening);
+        await SqlAsync("DROP TABLE seized");
+        return await opening;
     }
 
     public Task SqlAsync(string sql) => server.SqlAsync(name, sql);

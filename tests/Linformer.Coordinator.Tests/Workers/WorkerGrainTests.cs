@@ -96,7 +96,7 @@ public sealed class WorkerGrainTests : IAsyncLifetime, IDisposable
         roster.Added.ShouldBeEmpty();
 
         roster.Broken = false;
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (roster.Added.IsEmpty)
         {
             patience.IsCancellationRequested.ShouldBeFalse("it was not made up");

@@ -108,7 +108,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
             throw new WorkerRefusedException($"Another session of worker {worker} has taken this one's place.");
         _losses.Log(status);
         if (before is null || !SameShape(status, before))
-            await coordinator.Scheduler.PokeAsync(cancellationToken);
+            await coordinator.Scheduler.PokeAsync(worker, cancellationToken);
     }
 
     // Ranks apply steps all the time, which gives the scheduler nothing to decide.
@@ -125,6 +125,7 @@ internal sealed class AgentSession(AgentContext coordinator, string worker, long
         shape.LostMetricPoints = 0;
         shape.LostLogLines = 0;
         shape.GpuReadings.Clear();
+        shape.Load = null;
         return shape;
     }
 

@@ -42,7 +42,7 @@ internal sealed class AgentsService(
             context.UserState[CallGuard.Joined] = true;
             await AuditAsync(context, identity.Name);
             await responseStream.WriteAsync(Welcome(hello.ProtocolVersion));
-            await scheduler.PokeAsync(context.CancellationToken);
+            await scheduler.PokeAsync(identity.Name, context.CancellationToken);
             var coordinator = new AgentContext(grains, jobs, telemetry, scheduler, database.Epoch, logger);
             await new AgentSession(coordinator, identity.Name, session)
                 .RunAsync(requestStream, responseStream, lifetime.ApplicationStopping, context.CancellationToken);
@@ -103,7 +103,7 @@ internal sealed class AgentsService(
         try
         {
             await grain.Disconnect(session, CancellationToken.None);
-            await scheduler.PokeAsync(CancellationToken.None);
+            await scheduler.PokeAsync(name, CancellationToken.None);
         }
         catch (Exception exception)
         {

@@ -47,6 +47,7 @@ internal static partial class HelloCheck
             Host = hello.Host,
             ProcessId = hello.ProcessId,
             Address = hello.Address,
+            AllowsPlugins = hello.AllowsPlugins,
             Slots = [.. Slots(hello).OrderBy(slot => slot.Number)],
         };
     }
@@ -64,7 +65,9 @@ internal static partial class HelloCheck
                 throw Refusal.Invalid($"The worker '{hello.Name}' has slot {slot.Number} twice; each number is allowed once.");
             if (slot.Device is not ("cpu" or "cuda"))
                 throw Refusal.Invalid($"Slot {slot.Number} of worker '{hello.Name}' has the device {Refusal.Show(slot.Device)}; allowed are 'cpu' and 'cuda'.");
-            yield return new WorkerSlot(slot.Number, slot.Device, slot.Gpu is { } gpu ? Gpu(slot, gpu, hello.Name) : null);
+            if (slot.MemoryBytes < 0)
+                throw Refusal.Invalid($"Slot {slot.Number} of worker '{hello.Name}' has {slot.MemoryBytes} bytes of memory; at least 0 are possible.");
+            yield return new WorkerSlot(slot.Number, slot.Device, slot.Gpu is { } gpu ? Gpu(slot, gpu, hello.Name) : null, slot.Bfloat16, slot.MemoryBytes);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Google.Protobuf.WellKnownTypes;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Linformer.Protocol.Wire;
 using Serilog;
 using Proto = Linformer.Protocol.V1;
@@ -15,6 +16,10 @@ internal sealed partial class TelemetryIntake(
     KnownJobs jobs, ITelemetryStore telemetry, string worker, ILogger logger, Func<string, string, Task> warn)
 {
     private const int MaxRank = 1 << 20;
+
+    // A week for a phase of a step, and a pebibyte.
+    private const double LongestPhase = 7 * 86_400_000.0;
+    private const long MostMemory = 1L << 50;
 
     private long _refused;
 
@@ -45,7 +50,12 @@ internal sealed partial class TelemetryIntake(
                 refused, worker, _refused, reason);
         }
         if (batches.Count > 0)
-            await telemetry.RecordAsync([.. batches.Select(pair => pair.Value.ToRecord(pair.Key, worker))], cancellationToken);
+        {
+            var steps = await telemetry.RecordAsync([.. batches.Select(pair => pair.Value.ToRecord(pair.Key, worker))], cancellationToken);
+            foreach (var step in steps)
+                CoordinatorInstruments.CountLoss(step.Loss, step.TokensPerSecond);
+        }
+        CoordinatorInstruments.CountTelemetry(message.Items.Count - refused, refused);
         foreach (var (jobId, batch) in batches)
         {
             foreach (var warning in batch.Warnings)
@@ -72,6 +82,10 @@ internal sealed partial class TelemetryIntake(
                 $"a checkpoint of step {item.Checkpoint.Step} with {item.Checkpoint.Bytes} bytes is not possible in job {item.JobId}",
             Proto.TelemetryItem.KindOneofCase.Checkpoint when !NamePattern().IsMatch(item.Checkpoint.Name) =>
                 $"{Guard.Refusal.Show(item.Checkpoint.Name)} is not a checkpoint's name",
+            Proto.TelemetryItem.KindOneofCase.Sample when item.Sample.Step < 1 || item.Sample.Step > job.TotalSteps || item.Sample.Steps < 1 || item.Sample.Steps > item.Sample.Step =>
+                $"a sample of {item.Sample.Steps} steps up to step {item.Sample.Step} is not possible in job {item.JobId}, which has {job.TotalSteps}",
+            Proto.TelemetryItem.KindOneofCase.Sample when !IsPossible(item.Sample) =>
+                $"a sample of step {item.Sample.Step} of job {item.JobId} has a time or a memory that is not possible",
             _ => null,
         };
     }
@@ -85,6 +99,14 @@ internal sealed partial class TelemetryIntake(
         _ => item.Generation >= 1 && item.Rank >= 0,
     };
 
+    private static bool IsPossible(Proto.RankSample sample) =>
+        (double[])
+        [
+            sample.DataMilliseconds, sample.ForwardMilliseconds, sample.BackwardMilliseconds,
+            sample.ReduceMilliseconds, sample.UpdateMilliseconds, sample.OtherMilliseconds,
+        ] is var times && Array.TrueForAll(times, time => time is >= 0 and <= LongestPhase)
+        && (long[])[sample.MemoryBytes, sample.PeakMemoryBytes, sample.GpuMemoryBytes] is var sizes && Array.TrueForAll(sizes, size => size is >= 0 and <= MostMemory);
+
     private void Add(Batch batch, Proto.TelemetryItem item)
     {
         var at = Time(item.At);
@@ -94,7 +116,8 @@ internal sealed partial class TelemetryIntake(
                 var metric = item.Metric;
                 batch.Metrics.Add(new MetricRow(
                     item.Lineage, item.Generation, metric.Step, at, metric.WorldSize, metric.Loss, metric.LearningRate, metric.TokensPerSecond,
-                    metric.HasGradientNorm ? metric.GradientNorm : null, metric.HasHeldOutLoss ? metric.HeldOutLoss : null));
+                    metric.HasGradientNorm ? metric.GradientNorm : null, metric.HasHeldOutLoss ? metric.HeldOutLoss : null,
+                    MeasureValues.OfTold(metric.Measures)));
                 break;
             case Proto.TelemetryItem.KindOneofCase.Log:
                 var text = item.Log.Text.Length <= WireLimits.MaxLogLine ? item.Log.Text : item.Log.Text[..WireLimits.MaxLogLine];
@@ -104,6 +127,13 @@ internal sealed partial class TelemetryIntake(
                 var written = item.Checkpoint;
                 batch.Checkpoints.Add(new CheckpointRow(written.Name, item.Lineage, item.Generation, written.Step, at, written.Bytes, Kept: true));
                 batch.Deleted.AddRange(written.Deleted.Where(name => NamePattern().IsMatch(name)));
+                break;
+            case Proto.TelemetryItem.KindOneofCase.Sample:
+                var sample = item.Sample;
+                batch.Samples.Add(new RankSampleRow(
+                    0, item.Lineage, item.Generation, item.Rank, sample.Step, item.Member, worker, at, sample.Steps,
+                    sample.DataMilliseconds, sample.ForwardMilliseconds, sample.BackwardMilliseconds, sample.ReduceMilliseconds,
+                    sample.UpdateMilliseconds, sample.OtherMilliseconds, sample.MemoryBytes, sample.PeakMemoryBytes, sample.GpuMemoryBytes));
                 break;
             default:
                 logger.Warning(
@@ -137,6 +167,8 @@ internal sealed partial class TelemetryIntake(
 
         public List<string> Deleted { get; } = [];
 
-        public TelemetryBatch ToRecord(string jobId, string worker) => new(jobId, worker, Metrics, Logs, Checkpoints, Deleted);
+        public List<RankSampleRow> Samples { get; } = [];
+
+        public TelemetryBatch ToRecord(string jobId, string worker) => new(jobId, worker, Metrics, Logs, Checkpoints, Deleted, Samples);
     }
 }

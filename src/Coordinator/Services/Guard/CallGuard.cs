@@ -3,6 +3,7 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Storage;
+using Linformer.Coordinator.Telemetry;
 using Linformer.Protocol.Wire;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
@@ -53,6 +54,8 @@ internal sealed class CallGuard(AuditLog audit, TokenMask mask, TimeProvider tim
         var rule = AccessRules.Of(http.GetEndpoint());
         WaitingCalls.LeaveStream(http);
         TResult result;
+        if (AccessRules.IsPublic(http.GetEndpoint()))
+            return await RunPublicAsync(context, call);
         try
         {
             if (request is IMessage message)
@@ -68,6 +71,19 @@ internal sealed class CallGuard(AuditLog audit, TokenMask mask, TimeProvider tim
         }
         await AuditAsync(rule, context, request, result, Status.DefaultSuccess);
         return result;
+    }
+
+    // Nobody is recognised, so there is nothing to check, to end or to record.
+    private async Task<TResult> RunPublicAsync<TResult>(ServerCallContext context, Func<Task<TResult>> call)
+    {
+        try
+        {
+            return await call();
+        }
+        catch (Exception exception)
+        {
+            throw Fail(context, exception);
+        }
     }
 
     private void Check(ServerCallContext context, Protocol.V1.Access? rule)
@@ -90,6 +106,8 @@ internal sealed class CallGuard(AuditLog audit, TokenMask mask, TimeProvider tim
 
     private async Task<TResult> WatchAsync<TResult>(ServerCallContext context, Func<ServerCallContext, Task<TResult>> call)
     {
+        if (AccessRules.IsPublic(context.GetHttpContext().GetEndpoint()))
+            return await call(context);
         await using var watched = new WatchedCall(context, Principal.Of(context), time);
         try
         {
@@ -133,6 +151,7 @@ internal sealed class CallGuard(AuditLog audit, TokenMask mask, TimeProvider tim
         }
         catch (StorageException exception)
         {
+            CoordinatorInstruments.CountAuditFailure("call");
             logger.Error("{Method:l} from {Peer:l} is not in the audit log: {Reason:l}", context.Method, context.Peer, exception.Message);
             if (status.StatusCode == StatusCode.OK)
                 throw Refusal.Unavailable($"It was done, but could not be recorded in the audit log; the coordinator's log tells why.");

@@ -1,13 +1,12 @@
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.RegularExpressions;
 using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Services.Checking;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
 using Linformer.Coordinator.Storage;
 using Linformer.Protocol;
-using Serilog;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Services.Jobs;
@@ -17,7 +16,7 @@ namespace Linformer.Coordinator.Services.Jobs;
 /// second try with the key finds the same job, and so does the coordinator's next start.
 /// </summary>
 internal sealed partial class JobSubmissions(
-    IGrainFactory grains, IJobStore jobs, ClusterReader cluster, SchedulerPoker scheduler, CoordinatorOptions options, TimeProvider time, ILogger logger)
+    IGrainFactory grains, IJobStore jobs, JobResolver resolver, SchedulerPoker scheduler, CoordinatorOptions options, TimeProvider time)
 {
     private const int IdTries = 10;
     private const int MaxName = 128;
@@ -28,12 +27,15 @@ internal sealed partial class JobSubmissions(
     {
         Check(request);
         var source = request.Source.Length == 0 ? "job.yaml" : Source(request.Source);
-        var file = JobFileParser.Parse(request.JobFile.Span, source, cuda: true).OrThrow();
-        var json = file.ToJson();
-        if (Encoding.UTF8.GetByteCount(json) > JobFileParser.MaxBytes)
-            throw Refusal.Invalid($"{source}: with all settings written out, it is larger than {JobFileParser.MaxBytes:#,0} bytes. Use globs for the corpus files.");
+        var written = JobFileParser.Parse(request.JobFile.Span, source, cuda: true).OrThrow();
+        var (file, notices, refused) = await resolver.ResolveAsync(written, cancellationToken);
+        var (json, problem) = JobChecks.Resolve(file);
+        if (problem is not null)
+            throw Refusal.Invalid($"{source}: {problem}");
+        if (refused is not null)
+            throw Refusal.Precondition(refused);
         var response = new Proto.SubmitResponse { ResolvedJob = json };
-        response.Notices.AddRange(await TryNoticesAsync(file, cancellationToken));
+        response.Notices.AddRange(notices);
         if (request.DryRun)
         {
             response.Job = Draft(file);
@@ -47,6 +49,8 @@ internal sealed partial class JobSubmissions(
         await scheduler.PokeAsync(CancellationToken.None);
         response.Job = view.ToProto(new JobProgress(view.Lineage, view.Generation, view.Plan?.CommittedBefore ?? 0, null, null), appliedStep: 0);
         response.Existed = recorded.Existed;
+        // What was settled when it was submitted first.
+        response.ResolvedJob = view.JobJson;
         return response;
     }
 
@@ -85,34 +89,6 @@ internal sealed partial class JobSubmissions(
                 // Another id is as good.
             }
         }
-    }
-
-    // What a job waits for is told as a help: a job is not refused because that is not known.
-    private async Task<IReadOnlyList<string>> TryNoticesAsync(JobFile file, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await NoticesAsync(file, cancellationToken);
-        }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
-        {
-            logger.Warning(exception, "The workers could not be read for a submission's notices");
-            return [];
-        }
-    }
-
-    private async Task<IReadOnlyList<string>> NoticesAsync(JobFile file, CancellationToken cancellationToken)
-    {
-        var workers = (await cluster.WorkersAsync(cancellationToken)).Where(worker => worker.Alive).ToList();
-        if (workers.Count == 0)
-            return ["No worker is connected; the job waits until one is."];
-        var slots = workers.Where(worker => !worker.Status.Draining).Sum(worker => worker.Identity.Slots.Length);
-        var notices = new List<string>();
-        if (slots < file.Ranks.Min)
-            notices.Add($"The job needs at least {file.Ranks.Min} slots; the cluster has {slots}. The job waits until it has more.");
-        if (file.Device == DeviceKind.Cuda && !workers.Any(worker => worker.Identity.Slots.Any(slot => slot.Device == "cuda")))
-            notices.Add("The job asks for device: cuda; no connected worker offers a GPU.");
-        return notices;
     }
 
     private static Proto.Job Draft(JobFile file) => new()

@@ -11,7 +11,7 @@ namespace Linformer.Coordinator.Services.Jobs;
 /// <summary>The calls that stream. Each reads pages by a cursor, and holds one page at most.</summary>
 internal sealed partial class JobsService
 {
-    private const int LogPage = 500;
+    private const int LinesPerRead = 500;
     private const int MetricsPage = 1000;
 
     // A rank's last lines may come after its job's end.
@@ -70,7 +70,7 @@ internal sealed partial class JobsService
         var view = await reader.ViewAsync(jobId, stop.Token);
         if (view.Phase != JobPhase.Succeeded)
             throw Refusal.Precondition($"Job {jobId} is {view.Phase.ToString().ToLowerInvariant()}; only a job that has succeeded has a model to export.");
-        await ModelExport.SendAsync(jobId, options.DataFolder, JobFolders.Model(jobId), responseStream, stop.Token);
+        await FolderExport.SendAsync($"the model of job {jobId}", options.DataFolder, JobFolders.Model(jobId), responseStream, stop.Token);
     }
 
     private async Task FollowLogsAsync(
@@ -95,12 +95,12 @@ internal sealed partial class JobsService
     {
         while (true)
         {
-            var page = await telemetry.LogsAfterAsync(jobId, rank, cursor, LogPage, cancellationToken);
+            var page = await telemetry.LogsAfterAsync(jobId, rank, cursor, LinesPerRead, cancellationToken);
             foreach (var row in page)
                 await responseStream.WriteAsync(row.ToProto(), cancellationToken);
             if (page.Count > 0)
                 cursor = page[^1].Sequence;
-            if (page.Count < LogPage)
+            if (page.Count < LinesPerRead)
                 return cursor;
         }
     }

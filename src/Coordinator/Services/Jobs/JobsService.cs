@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Linformer.Coordinator.Access;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Services.Checking;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
 using Linformer.Coordinator.Services.Watching;
@@ -17,7 +18,10 @@ internal sealed partial class JobsService(
     IHistoryStore history,
     ITelemetryStore telemetry,
     JobSubmissions submissions,
+    JobChecks checks,
+    JobDeletions deletions,
     JobReader reader,
+    JobCharts charts,
     JobFeeds feeds,
     StreamLimit streams,
     SchedulerPoker scheduler,
@@ -29,6 +33,7 @@ internal sealed partial class JobsService(
     private const int ShownHistory = 1000;
     private const int MaxText = 1024;
     private const int MaxName = 128;
+    private const string Person = "person:";
 
     public override Task<Proto.SubmitResponse> Submit(Proto.SubmitRequest request, ServerCallContext context) =>
         submissions.SubmitAsync(request, Principal.Of(context), context.CancellationToken);
@@ -38,21 +43,28 @@ internal sealed partial class JobsService(
         if (request.PageSize is < 0 or > LargestPage)
             throw Refusal.Invalid($"page_size is {request.PageSize}; 1 to {LargestPage} are allowed, and 0 for {DefaultPage}.");
         Refusal.CheckText("name_contains", request.NameContains, MaxName);
+        JobCharts.CheckLossLine(request.LossLinePoints);
         var phases = request.States
             .Select(state => state.ToPhase() ?? throw Refusal.Invalid($"states has {(int)state}, which is not a job's state."))
             .Distinct().ToList();
+        Refusal.CheckText("submitter", request.Submitter, MaxName);
+        if (!Enum.IsDefined(request.Order))
+            throw Refusal.Invalid($"order is {(int)request.Order}, which is none.");
+        var sort = (JobSort)(int)request.Order;
+        var submitter = request.Submitter.Length == 0 || request.Submitter.StartsWith(Person, StringComparison.Ordinal) ? request.Submitter : Person + request.Submitter;
         var size = request.PageSize == 0 ? DefaultPage : request.PageSize;
         // One more tells whether there is another page.
         var rows = await jobs.ListAsync(
-            new JobFilter(phases, request.NameContains, size + 1, PageToken.Read(request)), context.CancellationToken);
+            new JobFilter(phases, request.NameContains, size + 1, PageToken.Read(request), submitter, sort, request.Reverse), context.CancellationToken);
         var response = new Proto.ListJobsResponse();
         foreach (var row in rows.Take(size))
         {
             var progress = await telemetry.ProgressAsync(row.View.JobId, context.CancellationToken);
             response.Jobs.Add(row.View.ToProto(progress, appliedStep: 0));
         }
+        await charts.AddLossLinesAsync(response.Jobs, request.LossLinePoints, context.CancellationToken);
         if (rows.Count > size)
-            response.NextPageToken = PageToken.Make(rows[size - 1].Ordinal, request);
+            response.NextPageToken = PageToken.Make(JobPlace.Of(rows[size - 1], sort), request);
         return response;
     }
 
@@ -69,11 +81,14 @@ internal sealed partial class JobsService(
             Ranks = { snapshot.Ranks },
             History = { (await NewestHistoryAsync(jobId, context.CancellationToken)).Select(JobMapping.ToProto) },
             LastMetrics = snapshot.Metrics,
+            Generations = { await charts.GenerationsAsync(jobId, context.CancellationToken) },
             Result = snapshot.Result,
             LastFailure = snapshot.LastFailure,
         };
         if (snapshot.HeldOutLoss is { } loss)
             details.HeldOutLoss = loss;
+        if (snapshot.Measures is { } measures)
+            details.Measures.Add(measures.Values);
         return details;
     }
 
@@ -85,13 +100,6 @@ internal sealed partial class JobsService(
 
     public override Task<Proto.Job> Resume(Proto.ChangeRequest request, ServerCallContext context) =>
         ChangeAsync(request, context, (grain, change) => grain.Resume(change, CancellationToken.None), before => before.Wish == JobWish.Train);
-
-    public override async Task<Proto.CheckpointsResponse> Checkpoints(Proto.CheckpointsRequest request, ServerCallContext context)
-    {
-        var jobId = await reader.ResolveAsync(request.Job, context.CancellationToken);
-        var rows = await telemetry.CheckpointsAsync(jobId, context.CancellationToken);
-        return new Proto.CheckpointsResponse { Checkpoints = { rows.Select(JobMapping.ToProto) } };
-    }
 
     private async Task<Proto.Job> ChangeAsync(
         Proto.ChangeRequest request, ServerCallContext context, Func<IJobGrain, JobChange, Task<JobView>> change, Func<JobView, bool> wasSo)

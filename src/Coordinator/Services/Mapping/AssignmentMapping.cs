@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Linformer.Coordinator.Corpora;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Workers;
@@ -30,7 +31,7 @@ internal static class AssignmentMapping
         Goal = group.Stop ? Proto.GroupGoal.Stop : Proto.GroupGoal.Train,
     };
 
-    private static Proto.GenerationPlan ToProto(GenerationPlan plan, IEnumerable<LineageChange> lineages) => new()
+    private static Proto.GenerationPlan ToProto(GenerationPlan plan, ImmutableArray<LineageChange> lineages) => new()
     {
         Lineage = plan.Lineage,
         Generation = plan.Generation,
@@ -41,8 +42,9 @@ internal static class AssignmentMapping
             : new Proto.StateSource { NewestCheckpoint = true },
         CommittedStep = plan.CommittedBefore,
         AtOnce = plan.AtOnce,
-        SkippedSteps = { lineages.Select(change => change.SkippedStep) },
+        SkippedSteps = { LineageChange.SkippedBy(lineages).Distinct() },
         LineageLimits = { lineages.Select(change => change.KeptStep) },
+        LineageOrigins = { lineages.Any(change => change.IsChosen) ? lineages.Select(change => change.Checkpoint) : [] },
     };
 
     private static Proto.CorpusLease ToProto(AssignedLease lease) => new()

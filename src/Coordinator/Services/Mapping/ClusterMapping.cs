@@ -26,14 +26,26 @@ internal static class ClusterMapping
             LostMetricPoints = view.Status.LostMetricPoints,
             LostLogLines = view.Status.LostLogLines,
             Unfit = view.Status.Unfit,
+            AllowsPlugins = view.Identity.AllowsPlugins,
         };
+        if (view.Status.Load is { } load)
+        {
+            worker.Load = new Proto.MachineLoad
+            {
+                ProcessorPercent = load.ProcessorPercent,
+                Processors = load.Processors,
+                UsedMemoryBytes = load.UsedMemoryBytes,
+                MemoryBytes = load.MemoryBytes,
+                FreeStorageBytes = load.FreeStorageBytes,
+            };
+        }
         var busy = view.Assignment.Groups
             .SelectMany(group => group.Members.Select(place => (group, place)))
             .GroupBy(pair => pair.place.Slot)
             .ToDictionary(pairs => pairs.Key, pairs => pairs.First());
         foreach (var slot in view.Identity.Slots)
         {
-            var shown = new Proto.Slot { Number = slot.Number, Device = slot.Device };
+            var shown = new Proto.Slot { Number = slot.Number, Device = slot.Device, Bfloat16 = slot.Bfloat16, MemoryBytes = slot.MemoryBytes };
             if (slot.Gpu is { } gpu)
                 shown.Gpu = new Proto.Gpu { Uuid = gpu.Uuid, Name = gpu.Name, MemoryBytes = gpu.MemoryBytes };
             if (view.Status.GpuReadings.FirstOrDefault(reading => reading.Slot == slot.Number) is { } read)

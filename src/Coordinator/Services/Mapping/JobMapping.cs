@@ -18,7 +18,14 @@ internal static class JobMapping
     public static Proto.Job ToProto(this JobView view, JobProgress progress, long appliedStep)
     {
         var again = view.Phase == JobPhase.Running && progress.Generation == view.Generation ? progress.AgainFrom : null;
+        // A lineage that begins with a chosen checkpoint is that far before it has taken a step.
+        var begins = view.Lineages is [.., { IsChosen: true } choice] ? choice.KeptStep : 0;
+        var committed = progress.Lineage == view.Lineage ? Math.Max(progress.CommittedStep, begins) : begins;
+        // The last steps' numbers may still be on their way.
+        if (view.Phase == JobPhase.Succeeded)
+            committed = Math.Max(committed, JobSummary.Steps(view.Summary) ?? 0);
         var told = progress.LastMetric is { } metric && metric.Lineage == view.Lineage ? metric.Step : 0;
+        var facts = JobTaskFacts.Of(view.JobJson);
         var job = new Proto.Job
         {
             Id = view.JobId,
@@ -33,13 +40,16 @@ internal static class JobMapping
             Lineage = view.Lineage,
             Generation = view.Generation,
             WorldSize = view.WorldSize,
-            AppliedStep = Math.Max(appliedStep, again is null ? Math.Max(progress.CommittedStep, told) : told),
-            CommittedStep = progress.CommittedStep,
+            AppliedStep = Math.Max(appliedStep, again is null ? Math.Max(committed, told) : told),
+            CommittedStep = committed,
             TotalSteps = view.TotalSteps,
             Pending = !view.HasEnded && view.Wish == JobWish.Pause && view.Phase != JobPhase.Paused ? "pausing" : "",
             RanksMin = view.RanksMin,
             RanksMax = view.RanksMax,
             Revision = view.Revision,
+            LastMetrics = progress.LastMetric?.ToProto(),
+            Task = facts.Task,
+            DocumentsPerStep = facts.DocumentsPerStep,
         };
         if (view.Plan is { } plan)
             job.RanksLeft = plan.Members.Count(member => view.Placements.Any(placement => placement.Member == member));
@@ -103,6 +113,8 @@ internal static class JobMapping
             point.GradientNorm = norm;
         if (row.HeldOutLoss is { } loss)
             point.HeldOutLoss = loss;
+        if (row.Measures is { } measures)
+            point.Measures.Add(measures.Values);
         return point;
     }
 
@@ -153,7 +165,7 @@ internal static class JobMapping
         try
         {
             var summary = JsonSerializer.Deserialize<Summary>(json, SummaryOptions)!;
-            return new Proto.JobResult
+            var result = new Proto.JobResult
             {
                 Steps = summary.Steps,
                 Parameters = summary.Parameters,
@@ -162,7 +174,10 @@ internal static class JobMapping
                 UnigramPerplexity = summary.UnigramPerplexity,
                 PredictedTokens = summary.PredictedTokens,
                 ModelFolder = JobFolders.Model(view.JobId),
+                BestStep = summary.BestStep ?? 0,
             };
+            result.Measures.Add(summary.Measures ?? []);
+            return result;
         }
         catch (JsonException)
         {
@@ -172,7 +187,8 @@ internal static class JobMapping
 
     // What rank 0 says at the end, as far as people are shown it.
     private sealed record Summary(
-        long Steps, long Parameters, double HeldOutLoss, double HeldOutPerplexity, double UnigramPerplexity, long PredictedTokens);
+        long Steps, long Parameters, double HeldOutLoss, double HeldOutPerplexity, double UnigramPerplexity, long PredictedTokens,
+        Dictionary<string, double>? Measures = null, long? BestStep = null);
 }
 
 /// <summary>Where a job's files are, relative to the storage root.</summary>
@@ -180,6 +196,9 @@ internal static class JobFolders
 {
     /// <summary>Checkpoints, logs and metrics.</summary>
     public static string Run(string jobId) => $"jobs/{jobId}";
+
+    /// <summary>A checkpoint.</summary>
+    public static string Checkpoint(string jobId, string name) => $"{Run(jobId)}/checkpoints/{name}";
 
     /// <summary>The finished model.</summary>
     public static string Model(string jobId) => $"models/{jobId}";

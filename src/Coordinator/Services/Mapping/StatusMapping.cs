@@ -17,6 +17,7 @@ internal static class StatusMapping
     private const int MaxSummary = 64 << 10;
     private const int MaxId = 256;
     private const int MaxTemperature = 1000;
+    private const int MaxProcessors = 1 << 16;
 
     /// <summary>The status for the worker's grain.</summary>
     /// <param name="status">What came.</param>
@@ -37,7 +38,19 @@ internal static class StatusMapping
             LostLogLines = Math.Max(0, status.LostLogLines),
             GpuReadings = [.. status.GpuReadings.Where(reading => reading.Key is >= 0 and < WireLimits.MaxSlots).Select(reading => ToReading(reading.Key, reading.Value))],
             Unfit = Cut(status.Unfit, MaxReason),
+            Load = status.Load is { } load && double.IsFinite(load.ProcessorPercent) ? ToLoad(load) : null,
         };
+    }
+
+    private static WorkerLoad ToLoad(Proto.MachineLoad load)
+    {
+        var memory = Math.Max(0, load.MemoryBytes);
+        return new WorkerLoad(
+            Math.Clamp(load.ProcessorPercent, 0, 100),
+            Math.Clamp(load.Processors, 0, MaxProcessors),
+            Math.Clamp(load.UsedMemoryBytes, 0, memory),
+            memory,
+            Math.Max(0, load.FreeStorageBytes));
     }
 
     private static WorkerGpuReading ToReading(int slot, Proto.GpuReading reading) => new(

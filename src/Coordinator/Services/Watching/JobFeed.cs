@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Grpc.Core;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Mapping;
 using Linformer.Coordinator.Storage;
@@ -31,25 +32,31 @@ internal sealed class JobFeed(string jobId, JobReader reader, IHistoryStore hist
     private const int PatienceForHistory = 25;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
+    // A job that has ended may be deleted or be gone back with, and not much else.
+    private static readonly TimeSpan IntervalAfterEnd = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     private volatile FeedState? _state;
+    private volatile RpcException? _gone;
     private TaskCompletionSource _changed = NewSignal();
     private int _readsSinceEnd;
 
     /// <summary>The newest state that is newer than a version; waits for it.</summary>
+    /// <exception cref="RpcException">The job is not there any more.</exception>
     public async Task<FeedState> NextAsync(long version, CancellationToken cancellationToken)
     {
         while (true)
         {
             var changed = Volatile.Read(ref _changed);
+            if (_gone is { } gone)
+                throw new RpcException(gone.Status);
             if (_state is { } state && state.Version > version)
                 return state;
             await changed.Task.WaitAsync(cancellationToken);
         }
     }
 
-    /// <summary>Reads the job until it is cancelled.</summary>
+    /// <summary>Reads the job until it is cancelled, or the job is deleted.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -58,6 +65,14 @@ internal sealed class JobFeed(string jobId, JobReader reader, IHistoryStore hist
             try
             {
                 await RefreshAsync(cancellationToken);
+                if (_state is { Final: true })
+                    pause = IntervalAfterEnd;
+            }
+            catch (RpcException exception) when (exception.StatusCode == StatusCode.NotFound)
+            {
+                _gone = exception;
+                Signal();
+                return;
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
@@ -81,13 +96,18 @@ internal sealed class JobFeed(string jobId, JobReader reader, IHistoryStore hist
             return;
         }
         _state = new FeedState((before?.Version ?? 0) + 1, job, recent, final);
-        Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+        Signal();
     }
+
+    private void Signal() => Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
 
     private bool IsFinal(JobView view, ImmutableArray<Proto.HistoryEntry> recent)
     {
         if (!view.HasEnded)
+        {
+            _readsSinceEnd = 0;
             return false;
+        }
         _readsSinceEnd++;
         return _readsSinceEnd > PatienceForHistory || (!recent.IsEmpty && recent[^1].State == view.Phase.ToProto());
     }

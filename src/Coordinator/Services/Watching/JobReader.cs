@@ -46,6 +46,7 @@ internal sealed class JobReader(IGrainFactory grains, IJobStore jobs, ITelemetry
             Job = view.ToProto(progress, ranks.Select(rank => rank.AppliedStep).DefaultIfEmpty(0).Max()),
             Metrics = progress.LastMetric?.ToProto(),
             HeldOutLoss = progress.HeldOutLoss,
+            Measures = progress.Measures,
             CorpusId = corpusId,
             Corpus = view.Phase == JobPhase.Preparing ? await CorpusAsync(corpusId, cancellationToken) : null,
             Ranks = ranks,

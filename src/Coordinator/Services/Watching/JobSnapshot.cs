@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Linformer.Coordinator.Jobs;
+using Linformer.Coordinator.Storage;
 using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Services.Watching;
@@ -15,6 +16,9 @@ internal sealed record JobSnapshot
     public Proto.MetricPoint? Metrics { get; init; }
 
     public double? HeldOutLoss { get; init; }
+
+    /// <summary>What else the newest evaluation measured.</summary>
+    public MeasureValues? Measures { get; init; }
 
     public string CorpusId { get; init; } = "";
 
@@ -34,6 +38,7 @@ internal sealed record JobSnapshot
         Job.Equals(other.Job)
         && Equals(Metrics, other.Metrics)
         && Nullable.Equals(HeldOutLoss, other.HeldOutLoss)
+        && Equals(Measures, other.Measures)
         && Equals(Corpus, other.Corpus)
         && Ranks.SequenceEqual(other.Ranks)
         && Equals(LastFailure, other.LastFailure)

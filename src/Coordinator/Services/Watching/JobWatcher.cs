@@ -61,6 +61,8 @@ internal sealed class JobWatcher(string jobId, JobFeed feed, IHistoryStore histo
         };
         if (job.HeldOutLoss is { } loss)
             shown.HeldOutLoss = loss;
+        if (job.Measures is { } measures)
+            shown.Measures.Add(measures.Values);
         var newMetrics = job.Metrics is not null && !job.Metrics.Equals(_sentMetrics);
         if (entries.Count == 0 && !newMetrics && shown.Equals(_sent))
             return;

@@ -20,8 +20,8 @@ internal static class PostgresErrors
         PostgresException refused => new StorageException($"The database {address} {Words(address, refused)}", refused),
         NpgsqlException or SocketException or TimeoutException or IOException =>
             new DatabaseUnreachableException($"The database {address} does not answer: {Innermost(exception)}", exception),
-        // What a connection says that was lost meanwhile.
-        InvalidOperationException { Source: "Npgsql" } => new DatabaseUnreachableException($"The connection with the database {address} was lost.", exception),
+        // What a connection says that was lost meanwhile; Npgsql now and then stumbles over it itself.
+        InvalidOperationException { Source: "Npgsql" } or NullReferenceException { Source: "Npgsql" } => new DatabaseUnreachableException($"The connection with the database {address} was lost.", exception),
         _ => null,
     };
 

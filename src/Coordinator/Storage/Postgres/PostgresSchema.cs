@@ -136,6 +136,92 @@ internal static class PostgresSchema
 
         CREATE INDEX jobs_unfinished_by_submitter ON jobs (submitter) WHERE ended = 0;
         """,
+        // Metrics from before are brought together as later ones are.
+        """
+        CREATE TABLE metric_rollups (
+            job_id TEXT COLLATE "C" NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            level INTEGER NOT NULL,
+            from_step BIGINT NOT NULL,
+            first_step BIGINT NOT NULL,
+            last_step BIGINT NOT NULL,
+            last_at BIGINT NOT NULL,
+            steps INTEGER NOT NULL,
+            loss_count INTEGER NOT NULL, loss_min DOUBLE PRECISION, loss_sum DOUBLE PRECISION NOT NULL, loss_max DOUBLE PRECISION,
+            learning_rate_count INTEGER NOT NULL, learning_rate_min DOUBLE PRECISION, learning_rate_sum DOUBLE PRECISION NOT NULL, learning_rate_max DOUBLE PRECISION,
+            tokens_per_second_count INTEGER NOT NULL, tokens_per_second_min DOUBLE PRECISION, tokens_per_second_sum DOUBLE PRECISION NOT NULL, tokens_per_second_max DOUBLE PRECISION,
+            gradient_norm_count INTEGER NOT NULL, gradient_norm_min DOUBLE PRECISION, gradient_norm_sum DOUBLE PRECISION NOT NULL, gradient_norm_max DOUBLE PRECISION,
+            held_out_loss_count INTEGER NOT NULL, held_out_loss_min DOUBLE PRECISION, held_out_loss_sum DOUBLE PRECISION NOT NULL, held_out_loss_max DOUBLE PRECISION,
+            world_size_count INTEGER NOT NULL, world_size_min DOUBLE PRECISION, world_size_sum DOUBLE PRECISION NOT NULL, world_size_max DOUBLE PRECISION,
+            PRIMARY KEY (job_id, lineage, generation, level, from_step));
+
+        CREATE TABLE rank_samples (
+            sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            job_id TEXT COLLATE "C" NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            rank INTEGER NOT NULL,
+            step BIGINT NOT NULL,
+            member BIGINT NOT NULL,
+            worker TEXT NOT NULL,
+            at BIGINT NOT NULL,
+            steps INTEGER NOT NULL,
+            data_milliseconds DOUBLE PRECISION NOT NULL,
+            forward_milliseconds DOUBLE PRECISION NOT NULL,
+            backward_milliseconds DOUBLE PRECISION NOT NULL,
+            reduce_milliseconds DOUBLE PRECISION NOT NULL,
+            update_milliseconds DOUBLE PRECISION NOT NULL,
+            other_milliseconds DOUBLE PRECISION NOT NULL,
+            memory_bytes BIGINT NOT NULL,
+            peak_memory_bytes BIGINT NOT NULL,
+            gpu_memory_bytes BIGINT NOT NULL,
+            UNIQUE (job_id, lineage, generation, rank, step));
+        CREATE INDEX rank_samples_by_job ON rank_samples (job_id, sequence);
+
+        CREATE TABLE events (
+            sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            at BIGINT NOT NULL,
+            kind INTEGER NOT NULL,
+            subject TEXT COLLATE "C" NOT NULL,
+            name TEXT NOT NULL,
+            who TEXT NOT NULL,
+            what TEXT NOT NULL,
+            why TEXT NOT NULL,
+            severity INTEGER NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            step BIGINT NOT NULL,
+            phase INTEGER NOT NULL);
+        CREATE INDEX events_by_subject ON events (subject, sequence);
+        CREATE INDEX events_by_time ON events (at);
+        CREATE INDEX jobs_by_phase ON jobs (phase);
+        -- Kind 1 is a job's. Of what was before, only that a job has failed is known to be an error.
+        INSERT INTO events (at, kind, subject, name, who, what, why, severity, lineage, generation, step, phase)
+        SELECT history.at, 1, history.job_id, coalesce(jobs.name, history.job_id), history.who, history.what, history.why, CASE WHEN history.phase = 6 THEN 3 ELSE 1 END,
+            history.lineage, history.generation, history.step, history.phase
+        FROM history LEFT JOIN jobs ON jobs.job_id = history.job_id ORDER BY history.at, history.job_id, history.sequence;
+        """
+        + RollupFill.FromMetrics,
+        // Lists of jobs in any order, and deletions that a kill may cut off.
+        """
+        ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+        UPDATE jobs SET priority = coalesce(substring(job_json from '"priority"\s*:\s*(-?[0-9]{1,9})')::int, 0);
+        ALTER TABLE jobs ALTER COLUMN submitter TYPE TEXT COLLATE "C";
+        CREATE INDEX jobs_by_name_newest ON jobs (name, ordinal DESC);
+        CREATE INDEX jobs_by_submitter_newest ON jobs (submitter, ordinal DESC);
+        CREATE INDEX jobs_by_phase_newest ON jobs (phase, ordinal DESC);
+        CREATE INDEX jobs_by_priority_newest ON jobs (priority, ordinal);
+        DROP INDEX jobs_by_name;
+
+        CREATE TABLE deletions (
+            job_id TEXT COLLATE "C" PRIMARY KEY,
+            keep_model INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            why TEXT NOT NULL);
+        """,
+        // What evaluations measure beside the loss, as a JSON object.
+        "ALTER TABLE metrics ADD COLUMN measures TEXT;",
     ];
 
     /// <summary>

@@ -54,10 +54,10 @@ internal sealed class PostgresSession : Session
         Flush();
     }
 
-    /// <summary>Runs a text of several statements once.</summary>
+    /// <summary>Runs a text of several statements once, however long the server lets it.</summary>
     public void Script(string sql)
     {
-        using var command = new NpgsqlCommand(sql, _connection);
+        using var command = new NpgsqlCommand(sql, _connection) { CommandTimeout = 0 };
         command.ExecuteNonQuery();
     }
 

@@ -157,6 +157,91 @@ internal static class SqliteMigrations
 
         CREATE INDEX jobs_unfinished_by_submitter ON jobs (submitter) WHERE ended = 0;
         """,
+        // Metrics from before are brought together as later ones are.
+        """
+        CREATE TABLE metric_rollups (
+            job_id TEXT NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            level INTEGER NOT NULL,
+            from_step INTEGER NOT NULL,
+            first_step INTEGER NOT NULL,
+            last_step INTEGER NOT NULL,
+            last_at INTEGER NOT NULL,
+            steps INTEGER NOT NULL,
+            loss_count INTEGER NOT NULL, loss_min REAL, loss_sum REAL NOT NULL, loss_max REAL,
+            learning_rate_count INTEGER NOT NULL, learning_rate_min REAL, learning_rate_sum REAL NOT NULL, learning_rate_max REAL,
+            tokens_per_second_count INTEGER NOT NULL, tokens_per_second_min REAL, tokens_per_second_sum REAL NOT NULL, tokens_per_second_max REAL,
+            gradient_norm_count INTEGER NOT NULL, gradient_norm_min REAL, gradient_norm_sum REAL NOT NULL, gradient_norm_max REAL,
+            held_out_loss_count INTEGER NOT NULL, held_out_loss_min REAL, held_out_loss_sum REAL NOT NULL, held_out_loss_max REAL,
+            world_size_count INTEGER NOT NULL, world_size_min REAL, world_size_sum REAL NOT NULL, world_size_max REAL,
+            PRIMARY KEY (job_id, lineage, generation, level, from_step)) WITHOUT ROWID;
+
+        CREATE TABLE rank_samples (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            rank INTEGER NOT NULL,
+            step INTEGER NOT NULL,
+            member INTEGER NOT NULL,
+            worker TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            steps INTEGER NOT NULL,
+            data_milliseconds REAL NOT NULL,
+            forward_milliseconds REAL NOT NULL,
+            backward_milliseconds REAL NOT NULL,
+            reduce_milliseconds REAL NOT NULL,
+            update_milliseconds REAL NOT NULL,
+            other_milliseconds REAL NOT NULL,
+            memory_bytes INTEGER NOT NULL,
+            peak_memory_bytes INTEGER NOT NULL,
+            gpu_memory_bytes INTEGER NOT NULL,
+            UNIQUE (job_id, lineage, generation, rank, step));
+        CREATE INDEX rank_samples_by_job ON rank_samples (job_id, sequence);
+
+        CREATE TABLE events (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            kind INTEGER NOT NULL,
+            subject TEXT NOT NULL,
+            name TEXT NOT NULL,
+            who TEXT NOT NULL,
+            what TEXT NOT NULL,
+            why TEXT NOT NULL,
+            severity INTEGER NOT NULL,
+            lineage INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            step INTEGER NOT NULL,
+            phase INTEGER NOT NULL);
+        CREATE INDEX events_by_subject ON events (subject, sequence);
+        CREATE INDEX events_by_time ON events (at);
+        CREATE INDEX jobs_by_phase ON jobs (phase);
+        -- Kind 1 is a job's. Of what was before, only that a job has failed is known to be an error.
+        INSERT INTO events (at, kind, subject, name, who, what, why, severity, lineage, generation, step, phase)
+        SELECT history.at, 1, history.job_id, coalesce(jobs.name, history.job_id), history.who, history.what, history.why, CASE WHEN history.phase = 6 THEN 3 ELSE 1 END,
+            history.lineage, history.generation, history.step, history.phase
+        FROM history LEFT JOIN jobs ON jobs.job_id = history.job_id ORDER BY history.at, history.job_id, history.sequence;
+        """
+        + RollupFill.FromMetrics,
+        // Lists of jobs in any order, and deletions that a kill may cut off.
+        """
+        ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+        UPDATE jobs SET priority = coalesce(CASE WHEN json_valid(job_json) THEN json_extract(job_json, '$.priority') END, 0);
+        CREATE INDEX jobs_by_name_newest ON jobs (name, ordinal DESC);
+        CREATE INDEX jobs_by_submitter_newest ON jobs (submitter, ordinal DESC);
+        CREATE INDEX jobs_by_phase_newest ON jobs (phase, ordinal DESC);
+        CREATE INDEX jobs_by_priority_newest ON jobs (priority, ordinal);
+        DROP INDEX jobs_by_name;
+
+        CREATE TABLE deletions (
+            job_id TEXT PRIMARY KEY,
+            keep_model INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            why TEXT NOT NULL) WITHOUT ROWID;
+        """,
+        // What evaluations measure beside the loss, as a JSON object.
+        "ALTER TABLE metrics ADD COLUMN measures TEXT;",
     ];
 
     /// <summary>The version that this program writes.</summary>

@@ -3,7 +3,7 @@ using Proto = Linformer.Protocol.V1;
 
 namespace Linformer.Coordinator.Tests.Services;
 
-public sealed class GpuSlotTests : IAsyncLifetime
+public sealed class WorkerReadingTests : IAsyncLifetime
 {
     private TestCoordinator _coordinator = null!;
 
@@ -41,6 +41,24 @@ public sealed class GpuSlotTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task How_busy_the_machine_is_stands_until_the_next_reading_and_is_never_more_than_all()
+    {
+        using var agent = new FakeAgent(_coordinator);
+        await agent.JoinAsync();
+        (await UntilAsync(_ => true)).Load.ShouldBeNull();
+
+        var load = new Proto.MachineLoad { ProcessorPercent = 41.5, Processors = 8, UsedMemoryBytes = 3, MemoryBytes = 5, FreeStorageBytes = 7 };
+        await agent.SendAsync(new Proto.Status { Load = load });
+        await agent.SendAsync(new Proto.Status { Load = new Proto.MachineLoad { ProcessorPercent = double.NaN, Processors = 1 } });
+        await agent.SendAsync(new Proto.Status { LostLogLines = 1 });
+        (await UntilAsync(one => one.LostLogLines == 1)).Load.ShouldBe(load);
+
+        var wrong = new Proto.MachineLoad { ProcessorPercent = 1e300, Processors = int.MinValue, UsedMemoryBytes = long.MaxValue, MemoryBytes = 5, FreeStorageBytes = -1 };
+        await agent.SendAsync(new Proto.Status { Load = wrong, LostLogLines = 2 });
+        (await UntilAsync(one => one.LostLogLines == 2)).Load.ShouldBe(new Proto.MachineLoad { ProcessorPercent = 100, UsedMemoryBytes = 5, MemoryBytes = 5 });
+    }
+
+    [Fact]
     public async Task What_no_GPU_can_be_called_is_refused()
     {
         await RefusedAsync(offer => offer.Gpu.Name = new string('x', 129), "gpu.name has 129 characters; at most 128 are allowed.");
@@ -62,7 +80,7 @@ public sealed class GpuSlotTests : IAsyncLifetime
 
     private async Task<Proto.Worker> UntilAsync(Func<Proto.Worker, bool> fits)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (true)
         {
             var workers = (await _coordinator.Workers.ListAsync(new Proto.ListWorkersRequest(), cancellationToken: patience.Token)).Workers;
