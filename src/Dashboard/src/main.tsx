@@ -1,0 +1,24 @@
+import { render } from 'preact';
+import '../styles/tokens.css';
+import '../styles/base.css';
+import '../styles/layout.css';
+import '../styles/login.css';
+import '../styles/components.css';
+import '../styles/controls.css';
+import '../styles/charts.css';
+import '../styles/jobs.css';
+import '../styles/workers.css';
+import '../styles/events.css';
+import '../styles/compare.css';
+import '../styles/job.css';
+import '../styles/logs.css';
+import '../styles/submit.css';
+import '../styles/editor.css';
+import '../styles/corpora.css';
+import { App } from './app';
+import { startKeys } from './keys';
+import { startRouter } from './router';
+
+startRouter();
+startKeys();
+render(<App />, document.getElementById('app')!);
