@@ -4,8 +4,8 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Linformer.Cli.Progress;
-using Linformer.Cli.Views;
 using Linformer.Protocol.Security;
+using Linformer.Protocol.Wire;
 
 namespace Linformer.Cli;
 

@@ -3,6 +3,7 @@ using Linformer.Coordinator.Scaling;
 using Linformer.Coordinator.Storage;
 using Linformer.Data;
 using Linformer.Model;
+using Linformer.Model.Interchange.Pickle;
 using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
 using Linformer.Protocol.Security;
@@ -31,6 +32,7 @@ internal static class Errors
         typeof(JobFileException),
         typeof(KubernetesException),
         typeof(ModelFormatException),
+        typeof(PickleException),
         typeof(RankFailedException),
         typeof(SafeTensorsException),
         typeof(StorageException),

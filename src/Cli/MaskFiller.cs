@@ -22,10 +22,10 @@ internal sealed class MaskFiller : IDisposable
     private const string MaskText = "<mask>";
 
     private readonly MaskedLanguageModel _model;
-    private readonly ByteBpeTokenizer _tokenizer;
+    private readonly ITokenizer _tokenizer;
     private readonly int _mask;
 
-    private MaskFiller(MaskedLanguageModel model, ByteBpeTokenizer tokenizer, int mask) =>
+    private MaskFiller(MaskedLanguageModel model, ITokenizer tokenizer, int mask) =>
         (_model, _tokenizer, _mask) = (model, tokenizer, mask);
 
     /// <summary>Loads a model and its tokenizer.</summary>
@@ -33,7 +33,7 @@ internal sealed class MaskFiller : IDisposable
     public static MaskFiller Load(string folder)
     {
         var model = ModelFolder.Load(folder);
-        var tokenizer = ByteBpeTokenizer.Load(Path.Combine(folder, ModelFolder.TokenizerName));
+        var tokenizer = TokenizerFile.Load(Path.Combine(folder, ModelFolder.TokenizerName));
         if (tokenizer.VocabularySize != model.Config.VocabularySize)
         {
             throw new CommandException($"{folder}: the tokenizer has {tokenizer.VocabularySize} tokens and the model {model.Config.VocabularySize}.");
@@ -45,7 +45,7 @@ internal sealed class MaskFiller : IDisposable
     /// <summary>The likeliest tokens at each mask.</summary>
     /// <param name="text">Text with one or more <c>&lt;mask&gt;</c>.</param>
     /// <param name="top">Tokens per mask.</param>
-    /// <exception cref="CommandException">There is no mask, or the text is longer than the model's n.</exception>
+    /// <exception cref="CommandException">There is no mask, the text is longer than the model's n, or the model gives NaN or infinity.</exception>
     public IReadOnlyList<FilledMask> Fill(string text, int top)
     {
         var pieces = text.Split(MaskText);
@@ -63,6 +63,11 @@ internal sealed class MaskFiller : IDisposable
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var logits = _model.LogitsAt(tensor(ids.ToArray(), [1, ids.Count]), null, tensor(positions.ToArray())); // [masks, vocabulary]
+        if (!logits.isfinite().all().item<bool>())
+        {
+            throw new CommandException("The model gives NaN or infinity: its weights are damaged, or too large.");
+        }
+
         var (values, indices) = logits.softmax(-1).topk(Math.Min(top, _tokenizer.VocabularySize), -1);      // [masks, top]
         return [.. positions.Select((_, mask) => new FilledMask(
             string.Join(MaskText, pieces[..(mask + 1)]),

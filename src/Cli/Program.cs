@@ -4,7 +4,8 @@ using Linformer.Worker.Ranks;
 // A rank process talks over its standard input and output, so nothing else may touch them first.
 if (args is [RankProgram.Argument])
 {
-    return await RankProgram.RunAsync();
+    // A thread that a plug-in left behind must not keep the process.
+    Environment.Exit(await RankProgram.RunAsync());
 }
 
 using var signals = new TerminationSignals();

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Linformer.Cli.Progress;
+using Linformer.Cli.Views;
 using Linformer.Data;
+using Linformer.Protocol;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
 
@@ -8,15 +10,17 @@ namespace Linformer.Cli;
 
 /// <summary>Shows a training on this machine: the phases of the corpus, then the steps.</summary>
 /// <param name="progress">Where it is shown.</param>
-/// <param name="steps">Steps of the job.</param>
-internal sealed class TrainingDisplay(IProgressReporter progress, long steps) : ITrainingObserver, IDisposable
+internal sealed class TrainingDisplay(IProgressReporter progress) : ITrainingObserver, IDisposable
 {
     private readonly Lock _lock = new();
     private PreparationPhase? _phaseKind;
     private IProgressPhase? _phase;
     private double? _perplexity;
+    private IReadOnlyDictionary<string, double>? _measures;
     private long _firstStep;
     private long _started;
+    private string? _unit;
+    private long _unitsPerStep;
 
     /// <inheritdoc/>
     public void Report(PreparationProgress value)
@@ -49,10 +53,12 @@ internal sealed class TrainingDisplay(IProgressReporter progress, long steps) : 
     }
 
     /// <inheritdoc/>
-    public void Starting(int ranks, long step)
+    public void Starting(JobFile job, int ranks, long step)
     {
         _firstStep = step;
-        progress.Note(step == 0 ? $"Starting {ranks} {Ranks(ranks)}" : $"Starting {ranks} {Ranks(ranks)} from the checkpoint of step {step}");
+        (_unit, _unitsPerStep) = job.Inference is { } inference ? ("documents", (long)inference.ShardDocuments * job.Training.GlobalBatch) : (null, 0);
+        var how = $"Starting {ranks} {Ranks(ranks)}, {Words.Computes(job)}";
+        progress.Note(step == 0 ? how : $"{how}, from the checkpoint of step {step}");
     }
 
     /// <inheritdoc/>
@@ -60,6 +66,7 @@ internal sealed class TrainingDisplay(IProgressReporter progress, long steps) : 
     {
         // The first step of a process loads and tunes libraries; the time left is told from the second on.
         _perplexity = message.HeldOutPerplexity ?? _perplexity;
+        _measures = message.Measures ?? _measures;
         TimeSpan? left = null;
         if (_started == 0)
         {
@@ -67,10 +74,10 @@ internal sealed class TrainingDisplay(IProgressReporter progress, long steps) : 
         }
         else if (message.Step > _firstStep)
         {
-            left = Stopwatch.GetElapsedTime(_started) / (message.Step - _firstStep) * (steps - message.Step);
+            left = Stopwatch.GetElapsedTime(_started) / (message.Step - _firstStep) * (message.TotalSteps - message.Step);
         }
 
-        progress.ReportTraining(new TrainingProgress(message.Step, steps, message.Loss, _perplexity, message.TokensPerSecond, left));
+        progress.ReportTraining(new TrainingProgress(message.Step, message.TotalSteps, message.Loss, _perplexity, message.TokensPerSecond, left, _measures, _unit, _unitsPerStep));
     }
 
     /// <inheritdoc/>

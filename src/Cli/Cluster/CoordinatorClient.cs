@@ -32,6 +32,7 @@ internal sealed class CoordinatorClient : IDisposable
         Workers = new Workers.WorkersClient(invoker);
         Corpora = new Corpora.CorporaClient(invoker);
         Tokens = new Tokens.TokensClient(invoker);
+        Cluster = new Protocol.V1.Cluster.ClusterClient(invoker);
     }
 
     /// <summary>Where the coordinators answer.</summary>
@@ -48,6 +49,9 @@ internal sealed class CoordinatorClient : IDisposable
 
     /// <summary>Its tokens, and its audit log.</summary>
     public Tokens.TokensClient Tokens { get; }
+
+    /// <summary>The cluster as a whole.</summary>
+    public Protocol.V1.Cluster.ClusterClient Cluster { get; }
 
     /// <summary>The options of a call that answers once, soon.</summary>
     public CallOptions Call(CancellationToken cancellation) => Call(Deadline, cancellation);

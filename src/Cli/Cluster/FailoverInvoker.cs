@@ -6,8 +6,8 @@ namespace Linformer.Cli.Cluster;
 
 /// <summary>
 /// Makes calls to the coordinator that answered last, and to the next one when that does not answer. Calls that change something
-/// bear to be made twice: a submission carries a key, a job that is cancelled or pauses stays so. A resume whose answer was lost may be
-/// told that the job runs already.
+/// bear to be made twice: a submission carries a key, a job that is cancelled or pauses stays so, and so does one that has
+/// just gone back. A deletion whose answer was lost may be told that there is no such job.
 /// </summary>
 /// <param name="coordinators">Each coordinator's own invoker, in the order in which they are tried.</param>
 internal sealed class FailoverInvoker(IReadOnlyList<CallInvoker> coordinators) : CallInvoker

@@ -1,17 +1,22 @@
+using Linformer.Cli.Screens;
 using Linformer.Cli.Views;
 using Linformer.Protocol.V1;
+using Linformer.Protocol.Wire;
 
 namespace Linformer.Cli.Cluster;
 
 /// <summary>Watches a job until it has ended, across restarts of the coordinator.</summary>
 internal static class JobWatch
 {
-    /// <summary>Shows a job until it has ended, or until Ctrl-C, which leaves the job alone.</summary>
+    /// <summary>
+    /// Shows a job until it has ended, or until Ctrl-C, which leaves the job alone: on the whole screen of a terminal, or as lines.
+    /// </summary>
     /// <param name="session">The connection, and how to write.</param>
     /// <param name="job">The job's id or name.</param>
+    /// <param name="logScale">Whether the chart of the loss has a logarithmic scale.</param>
     /// <param name="cancellation">Ends the watching.</param>
     /// <returns>0 only if the job has succeeded.</returns>
-    public static async Task<int> RunAsync(ClientSession session, string job, CancellationToken cancellation)
+    public static async Task<int> RunAsync(ClientSession session, string job, bool logScale, CancellationToken cancellation)
     {
         WatchEvent? last = null;
         try
@@ -20,6 +25,15 @@ internal static class JobWatch
             {
                 await foreach (var change in EventsAsync(session.Client, job, session.Context.Note, cancellation))
                     await session.Context.Output.WriteLineAsync(ProtoJson.Line(last = change));
+            }
+            else if (TerminalScreen.IsThere(session.Context))
+            {
+                bool left;
+                using (var screen = new TerminalScreen())
+                    (last, left) = await new WatchScreen(session.Client, screen).RunAsync(job, logScale, stays: false, cancellation);
+                if (left)
+                    return Detach(session, last?.Job.Id ?? job);
+                NoteFailure(session, last!);
             }
             else
             {
@@ -72,6 +86,13 @@ internal static class JobWatch
         return ExitCodes.Cancelled;
     }
 
+    // The screen with the history is gone.
+    private static void NoteFailure(ClientSession session, WatchEvent last)
+    {
+        if (last is { Job.State: JobState.Failed, LastFailure: { } failure })
+            session.Context.Note(string.Join('\n', failure.LastLogLines.TakeLast(5).Select(line => $"  | {PlainText.Of(line)}").Prepend(PlainText.Of(Words.Failure(failure)))));
+    }
+
     private static int Finish(ClientSession session, WatchEvent last)
     {
         var job = last.Job;
@@ -82,7 +103,9 @@ internal static class JobWatch
             if (last.Result is { } result)
             {
                 Words.WriteResult(session.Context.Output, result);
-                session.Context.Output.WriteLine($"Model: {result.ModelFolder} below the storage root; copy it with {session.Command($"export {job.Id} --to DIR")}");
+                session.Context.Output.WriteLine(Words.IsInference(result)
+                    ? $"Where its results are: {session.Command($"show {job.Id}")}"
+                    : $"Model: {result.ModelFolder} below the storage root; copy it with {session.Command($"export {job.Id} --to DIR")}");
             }
             else
             {

@@ -3,6 +3,7 @@ using Linformer.Cli.Cluster;
 using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Views;
 using Linformer.Protocol.V1;
+using Linformer.Protocol.Wire;
 
 namespace Linformer.Cli.Commands;
 

@@ -43,8 +43,8 @@ internal static class ClusterCommands
     public static Command Corpora()
     {
         var client = new ClientOptions();
-        var command = new Command("corpora", "List the corpora that are sharded or being sharded");
-        command.WithExamples("corpora", "corpora --output json");
+        var command = new Command("corpora", "List the corpora that are sharded or being sharded") { CorpusPreviewCommand.Create() };
+        command.WithExamples("corpora", "corpora --output json", "corpora preview 33cda763309f9e1c");
         client.SetAction(command, async (session, cancellation) =>
         {
             var response = await session.Client.Corpora.ListAsync(new ListCorporaRequest(), session.Client.Call(cancellation));

@@ -15,8 +15,8 @@ internal static class CoordinatorCommand
     public static Command Create()
     {
         var data = StorageOption.Create();
-        var listen = ListenOption.Create();
-        var lease = LeaseOption.Create();
+        var (listen, http) = (ListenOption.Create(), HttpOption.Create());
+        var (lease, publicUrls) = (LeaseOption.Create(), new PublicUrlOptions());
         var patience = SecondsOption.Create(
             "--preparation-patience",
             "A worker that makes no progress with its part of a corpus's preparation has it taken away after so long",
@@ -30,14 +30,16 @@ internal static class CoordinatorCommand
         };
         var (database, retention, access, scale) = (new DatabaseOptions(), new RetentionOptionSet(), new AccessOptions(), new ScaleOptions());
         var health = HealthOption.Create("200 only while it serves");
-        var format = HostLog.Option();
-        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, lease, patience, folder };
+        var (logs, otlp) = (new LogOptions(), new OtlpOptions());
+        var command = new Command("coordinator", "Run the coordinator of a cluster, until Ctrl-C or SIGTERM") { data, listen, http, lease, patience, folder };
+        publicUrls.AddTo(command);
         database.AddTo(command);
         retention.AddTo(command);
         access.AddTo(command, listen);
         scale.AddTo(command);
         command.Add(health);
-        command.Add(format);
+        logs.AddTo(command);
+        otlp.AddTo(command);
         command.WithExamples(
             "coordinator --data /data/linformer                          # for this machine alone",
             "coordinator --data /data/linformer --listen 0.0.0.0:7070 --tls-certificate server.pem --tls-key server.key",
@@ -45,7 +47,7 @@ internal static class CoordinatorCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
-            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            await using var log = logs.Create(context, parsed);
             var options = new CoordinatorOptions
             {
                 DataFolder = Path.GetFullPath(parsed.GetValue(data)!),
@@ -53,16 +55,22 @@ internal static class CoordinatorCommand
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),
                 Listen = [.. parsed.GetValue(listen)!],
+                HttpListen = HttpOption.Value(parsed, http),
+                PublicAddresses = publicUrls.Urls(parsed),
+                StrictTransport = publicUrls.IsStrict(parsed),
                 PreparationPatience = parsed.GetValue(patience).Time,
                 Retention = retention.Value(parsed),
                 Scaling = scale.Value(parsed),
             };
             options = access.Apply(options.WithLease(parsed.GetValue(lease).Time), parsed, log);
             await using var state = new CoordinatorHealth();
-            await using var server = parsed.GetValue(health) is { } address ? await HealthServer.StartAsync(address, state, cancellation) : null;
+            using var standby = new StandbyMeter(state);
+            using var metrics = parsed.GetValue(health) is null ? null : new MetricsPage();
+            await using var server = parsed.GetValue(health) is { } address ? await HealthServer.StartAsync(address, state, metrics!, cancellation) : null;
+            using var export = otlp.Start(parsed, "linformer-coordinator", instance: null, log);
             try
             {
-                await RunAsync(context, options, state, log, cancellation);
+                await RunAsync(context, options, state, metrics, log, cancellation);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
@@ -75,14 +83,15 @@ internal static class CoordinatorCommand
     }
 
     private static async Task RunAsync(
-        CommandContext context, CoordinatorOptions options, CoordinatorHealth health, ILogger log, CancellationToken cancellation)
+        CommandContext context, CoordinatorOptions options, CoordinatorHealth health, MetricsPage? metrics, ILogger log, CancellationToken cancellation)
     {
         while (true)
         {
             health.StandsBy();
             await using var host = await CoordinatorStart.StartAsync(options, log, cancellation);
             health.Serves(host.AnswerAsync);
-            context.WriteResult(new { addresses = host.Addresses.Select(address => address.Authority), options.DataFolder }, output => Write(output, host, options));
+            metrics?.Refresh = host.RefreshMetricsAsync;
+            context.WriteResult(new { addresses = host.Addresses.Select(address => address.Authority), dashboards = host.HttpAddresses, options.DataFolder }, output => Write(output, host, options));
             try
             {
                 await host.WaitForShutdownAsync(cancellation);
@@ -97,6 +106,7 @@ internal static class CoordinatorCommand
             finally
             {
                 health.Ends();
+                metrics?.Refresh = null;
             }
         }
     }
@@ -112,6 +122,8 @@ internal static class CoordinatorCommand
         var folder = Shell.Quote(options.DataFolder);
         var tls = options.Certificate is not null;
         output.WriteLine($"The coordinator listens at {string.Join(", ", host.Addresses.Select(address => address.Authority))}{(tls ? ", by TLS" : "")}.");
+        foreach (var dashboard in host.HttpAddresses)
+            output.WriteLine($"Dashboard: {HttpOption.Dashboard(dashboard)}");
         output.WriteLine($"Storage: {options.DataFolder}, which every worker mounts");
         if (options.Database is { } database)
             output.WriteLine($"Database: {database}, as coordinator of epoch {host.Epoch}");

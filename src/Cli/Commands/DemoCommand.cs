@@ -3,6 +3,7 @@ using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Demo;
 using Linformer.Cli.Progress;
 using Linformer.Cli.Views;
+using Linformer.Protocol.Wire;
 
 namespace Linformer.Cli.Commands;
 
@@ -10,8 +11,6 @@ namespace Linformer.Cli.Commands;
 internal static class DemoCommand
 {
     private const string JobFile = "examples/tiny.yaml";
-    private const string CorpusFolder = "corpora/demo";
-    private const string Packages = "artifacts/npm/node_modules";
 
     private static readonly string[] Sentences =
     [
@@ -23,18 +22,22 @@ internal static class DemoCommand
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var data = StorageOption.Create();
-        var command = new Command("demo", "Pretrain a tiny Linformer on real English text through a coordinator and two workers, in a few minutes") { data };
-        command.SetAction((parsed, cancellation) => RunAsync(CommandContext.Of(parsed), parsed.GetValue(data)!, cancellation));
+        var (data, http) = (StorageOption.Create(), HttpOption.Create());
+        var command = new Command("demo", "Pretrain a tiny Linformer on real English text through a coordinator and two workers, in a few minutes") { data, http };
+        command.SetAction((parsed, cancellation) =>
+        {
+            var context = CommandContext.Of(parsed);
+            return RunAsync(context, parsed.GetValue(data)!, HttpOption.ValueOrFree(parsed, http, context), cancellation);
+        });
         return command;
     }
 
-    private static async Task<int> RunAsync(CommandContext context, string storageRoot, CancellationToken cancellation)
+    private static async Task<int> RunAsync(CommandContext context, string storageRoot, IReadOnlyList<string> http, CancellationToken cancellation)
     {
         var root = RepositoryRoot();
         storageRoot = Path.GetFullPath(storageRoot);
-        WriteCorpus(context, Path.Combine(root, Packages), Path.Combine(storageRoot, CorpusFolder), cancellation);
-        var outcome = await new DemoCluster(context, storageRoot).RunAsync(Path.Combine(root, JobFile), cancellation);
+        DemoText.Write(context, storageRoot, cancellation);
+        var outcome = await new DemoCluster(context, storageRoot, http).RunAsync(Path.Combine(root, JobFile), cancellation);
         if (outcome is null)
         {
             context.Note(
@@ -62,14 +65,6 @@ internal static class DemoCommand
         return ExitCodes.Success;
     }
 
-    private static void WriteCorpus(CommandContext context, string packages, string folder, CancellationToken cancellation)
-    {
-        using var progress = context.StartProgress();
-        using var phase = progress.StartPhase("Writing the demo's corpus", "documents");
-        DemoCorpus.Write(packages, folder, (done, total) => phase.Report(done, total), cancellation);
-        phase.Complete();
-    }
-
     private static void WriteFilled(TextWriter output, IReadOnlyList<FilledMask> masks)
     {
         output.WriteLine();
@@ -85,7 +80,7 @@ internal static class DemoCommand
         output.WriteLine();
         output.WriteLine("Next:");
         output.WriteLine($"  ./linformer fill-mask {Shell.Quote(model)} \"A <mask> of your own.\"");
-        output.WriteLine($"  ./linformer evaluate {Shell.Quote(model)} {Shell.Quote(Path.Combine(storageRoot, CorpusFolder, "moby-dick-chapter_1.txt"))}");
+        output.WriteLine($"  ./linformer evaluate {Shell.Quote(model)} {Shell.Quote(Path.Combine(storageRoot, DemoText.Folder, "moby-dick-chapter_1.txt"))}");
         output.WriteLine($"  ./linformer up --data {Shell.Quote(storageRoot)}     a coordinator and workers; beside it:");
         output.WriteLine("  ./linformer submit examples/small.yaml --watch     a larger model on the Brown corpus");
         output.WriteLine("  docs/quick-start.md     to train on your own text");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Linformer.Cli.Commands.Options;
+using Linformer.Cli.Generation;
 
 namespace Linformer.Cli.Commands;
 
@@ -11,7 +12,6 @@ internal static class FillMaskCommand
     public static Command Create()
     {
         var model = new Argument<string>("MODEL") { Description = "The model's folder" };
-        var text = new Argument<string>("TEXT") { Description = "Text with one or more <mask>" };
         var top = new Option<int>("--top") { Description = "Tokens to show for each mask", HelpName = "N", DefaultValueFactory = _ => 5 };
         top.Validators.Add(result =>
         {
@@ -20,14 +20,20 @@ internal static class FillMaskCommand
                 result.AddError("--top must be from 1 to 1000.");
             }
         });
-        var command = new Command("fill-mask", "Show the likeliest tokens at each <mask> of a text") { model, text, top };
-        command.SetAction(parsed =>
+        var command = new Command("fill-mask", "Show the likeliest tokens at each <mask> of a text") { model };
+        var input = new TextInput(command, "Text with one or more <mask>; without it, each line of standard input is one");
+        command.Add(top);
+        command.SetAction((parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
             using var filler = MaskFiller.Load(parsed.GetValue(model)!);
-            var masks = filler.Fill(parsed.GetValue(text)!, parsed.GetValue(top));
-            context.WriteResult(masks, output => Write(output, masks));
-            return ExitCodes.Success;
+            foreach (var text in input.Read(parsed, cancellation))
+            {
+                var masks = filler.Fill(text, parsed.GetValue(top));
+                context.WriteResult(masks, output => Write(output, masks));
+            }
+
+            return Task.FromResult(ExitCodes.Success);
         });
         return command;
     }

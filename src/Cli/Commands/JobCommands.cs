@@ -29,9 +29,10 @@ internal static class JobCommands
     {
         var client = new ClientOptions();
         var job = client.JobArgument();
-        var command = new Command("watch", "Follow a job until it has ended; succeeds only if the job does. Ctrl-C leaves the job running") { job };
-        command.WithExamples("watch tiny", "watch tiny-abcde --output json    # an event a line");
-        client.SetAction(command, (session, cancellation) => JobWatch.RunAsync(session, session.Parsed.GetValue(job)!, cancellation));
+        var logScale = new Option<bool>("--log-scale") { Description = "Begin with a logarithmic scale of the loss" };
+        var command = new Command("watch", "Follow a job until it has ended; succeeds only if the job does. Ctrl-C leaves the job running") { job, logScale };
+        command.WithExamples("watch tiny", "watch tiny --log-scale", "watch tiny-abcde --output json    # an event a line");
+        client.SetAction(command, (session, cancellation) => JobWatch.RunAsync(session, session.Parsed.GetValue(job)!, session.Parsed.GetValue(logScale), cancellation));
         return command;
     }
 

@@ -6,7 +6,7 @@ using Linformer.Protocol.V1;
 
 namespace Linformer.Cli.Commands;
 
-/// <summary><c>jobs</c>: lists jobs, newest first.</summary>
+/// <summary><c>jobs</c>: lists jobs, newest first unless asked otherwise.</summary>
 internal static class JobsCommand
 {
     private const int DefaultLimit = 50;
@@ -17,6 +17,9 @@ internal static class JobsCommand
     {
         var states = StatesOption();
         var name = new Option<string?>("--name") { Description = "Only jobs whose name contains this", HelpName = "TEXT" };
+        var submitter = new Option<string?>("--submitter") { Description = "Only jobs of this user", HelpName = "NAME" };
+        var order = OrderOption();
+        var reverse = new Option<bool>("--reverse") { Description = "The other way round" };
         var limit = new Option<int>("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => DefaultLimit };
         limit.Validators.Add(result =>
         {
@@ -25,21 +28,50 @@ internal static class JobsCommand
         });
         var page = new Option<string?>("--page") { Description = "Go on where an earlier list ended", HelpName = "TOKEN" };
         var client = new ClientOptions();
-        var command = new Command("jobs", "List jobs, newest first") { states, name, limit, page };
+        var command = new Command("jobs", "List jobs, newest first") { states, name, submitter, order, reverse, limit, page };
         command.WithExamples(
             "jobs                                   # the newest 50",
             "jobs --state running --state queued    # what is going on",
+            "jobs --submitter ada --order priority  # ada's, the most urgent first",
             "jobs --name brown --output json        # for programs");
         client.SetAction(command, async (session, cancellation) =>
         {
             var request = new ListJobsRequest { NameContains = session.Parsed.GetValue(name) ?? "", PageToken = session.Parsed.GetValue(page) ?? "" };
+            request.Submitter = session.Parsed.GetValue(submitter) ?? "";
+            request.Order = session.Parsed.GetValue(order);
+            request.Reverse = session.Parsed.GetValue(reverse);
             request.States.AddRange(session.Parsed.GetValue(states));
             var jobs = await ListAsync(session.Client, request, session.Parsed.GetValue(limit), cancellation);
-            var filtered = request.States.Count > 0 || request.NameContains.Length > 0;
+            var filtered = request.States.Count > 0 || request.NameContains.Length > 0 || request.Submitter.Length > 0;
             session.Context.WriteMessage(jobs, output => Write(output, session, jobs, filtered));
             return ExitCodes.Success;
         });
         return command;
+    }
+
+    private static Option<JobOrder> OrderOption()
+    {
+        var words = new Dictionary<string, JobOrder>(StringComparer.Ordinal)
+        {
+            ["submitted"] = JobOrder.Unspecified,
+            ["name"] = JobOrder.Name,
+            ["submitter"] = JobOrder.Submitter,
+            ["state"] = JobOrder.State,
+            ["priority"] = JobOrder.Priority,
+        };
+        var option = new Option<JobOrder>("--order")
+        {
+            Description = $"By what: {string.Join(", ", words.Keys)}; the newest, the highest, or A comes first (default: submitted)",
+            HelpName = "ORDER",
+            CustomParser = result =>
+            {
+                if (!words.TryGetValue(result.Tokens[0].Value, out var value))
+                    result.AddError($"--order is '{result.Tokens[0].Value}'; allowed are {string.Join(", ", words.Keys)}.");
+                return value;
+            },
+        };
+        option.CompletionSources.Add(_ => words.Keys.Select(word => new System.CommandLine.Completions.CompletionItem(word)));
+        return option;
     }
 
     private static Option<JobState[]> StatesOption()

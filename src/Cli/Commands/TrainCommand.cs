@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Linformer.Cli.Commands.Options;
 using Linformer.Protocol;
 using Linformer.Training;
+using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
 using Linformer.Worker.Machines;
 
@@ -27,7 +28,7 @@ internal static class TrainCommand
         var command = new Command("train", "Train a job with rank processes on this machine") { file, ranks, resume, replay, name, data };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(replay) is not null && (result.GetValue(resume) || result.GetValue(ranks) is not null))
+            if (result.GetValue(replay) is not null && (result.GetValue(resume) || result.GetResult(ranks) is { Implicit: false }))
                 result.AddError("--replay takes the ranks from the history and starts with its first step: neither --ranks nor --resume goes with it.");
         });
         command.WithExamples(
@@ -36,13 +37,15 @@ internal static class TrainCommand
         command.SetAction((parsed, cancellation) =>
         {
             var job = Named(JobFileParser.Load(parsed.GetValue(file)!, GpuSupport.IsBuiltIn).OrThrow(), parsed.GetValue(name));
+            var history = parsed.GetValue(replay);
             var options = new LocalTrainingOptions
             {
                 RankProgram = RankProcessCommand.Self(),
                 StorageRoot = parsed.GetValue(data)!,
                 Ranks = parsed.GetValue(ranks),
                 Resume = parsed.GetValue(resume),
-                Replay = parsed.GetValue(replay) is { } history ? WorldHistory.Load(history) : null,
+                Replay = history is null ? null : WorldHistory.Load(history),
+                Replayed = history is null ? null : RunRecord.Load(Path.Combine(Path.GetDirectoryName(history) ?? "", StorageLayout.RunRecordName))?.ParsedJob(),
             };
             var called = parsed.GetValue(name) is { } other ? $" --name {Shell.Quote(other)}" : "";
             var again = $"./linformer train {Shell.Quote(parsed.GetValue(file)!)} --data {Shell.Quote(options.StorageRoot)}{(options.Ranks is { } n ? $" --ranks {n}" : "")}{called} --resume";
@@ -65,15 +68,20 @@ internal static class TrainCommand
         CommandContext context, LocalTrainingOptions options, JobFile job, string again, CancellationToken cancellation)
     {
         var result = await TrainingRun.ExecuteAsync(context, options, job, cancellation);
+        var timePercent = TrainingRun.Shares(result.PhaseSeconds);
         if (result.Summary is not { } summary)
         {
             context.WriteResult(
-                new { job = job.Name, stopped = true, step = result.Step },
+                new { job = job.Name, stopped = true, step = result.Step, timePercent },
                 output => output.WriteLine($"Stopped after step {result.Step} of {job.Training.Steps}. Go on with: {again}"));
             return ExitCodes.Cancelled;
         }
 
-        context.WriteResult(new { job = job.Name, summary }, output => TrainingRun.WriteSummary(output, summary));
+        context.WriteResult(new { job = job.Name, summary, timePercent }, output =>
+        {
+            TrainingRun.WriteSummary(output, summary);
+            TrainingRun.WriteShares(output, timePercent);
+        });
         return ExitCodes.Success;
     }
 }

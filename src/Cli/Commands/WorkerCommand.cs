@@ -39,14 +39,16 @@ internal static class WorkerCommand
             HelpName = "FILE",
         };
         var certificate = new CertificateOptions("as client certificate, for a coordinator that trusts its authority (--worker-ca)", TrustFile.ClientPurpose);
-        var hangTimeout = HangTimeoutOption.Create();
+        var (hangTimeout, warmRanks, plugins) = (HangTimeoutOption.Create(), WarmRanksOption.Create(), PluginsOption.Create());
         var health = HealthOption.Create("200 only while it is connected with a coordinator");
-        var format = HostLog.Option();
+        var (logs, otlp) = (new LogOptions(), new OtlpOptions());
         var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, device, address, tokenFile };
         client.AddCoordinatorTo(command);
         certificate.AddTo(command);
-        foreach (var option in (Option[])[hangTimeout, health, format])
+        foreach (var option in (Option[])[hangTimeout, warmRanks, plugins, health])
             command.Add(option);
+        logs.AddTo(command);
+        otlp.AddTo(command);
         command.WithExamples(
             "worker --coordinator https://head:7070 --ca ca.pem --data /data/linformer --join-token-file join-token",
             "worker --coordinator https://head:7070 --ca ca.pem --tls-certificate worker.pem --tls-key worker.key --data /data/linformer",
@@ -55,7 +57,7 @@ internal static class WorkerCommand
         {
             var context = CommandContext.Of(parsed);
             var coordinators = client.Addresses(parsed);
-            await using var log = HostLog.Create(context, parsed.GetValue(format));
+            await using var log = logs.Create(context, parsed);
             SecretFiles.WarnIfOpen(log, parsed.GetValue(tokenFile));
             var tls = client.Tls(parsed, certificate.Load(parsed, log), log);
             if (tls.Certificate is not null && coordinators.All.FirstOrDefault(one => !one.IsSecure) is { } plain)
@@ -76,8 +78,11 @@ internal static class WorkerCommand
                 Address = parsed.GetValue(address) ?? await OwnAddressAsync(coordinators, cancellation),
                 StorageRoot = Path.GetFullPath(parsed.GetValue(data)!),
                 RankProgram = RankProcessCommand.Self(),
+                WarmRanks = parsed.GetValue(warmRanks),
+                AllowPlugins = parsed.GetValue(plugins),
                 Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout).Time },
             };
+            using var export = otlp.Start(parsed, "linformer-worker", options.Name, log);
             return await RunAsync(context, options, coordinators, parsed.GetValue(health), log, cancellation);
         });
         return command;
@@ -87,7 +92,8 @@ internal static class WorkerCommand
         CommandContext context, WorkerAgentOptions options, CoordinatorAddresses coordinators, ListenAddress? health, ILogger log, CancellationToken cancellation)
     {
         var agent = new WorkerAgent(options, log.ForContext("Worker", options.Name));
-        await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), cancellation);
+        using var metrics = health is null ? null : new MetricsPage();
+        await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), metrics!, cancellation);
         context.WriteResult(
             new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Gpus, options.Address, options.StorageRoot },
             output => output.WriteLine(

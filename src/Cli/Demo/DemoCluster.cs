@@ -16,7 +16,8 @@ internal sealed record DemoOutcome(WatchEvent Last, TimeSpan? FirstStep);
 /// <summary>Runs the demo's job on a cluster of its own on this machine.</summary>
 /// <param name="context">How to write.</param>
 /// <param name="storageRoot">The storage root.</param>
-internal sealed class DemoCluster(CommandContext context, string storageRoot)
+/// <param name="httpListen">Where the dashboard is served.</param>
+internal sealed class DemoCluster(CommandContext context, string storageRoot, IReadOnlyList<string> httpListen)
 {
     private const int Workers = 2;
     private const string Submitter = "demo";
@@ -30,10 +31,12 @@ internal sealed class DemoCluster(CommandContext context, string storageRoot)
     /// <returns>What came of it; null if it was stopped.</returns>
     public async Task<DemoOutcome?> RunAsync(string jobFile, CancellationToken cancellation)
     {
-        var options = new LocalClusterOptions { DataFolder = storageRoot, Listen = ["127.0.0.1:0"], Workers = Workers };
+        var options = new LocalClusterOptions { DataFolder = storageRoot, Listen = ["127.0.0.1:0"], HttpListen = httpListen, Workers = Workers };
         await using var log = HostLog.CreateFile(Path.Combine(storageRoot, "coordinator", "demo.log"));
         using var progress = context.StartProgress();
         await using var cluster = await LocalCluster.StartAsync(options, log, cancellation);
+        if (cluster.Dashboard is { } dashboard)
+            progress.Note($"Dashboard: {dashboard}");
         using var client = new CoordinatorClient(CoordinatorAddresses.Of(cluster.Address), token: null);
         try
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using Linformer.Coordinator.Hosting;
+using Linformer.Coordinator.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -21,8 +22,8 @@ internal interface IHealth
 }
 
 /// <summary>
-/// Answers <c>GET /healthz</c> and <c>GET /readyz</c> by HTTP with 200 or 503 and a line of text, and nothing else. It says nothing that is secret
-/// and asks for nothing, so it needs neither TLS nor a token.
+/// Answers <c>GET /healthz</c> and <c>GET /readyz</c> by HTTP with 200 or 503 and a line of text, and <c>GET /metrics</c> for Prometheus, and
+/// nothing else. It asks for no token, and what metrics tell, names of jobs and workers included, is known to whoever reaches it.
 /// </summary>
 internal sealed class HealthServer : IAsyncDisposable
 {
@@ -43,9 +44,10 @@ internal sealed class HealthServer : IAsyncDisposable
     /// <summary>Starts to answer.</summary>
     /// <param name="listen">Where.</param>
     /// <param name="health">How the process is.</param>
+    /// <param name="metrics">What it tells Prometheus.</param>
     /// <param name="cancellation">Ends the start.</param>
     /// <exception cref="CommandException">It cannot be listened on there.</exception>
-    public static async Task<HealthServer> StartAsync(ListenAddress listen, IHealth health, CancellationToken cancellation)
+    public static async Task<HealthServer> StartAsync(ListenAddress listen, IHealth health, MetricsPage metrics, CancellationToken cancellation)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -59,7 +61,7 @@ internal sealed class HealthServer : IAsyncDisposable
         // Signals are the command's.
         builder.Services.AddSingleton<Microsoft.Extensions.Hosting.IHostLifetime, NoLifetime>();
         var app = builder.Build();
-        app.Run(context => AnswerAsync(context, health));
+        app.Run(context => AnswerAsync(context, health, metrics));
         try
         {
             ListenAddress.CheckFree([listen]);
@@ -82,17 +84,20 @@ internal sealed class HealthServer : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    private static Task AnswerAsync(HttpContext context, IHealth health)
+    private static Task AnswerAsync(HttpContext context, IHealth health, MetricsPage metrics)
     {
-        string? trouble;
+        string? trouble = null;
+        var isScrape = context.Request.Path == MetricsEndpoint.Path;
         if (context.Request.Path == "/healthz")
             trouble = health.WhyDead;
         else if (context.Request.Path == "/readyz")
             trouble = health.WhyDead ?? health.WhyNotReady;
-        else
-            return WriteAsync(context, HttpStatusCode.NotFound, "only /healthz and /readyz are here");
+        else if (!isScrape)
+            return WriteAsync(context, HttpStatusCode.NotFound, "only /healthz, /readyz and /metrics are here");
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
             return WriteAsync(context, HttpStatusCode.MethodNotAllowed, "only GET is answered");
+        if (isScrape)
+            return metrics.WriteAsync(context);
         return WriteAsync(context, trouble is null ? HttpStatusCode.OK : HttpStatusCode.ServiceUnavailable, trouble ?? "ok");
     }
 

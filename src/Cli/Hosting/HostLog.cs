@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Globalization;
 using Serilog;
 using Serilog.Core;
@@ -19,36 +18,24 @@ internal enum LogFormat
     Json,
 }
 
-/// <summary>The log of a coordinator or worker: on stderr, for people or for programs.</summary>
+/// <summary>A file that a log is written to.</summary>
+/// <param name="Path">Its full path, to which the day is added, and a number when it grows too large.</param>
+/// <param name="Format">For people or for programs.</param>
+/// <param name="MaximumBytes">A further file is begun when one is as large.</param>
+/// <param name="Kept">So many files stay.</param>
+internal sealed record LogFile(string Path, LogFormat Format, long MaximumBytes, int Kept);
+
+/// <summary>The log of a coordinator or worker: on stderr and in files, for people or for programs.</summary>
 internal static class HostLog
 {
-    /// <summary>The option <c>--log-format</c>.</summary>
-    public static Option<LogFormat?> Option() => new("--log-format")
-    {
-        Description = "How the log on stderr is written: text or json (default: as --output says)",
-        HelpName = "text|json",
-        CustomParser = result =>
-        {
-            switch (result.Tokens[0].Value)
-            {
-                case "text":
-                    return LogFormat.Text;
-                case "json":
-                    return LogFormat.Json;
-                case var other:
-                    result.AddError($"--log-format is '{other}'; allowed are text and json.");
-                    return null;
-            }
-        },
-    };
-
-    /// <summary>A log on the command's stderr.</summary>
+    /// <summary>A log on the command's stderr, and in a file if one is asked for.</summary>
     /// <param name="context">How the command writes.</param>
-    /// <param name="format">What was chosen, if anything was.</param>
-    public static Logger Create(CommandContext context, LogFormat? format)
+    /// <param name="format">How the log on stderr is written.</param>
+    /// <param name="file">The file, if there is to be one.</param>
+    /// <exception cref="CommandException">The file cannot be written.</exception>
+    public static Logger Create(CommandContext context, LogFormat format, LogFile? file = null)
     {
-        var json = (format ?? (context.Format == OutputFormat.Json ? LogFormat.Json : LogFormat.Text)) == LogFormat.Json;
-        return new LoggerConfiguration()
+        var log = new LoggerConfiguration()
             .MinimumLevel.Is(context.Verbose ? LogEventLevel.Debug : LogEventLevel.Information)
             .MinimumLevel.Override("Microsoft", context.Verbose ? LogEventLevel.Information : LogEventLevel.Warning)
             // A start that fails is told by the command.
@@ -56,8 +43,15 @@ internal static class HostLog
             .MinimumLevel.Override("Orleans", context.Verbose ? LogEventLevel.Information : LogEventLevel.Warning)
             .MinimumLevel.Override("Grpc", context.Verbose ? LogEventLevel.Information : LogEventLevel.Warning)
             .Enrich.FromLogContext()
-            .WriteTo.Sink(new WriterSink(context.Error, json ? new JsonFormatter(renderMessage: true) : new PeopleFormatter()))
-            .CreateLogger();
+            .WriteTo.Sink(new WriterSink(context.Error, Formatter(format)));
+        if (file is not null)
+        {
+            CheckWritable(file.Path);
+            log.WriteTo.File(
+                Formatter(file.Format), file.Path, fileSizeLimitBytes: file.MaximumBytes, rollOnFileSizeLimit: true,
+                rollingInterval: RollingInterval.Day, retainedFileCountLimit: file.Kept);
+        }
+        return log.CreateLogger();
     }
 
     /// <summary>A log in a file, for a cluster inside of another command.</summary>
@@ -69,6 +63,25 @@ internal static class HostLog
         .Enrich.FromLogContext()
         .WriteTo.File(new PeopleFormatter(), path, rollOnFileSizeLimit: true, fileSizeLimitBytes: 10_000_000, retainedFileCountLimit: 3)
         .CreateLogger();
+
+    private static ITextFormatter Formatter(LogFormat format) => format == LogFormat.Json ? new JsonFormatter(renderMessage: true) : new PeopleFormatter();
+
+    // Serilog says nothing of a file that it cannot write.
+    private static void CheckWritable(string path)
+    {
+        var folder = Path.GetDirectoryName(path)!;
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var probe = Path.Combine(folder, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}");
+            File.WriteAllText(probe, "");
+            File.Delete(probe);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException($"--log-file: nothing can be written to the folder {folder}: {error.Message}");
+        }
+    }
 
     // Where the command's writers lead may be a test's, not the process's console.
     private sealed class WriterSink(TextWriter writer, ITextFormatter formatter) : ILogEventSink

@@ -5,6 +5,7 @@ using Linformer.Cli.Commands.Options;
 using Linformer.Coordinator;
 using Linformer.Coordinator.Storage.Postgres;
 using Linformer.Worker.Agents;
+using Linformer.Worker.Machines;
 using Serilog;
 
 namespace Linformer.Cli.Hosting;
@@ -18,11 +19,17 @@ internal sealed record LocalClusterOptions
     /// <summary>Where the coordinator listens.</summary>
     public required IReadOnlyList<string> Listen { get; init; }
 
+    /// <summary>Where the dashboard and the HTTP API are served; empty for nowhere.</summary>
+    public IReadOnlyList<string> HttpListen { get; init; } = [];
+
     /// <summary>How many workers there are.</summary>
     public int Workers { get; init; } = 2;
 
     /// <summary>Slots of each worker.</summary>
     public int Slots { get; init; } = 1;
+
+    /// <summary>Whether jobs may run code of whoever submits them.</summary>
+    public bool AllowPlugins { get; init; }
 
     /// <summary>A worker that says nothing for so long is lost.</summary>
     public TimeSpan Lease { get; init; } = new CoordinatorOptions { DataFolder = "" }.Lease;
@@ -54,6 +61,9 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>Where the coordinator answers on this machine.</summary>
     public CoordinatorAddress Address { get; }
 
+    /// <summary>Where the dashboard is, for browsers on this machine; null without it.</summary>
+    public Uri? Dashboard => _coordinator.HttpAddresses is [var first, ..] ? HttpOption.Dashboard(first) : null;
+
     /// <summary>Starts the coordinator, then the workers, which connect on their own.</summary>
     /// <param name="options">How it looks.</param>
     /// <param name="logger">The log of all of them.</param>
@@ -64,6 +74,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         {
             DataFolder = options.DataFolder,
             Listen = [.. options.Listen],
+            HttpListen = [.. options.HttpListen],
             Database = options.Database,
             DatabaseLease = options.DatabaseLease,
         };
@@ -103,9 +114,13 @@ internal sealed class LocalCluster : IAsyncDisposable
                 JoinToken = _coordinator.JoinToken,
                 Name = name,
                 Slots = options.Slots,
+                // All of them are on this machine.
+                Processor = Processor.OfThisMachine with { MemoryBytes = Processor.OfThisMachine.MemoryBytes / Math.Max(1, options.Workers) },
                 StorageRoot = options.DataFolder,
                 Watchdog = new WatchdogOptions { Silence = options.HangTimeout },
                 RankProgram = RankProcessCommand.Self(),
+                WarmRanks = WarmRanksOption.Default,
+                AllowPlugins = options.AllowPlugins,
             },
             logger.ForContext("Worker", name));
         return agent.RunAsync(_leave.Token);

@@ -37,5 +37,9 @@ public interface IProgressPhase : IDisposable
 /// <param name="HeldOutPerplexity">The newest perplexity on the held-out text, once there is one.</param>
 /// <param name="TokensPerSecond">Tokens trained on in a second, over all ranks.</param>
 /// <param name="TimeLeft">Estimated time to the last step, once it can be told.</param>
+/// <param name="Unit">What is counted in a second, where a model is not trained but applied to it; null for tokens.</param>
+/// <param name="UnitsPerStep">How many of that are in a step; the last step may have fewer.</param>
+/// <param name="Measures">What else the newest evaluation measured, by name; null for nothing, and then the perplexity is shown.</param>
 public sealed record TrainingProgress(
-    long Step, long Steps, double Loss, double? HeldOutPerplexity, double TokensPerSecond, TimeSpan? TimeLeft);
+    long Step, long Steps, double Loss, double? HeldOutPerplexity, double TokensPerSecond, TimeSpan? TimeLeft,
+    IReadOnlyDictionary<string, double>? Measures = null, string? Unit = null, long UnitsPerStep = 0);

@@ -22,6 +22,7 @@ public sealed class JsonProgress(TextWriter writer, TimeProvider time) : IProgre
         progress.Steps,
         progress.Loss,
         progress.HeldOutPerplexity,
+        progress.Measures,
         progress.TokensPerSecond,
         SecondsLeft = progress.TimeLeft?.TotalSeconds,
     });

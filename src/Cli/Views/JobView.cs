@@ -23,6 +23,8 @@ internal static class JobView
         if (job.HasAgainFrom)
             Field(output, "", Words.Again(job));
         Field(output, "Ranks", $"{(job.State == JobState.Running ? $"{Words.Ranks(job)} now, " : "")}{Words.Range(job.RanksMin, job.RanksMax)} asked for; priority {job.Priority}");
+        if (Words.Computes(details.JobFile) is { Length: > 0 } computes)
+            Field(output, "Computes", computes);
         Field(output, "Submitted", $"{Words.Time(job.SubmittedAt)}{(job.Submitter.Length > 0 ? $" by {Words.Person(job.Submitter)}" : "")}");
         if (job.StartedAt is not null)
             Field(output, "Started", Words.Time(job.StartedAt));
@@ -47,6 +49,12 @@ internal static class JobView
 
     private static void WriteMeasures(TextWriter output, JobDetails details)
     {
+        if (Words.Inference(details.JobFile) is { } inference)
+        {
+            WriteInference(output, details, inference);
+            return;
+        }
+
         if (details.LastMetrics is { } metrics)
         {
             Field(output, "Loss", ProgressText.IsLeftOut(metrics.Loss, metrics.TokensPerSecond)
@@ -55,13 +63,29 @@ internal static class JobView
         }
 
         if (details.HasHeldOutLoss && details.Result is null)
-            Field(output, "Held-out", $"perplexity {Math.Exp(details.HeldOutLoss):#,0.0}");
+            Field(output, "Held-out", details.Measures.Count > 0 ? ProgressText.Measures(details.Measures) : $"perplexity {Math.Exp(details.HeldOutLoss):#,0.0}");
 
         if (details.Result is { } result)
         {
-            Field(output, "Held-out", $"perplexity {result.HeldOutPerplexity:#,0.0} on {result.PredictedTokens:#,0} tokens (unigram {result.UnigramPerplexity:#,0.0})");
+            Field(output, "Held-out", result.Measures.Count > 0
+                ? Words.Measured(result.Measures, result.HeldOutLoss, result.PredictedTokens, result.BestStep)["Held-out ".Length..]
+                : double.IsNaN(result.UnigramPerplexity)
+                ? $"loss {result.HeldOutLoss:0.0000} on {result.PredictedTokens:#,0} predictions"
+                : $"perplexity {result.HeldOutPerplexity:#,0.0} on {result.PredictedTokens:#,0} tokens (unigram {result.UnigramPerplexity:#,0.0})");
             Field(output, "Model", $"{result.ModelFolder} below the storage root; {result.Parameters:#,0} parameters");
         }
+    }
+
+    private static void WriteInference(TextWriter output, JobDetails details, Protocol.InferenceSection inference)
+    {
+        var perStep = (long)inference.ShardDocuments * Math.Max(1, details.Job.RanksMax);
+        if (details.LastMetrics is { } metrics)
+        {
+            var done = details.Result is { } all ? $"all {all.PredictedTokens:#,0} done" : $"{metrics.Step * perStep:#,0} of about {details.Job.TotalSteps * perStep:#,0} done";
+            Field(output, "Documents", $"{done}; {metrics.TokensPerSecond:#,0.#} documents/s at step {metrics.Step:#,0}");
+        }
+        if (details.Result is { } result)
+            Field(output, "Results", $"{inference.Output ?? result.ModelFolder} below the storage root, of a model of {result.Parameters:#,0} parameters");
     }
 
     private static void WriteRanks(TextWriter output, JobDetails details, int? width)

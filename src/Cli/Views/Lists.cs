@@ -15,23 +15,20 @@ internal static class Lists
     }
 
     /// <summary>Workers, a row each.</summary>
-    public static TextTable Workers(IEnumerable<Protocol.V1.Worker> workers, DateTime now)
+    public static TextTable Workers(IReadOnlyCollection<Protocol.V1.Worker> workers, DateTime now)
     {
-        var table = new TextTable("WORKER", "STATE", ">SLOTS", ">FREE", "ADDRESS", ">SEEN", "RUNS");
+        // Of workers and a coordinator of a release before there is none.
+        string[] loads = workers.Any(HasLoad) ? [">PROCESSORS", ">MEMORY"] : [];
+        var table = new TextTable(["WORKER", "STATE", ">SLOTS", "BF16", ">FREE", .. loads, "ADDRESS", ">SEEN", "RUNS"]);
         foreach (var worker in workers)
         {
             var busy = worker.Slots.Where(slot => slot.JobId.Length > 0).ToList();
-            var state = worker switch
-            {
-                { Alive: false } => "lost",
-                { Draining: true } => "leaving",
-                { Drained: true } => busy.Count > 0 ? "draining" : "drained",
-                { Unfit.Length: > 0 } => "unfit",
-                _ => "alive",
-            };
+            string[] load = loads.Length == 0 ? [] : HasLoad(worker) ? [Processors(worker.Load), Memory(worker.Load)] : ["-", "-"];
             table.Add(
-                worker.Name, state, $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), worker.Alive ? $"{worker.Slots.Count - busy.Count}" : "-", worker.Address,
-                Words.Age(worker.LastSeen, now), Runs(worker, busy));
+            [
+                worker.Name, Words.State(worker), $"{worker.Slots.Count} {Devices(worker)}".TrimEnd(), Bfloat16(worker), worker.Alive ? $"{worker.Slots.Count - busy.Count}" : "-", .. load,
+                worker.Address, Words.Age(worker.LastSeen, now), Runs(worker, busy),
+            ]);
         }
 
         return table;
@@ -122,6 +119,17 @@ internal static class Lists
             runs = $"{runs} (dropped {worker.LostMetricPoints:#,0} metric points, {worker.LostLogLines:#,0} log lines)";
         return (worker.Unfit.Length > 0 ? $"{runs} ({worker.Unfit})" : runs).TrimStart();
     }
+
+    // What a lost worker did last says nothing of now.
+    private static bool HasLoad(Protocol.V1.Worker worker) => worker is { Alive: true, Load: not null };
+
+    private static string Processors(MachineLoad load) => FormattableString.Invariant($"{load.ProcessorPercent:0} % of {load.Processors}");
+
+    private static string Memory(MachineLoad load) => $"{Words.Bytes(load.UsedMemoryBytes)} of {Words.Bytes(load.MemoryBytes)}";
+
+    // Of a release before nothing is known, which is taken for no.
+    private static string Bfloat16(Protocol.V1.Worker worker) =>
+        worker.Slots.Count(slot => slot.Bfloat16) is var with && with == worker.Slots.Count ? "yes" : with == 0 ? "no" : $"{with} of {worker.Slots.Count}";
 
     private static string Devices(Protocol.V1.Worker worker) => string.Join('+', worker.Slots.Select(slot => slot.Device).Distinct());
 }

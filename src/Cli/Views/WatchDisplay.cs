@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Linformer.Cli.Progress;
+using Linformer.Cli.Screens;
 using Linformer.Protocol.V1;
 
 namespace Linformer.Cli.Views;
@@ -11,10 +11,8 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
     private string _phaseName = "";
     private IProgressPhase? _phase;
     private double? _perplexity;
-    private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(20);
-
-    private readonly Queue<(long Time, long Step)> _recent = new();
-    private (int Lineage, int Generation)? _counted;
+    private Dictionary<string, double>? _measures;
+    private readonly StepRate _rate = new(TimeProvider.System);
     private (int Lineage, int Generation)? _again;
     private readonly HashSet<int> _slow = [];
     private string _waitsFor = "";
@@ -37,8 +35,10 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
         ShowSlow(change.Ranks);
         if (change.HasHeldOutLoss)
             _perplexity = Math.Exp(change.HeldOutLoss);
+        if (change.Measures.Count > 0)
+            _measures = change.Measures.ToDictionary(StringComparer.Ordinal);
         if (change.Metrics is { } metrics)
-            ShowStep(metrics, change.Job.TotalSteps);
+            ShowStep(metrics, change.Job);
     }
 
     /// <inheritdoc/>
@@ -49,7 +49,7 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
     {
         _failure = failure;
         foreach (var line in failure.LastLogLines.TakeLast(5))
-            progress.Note($"  | {line}");
+            progress.Note($"  | {PlainText.Of(line)}");
     }
 
     private void ShowPhase(CorpusProgress corpus)
@@ -108,22 +108,15 @@ internal sealed class WatchDisplay(IProgressReporter progress) : IDisposable
 
     private static string Sentence(string phase) => char.ToUpperInvariant(phase[0]) + phase[1..];
 
-    // From the steps of the last seconds: a generation that starts, or a coordinator that was away, makes steps slow for a while.
-    private void ShowStep(MetricPoint metrics, long steps)
+    private void ShowStep(MetricPoint metrics, Job job)
     {
-        if (_counted != (metrics.Lineage, metrics.Generation))
-        {
-            _recent.Clear();
-            _counted = (metrics.Lineage, metrics.Generation);
-        }
-
-        _recent.Enqueue((Stopwatch.GetTimestamp(), metrics.Step));
-        while (_recent.Count > 2 && Stopwatch.GetElapsedTime(_recent.Peek().Time) > RateWindow)
-            _recent.Dequeue();
-        var (since, from) = _recent.Peek();
-        var left = metrics.Step > from ? Stopwatch.GetElapsedTime(since) / (metrics.Step - from) * (steps - metrics.Step) : (TimeSpan?)null;
+        var steps = job.TotalSteps;
+        _rate.Take(metrics.Lineage, metrics.Generation, metrics.Step);
         if (metrics.HasHeldOutLoss)
             _perplexity = Math.Exp(metrics.HeldOutLoss);
-        progress.ReportTraining(new TrainingProgress(metrics.Step, steps, metrics.Loss, _perplexity, metrics.TokensPerSecond, left));
+        if (metrics.Measures.Count > 0)
+            _measures = metrics.Measures.ToDictionary(StringComparer.Ordinal);
+        progress.ReportTraining(new TrainingProgress(metrics.Step, steps, metrics.Loss, _perplexity, metrics.TokensPerSecond, _rate.Left(steps), _measures,
+            Words.IsInference(job) ? "documents" : null, job.DocumentsPerStep));
     }
 }

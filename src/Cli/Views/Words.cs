@@ -1,6 +1,8 @@
 using Google.Protobuf.WellKnownTypes;
 using Linformer.Cli.Progress;
+using Linformer.Protocol;
 using Linformer.Protocol.V1;
+using Linformer.Protocol.Wire;
 
 namespace Linformer.Cli.Views;
 
@@ -15,6 +17,16 @@ internal static class Words
 
     /// <summary>"sharding".</summary>
     public static string State(CorpusState state) => ProtoJson.Word(CorporaReflection.Descriptor.EnumTypes[0], (int)state);
+
+    /// <summary>"alive", "draining".</summary>
+    public static string State(Protocol.V1.Worker worker) => worker switch
+    {
+        { Alive: false } => "lost",
+        { Draining: true } => "leaving",
+        { Drained: true } => worker.Slots.Any(slot => slot.JobId.Length > 0) ? "draining" : "drained",
+        { Unfit.Length: > 0 } => "unfit",
+        _ => "alive",
+    };
 
     /// <summary>"submitter".</summary>
     public static string Role(Role role) => ProtoJson.Word(AccessReflection.Descriptor.EnumTypes[0], (int)role);
@@ -33,8 +45,25 @@ internal static class Words
     /// <summary>"1 to 2", or "2" where that is all that is allowed.</summary>
     public static string Range(int least, int most) => least == most ? $"{least}" : $"{least} to {most}";
 
-    /// <summary>"120/1,500", or "90/1,500 again" while committed steps are computed again.</summary>
-    public static string Steps(Job job) => $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}{(job.HasAgainFrom ? " again" : "")}";
+    /// <summary>"in bf16, micro-batches of 16 sequences": what may have been left to the machines; empty for what is no job file of today.</summary>
+    public static string Computes(string jobJson) => JobFileParser.Parse(jobJson, "job", cuda: true).Job is { } job ? Computes(job) : "";
+
+    /// <summary>The same of a job with nothing left open.</summary>
+    public static string Computes(JobFile job) =>
+        $"in {(job.Training.Precision == PrecisionKind.Bf16 ? "bf16" : "fp32")}, {(job.Inference is { } inference ? $"{Count(inference.Batch, "row")} at a time" : $"micro-batches of {Count(job.Training.MicroBatch ?? 1, "sequence")}")}";
+
+    /// <summary>"120/1,500", or "90/1,500 again" while committed steps are computed again; "3,000/12,000 documents" of inference.</summary>
+    public static string Steps(Job job) => IsInference(job)
+        ? $"{job.AppliedStep * job.DocumentsPerStep:#,0}/{job.TotalSteps * job.DocumentsPerStep:#,0} documents"
+        : $"{job.AppliedStep:#,0}/{job.TotalSteps:#,0}{(job.HasAgainFrom ? " again" : "")}";
+
+    /// <summary>Whether a job applies a model rather than trains one: then its steps are so many documents, and so are its tokens.</summary>
+    public static bool IsInference(Job job) => job.DocumentsPerStep > 0;
+
+    /// <summary>"9,000 tokens/s", or "12.5 documents/s" of inference.</summary>
+    public static string Speed(Job? job, MetricPoint metrics) => job is not null && IsInference(job)
+        ? $"{metrics.TokensPerSecond:#,0.#} documents/s"
+        : $"{metrics.TokensPerSecond:#,0} tokens/s";
 
     /// <summary>"2", or "1 of 2" where ranks of the newest generation are gone; "-" for a job that does not run.</summary>
     public static string Ranks(Job job) => job.State != JobState.Running
@@ -107,11 +136,36 @@ internal static class Words
         return $"{rank.StepMilliseconds / median:0.0} times the others' step time";
     }
 
+    /// <summary>"Held-out accuracy 0.912, loss 0.231 on 1,000 examples; the best of all evaluations, that of step 300, was kept."</summary>
+    /// <param name="measures">The measures.</param>
+    /// <param name="loss">The mean loss of a prediction.</param>
+    /// <param name="predictions">How many there are: one for each example, but of generated texts one for each token.</param>
+    /// <param name="bestStep">The step whose model was kept; 0 for the last one.</param>
+    public static string Measured(IReadOnlyCollection<KeyValuePair<string, double>> measures, double loss, long predictions, long bestStep) =>
+        $"Held-out {ProgressText.Measures(measures)}, loss {loss:0.000} on {Count(predictions, measures.Any(measure => measure.Key is "bleu") ? "token" : "example")}{(bestStep > 0 ? $"; the best of all evaluations, that of step {bestStep:#,0}, was kept" : "")}.";
+
+    /// <summary>Whether a job has applied a model rather than trained one: then its tokens are documents, and nothing was measured.</summary>
+    public static bool IsInference(JobResult result) => double.IsNaN(result.HeldOutLoss) && result.PredictedTokens > 0;
+
+    /// <summary>The section of a job that applies a model; null for others.</summary>
+    public static InferenceSection? Inference(string jobJson) => JobFileParser.Parse(jobJson, "job", cuda: true).Job?.Inference;
+
     /// <summary>What came of a job, in a few lines.</summary>
     public static void WriteResult(TextWriter output, JobResult result)
     {
+        if (IsInference(result))
+        {
+            output.WriteLine($"Applied a model of {result.Parameters:#,0} parameters to {Count(result.PredictedTokens, "document")}.");
+            return;
+        }
         output.WriteLine($"Trained {result.Parameters:#,0} parameters for {Count(result.Steps, "step")}.");
-        output.WriteLine(
-            $"Held-out perplexity {result.HeldOutPerplexity:0.0} on {result.PredictedTokens:#,0} masked tokens; word frequencies alone (unigram) give {result.UnigramPerplexity:0.0}.");
+        if (result.Measures.Count > 0)
+        {
+            output.WriteLine(Measured(result.Measures, result.HeldOutLoss, result.PredictedTokens, result.BestStep));
+            return;
+        }
+        output.WriteLine(double.IsNaN(result.UnigramPerplexity)
+            ? $"Held-out loss {result.HeldOutLoss:0.0000} on {result.PredictedTokens:#,0} predictions."
+            : $"Held-out perplexity {result.HeldOutPerplexity:0.0} on {result.PredictedTokens:#,0} tokens; word frequencies alone (unigram) give {result.UnigramPerplexity:0.0}.");
     }
 }

@@ -8,6 +8,7 @@ namespace Linformer.Cli.Commands.Bench;
 internal static class CollectivesBench
 {
     private const int MostRanks = 64;
+    private const int MostMegabits = 1_000_000;
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -40,18 +41,50 @@ internal static class CollectivesBench
                 result.AddError("--sizes must be positive multiples of 4.");
             }
         });
-        var command = new Command("collectives", "All-reduce over Gloo, beside a bare Gloo program") { ranks, sizes };
+        var link = new Option<int?>("--link")
+        {
+            Description = "Instead, steps over links of so many megabits per second between network namespaces: all-reduce at the end and overlapped, float32 and bfloat16 on the wire",
+            HelpName = "MEGABITS",
+        };
+        link.Validators.Add(result =>
+        {
+            if (result.TryGet<int?>(out var value) && value is < 1 or > MostMegabits)
+            {
+                result.AddError($"--link must be from 1 to {MostMegabits}.");
+            }
+        });
+        var command = new Command("collectives", "All-reduce over Gloo, beside a bare Gloo program") { ranks, sizes, link };
         command.SetAction((parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
+            var output = context.Format == OutputFormat.Json ? TextWriter.Null : context.Output;
+            if (parsed.GetValue(link) is { } megabits)
+            {
+                return Task.FromResult(RunLink(context, new LinkBenchmarkOptions { Ranks = parsed.GetValue(ranks), Megabits = megabits }, output, cancellation));
+            }
+
             var options = defaults with { Ranks = parsed.GetValue(ranks), Sizes = parsed.GetValue(sizes)! };
             // The table grows as it is measured; as JSON only the result is printed.
-            var results = CollectivesBenchmark.Run(options, context.Format == OutputFormat.Json ? TextWriter.Null : context.Output, cancellation);
+            var results = CollectivesBenchmark.Run(options, output, cancellation);
             context.WriteResult(
-                results.Select(r => new { r.Bytes, bareBytesPerSecond = r.BareBytesPerSecond, r.BytesPerSecond, r.Ratio }),
+                results.Select(r => new { r.Bytes, bareBytesPerSecond = r.BareBytesPerSecond, r.BytesPerSecond, r.Ratio, roundedBytesPerSecond = r.Bytes / r.Rounded.TotalSeconds, r.RoundedRatio }),
                 _ => { });
             return Task.FromResult(ExitCodes.Success);
         });
         return command;
+    }
+
+    private static int RunLink(CommandContext context, LinkBenchmarkOptions options, TextWriter output, CancellationToken cancellation)
+    {
+        if (!LinkBenchmark.IsPossible)
+        {
+            throw new CommandException("Links between network namespaces need root, ip and tc; leave --link out to measure over loopback.");
+        }
+
+        var results = LinkBenchmark.Run(options, output, cancellation);
+        context.WriteResult(
+            results.Select(r => new { r.Name, stepSeconds = r.Step.TotalSeconds, hidden = double.IsNaN(r.Hidden) ? (double?)null : r.Hidden }),
+            _ => { });
+        return ExitCodes.Success;
     }
 }

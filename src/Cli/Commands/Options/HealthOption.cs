@@ -10,7 +10,7 @@ internal static class HealthOption
     /// <param name="ready">When it is ready.</param>
     public static Option<ListenAddress?> Create(string ready) => new("--health")
     {
-        Description = $"Where /healthz and /readyz are answered by HTTP, without a token: 200 while the process works, and {ready} (default: nowhere)",
+        Description = $"Where /healthz, /readyz and /metrics (for Prometheus; it names jobs and workers) are answered by HTTP, without a token: 200 while the process works, and {ready} (default: nowhere)",
         HelpName = "HOST:PORT",
         CustomParser = result =>
         {

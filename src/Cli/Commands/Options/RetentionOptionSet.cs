@@ -16,11 +16,15 @@ internal sealed class RetentionOptionSet
     private readonly Option<int> _logLines = CountOption.Create(
         "--max-log-lines-per-job", "The database keeps so many of the newest log lines of a job; 0 for all", Defaults.LogLinesPerJob, MostLines, least: 0);
 
+    private readonly Option<int> _keepEvents = CountOption.Create(
+        "--keep-events-days", "The database keeps the events of the cluster for so many days; 0 for ever", (int)Defaults.KeepEvents.TotalDays, MostDays, least: 0);
+
     /// <summary>Gives a command the options.</summary>
     public void AddTo(Command command)
     {
         command.Add(_keepLogs);
         command.Add(_logLines);
+        command.Add(_keepEvents);
     }
 
     /// <summary>How much stays.</summary>
@@ -28,5 +32,6 @@ internal sealed class RetentionOptionSet
     {
         KeepLogs = TimeSpan.FromDays(parsed.GetValue(_keepLogs)),
         LogLinesPerJob = parsed.GetValue(_logLines),
+        KeepEvents = TimeSpan.FromDays(parsed.GetValue(_keepEvents)),
     };
 }

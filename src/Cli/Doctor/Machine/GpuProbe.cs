@@ -10,7 +10,7 @@ internal sealed record GpuLibrary(string? Version = null, string? Error = null);
 
 /// <summary>What NVIDIA's libraries say.</summary>
 /// <param name="Driver">NVML, with the driver's version; null where there is no driver.</param>
-/// <param name="Gpus">The names of the GPUs that a worker would offer.</param>
+/// <param name="Gpus">The names of the GPUs that a worker would offer, and which of them have no hardware for bf16.</param>
 /// <param name="Runtime">The CUDA runtime.</param>
 /// <param name="Nccl">NCCL, and whether a rank can use it.</param>
 internal sealed record GpuFacts(GpuLibrary? Driver, IReadOnlyList<string> Gpus, GpuLibrary Runtime, GpuLibrary Nccl);
@@ -32,7 +32,7 @@ internal static class GpuProbe
     private static string? Driver(List<string> gpus)
     {
         using var nvml = Nvml.Open();
-        gpus.AddRange(nvml.Gpus().Select(gpu => gpu.Name));
+        gpus.AddRange(nvml.Gpus().Select(gpu => gpu.Bfloat16 ? gpu.Name : $"{gpu.Name} (no bf16)"));
         return nvml.DriverVersion;
     }
 

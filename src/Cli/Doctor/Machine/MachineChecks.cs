@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Linformer.Cli.Views;
+using Linformer.Worker.Machines;
 
 namespace Linformer.Cli.Doctor.Machine;
 
@@ -32,6 +33,10 @@ internal sealed class MachineCheck : IDoctorCheck
         findings.Judge(
             Environment.ProcessorCount > 1, "cores", Words.Count(Environment.ProcessorCount, "core"), Verdict.Warning,
             "Ranks, loading and communication share one core: training is slow. Give the machine, or its container, more.");
+        findings.Ok(
+            "bfloat16", Processor.OfThisMachine.Bfloat16
+                ? "the processor multiplies matrices of bf16 in hardware"
+                : "the processor has no hardware for matrices of bf16: precision: auto is fp32 on its slots");
         // Of the container, where it has a limit.
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         findings.Judge(memory >= LeastMemory, "memory", Words.Bytes(memory), Verdict.Warning, "A rank of a small model needs about 1 GB. Give the machine, or its container, more.");
