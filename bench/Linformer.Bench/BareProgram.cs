@@ -2,22 +2,24 @@ using System.Diagnostics;
 
 namespace Linformer.Bench;
 
-/// <summary>Builds bench/gloo-bare, below artifacts/.</summary>
+/// <summary>Builds the small C++ programs of bench/, below artifacts/.</summary>
 internal static class BareProgram
 {
     /// <summary>Builds what is not up to date; gives the program's path.</summary>
+    /// <param name="name">Its folder in bench/, which is also its name.</param>
+    /// <param name="output">Told when it takes a while.</param>
     /// <exception cref="InvalidOperationException">It cannot be built.</exception>
-    public static string Build(TextWriter output)
+    public static string Build(string name, TextWriter output)
     {
-        var root = RepositoryRoot();
-        var build = Path.Combine(root, "artifacts", "bench", "gloo-bare");
-        var program = Path.Combine(build, "gloo-bare");
+        var root = Repository.Root();
+        var build = Path.Combine(root, "artifacts", "bench", name);
+        var program = Path.Combine(build, name);
         if (!File.Exists(program))
         {
-            output.WriteLine("building bench/gloo-bare …");
+            output.WriteLine($"building bench/{name} …");
         }
 
-        Run("cmake", "-S", Path.Combine(root, "bench", "gloo-bare"), "-B", build, "-DCMAKE_BUILD_TYPE=Release");
+        Run("cmake", "-S", Path.Combine(root, "bench", name), "-B", build, "-DCMAKE_BUILD_TYPE=Release");
         Run("cmake", "--build", build);
         return program;
     }
@@ -37,19 +39,5 @@ internal static class BareProgram
             throw new InvalidOperationException(
                 $"{program} {string.Join(' ', arguments)} failed with {process.ExitCode}:\n{output}");
         }
-    }
-
-    private static string RepositoryRoot()
-    {
-        for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
-        {
-            if (File.Exists(Path.Combine(folder, "Linformer.sln")))
-            {
-                return folder;
-            }
-        }
-
-        throw new InvalidOperationException(
-            $"bench/gloo-bare is not found: {AppContext.BaseDirectory} is not inside the repository");
     }
 }

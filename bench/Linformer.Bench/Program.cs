@@ -1,6 +1,9 @@
 using Linformer.Bench;
+using Linformer.Bench.Attention;
+using Linformer.Bench.Pretraining;
 
-// collectives [RANKS [BYTES …]], or what CollectivesBenchmark starts: collectives-rank RANK RANKS FOLDER.
+// metrics [STEPS [DATABASE]], collectives [RANKS [BYTES …]], link [MEGABITS [BYTES]], or what the benchmarks start: collectives-rank RANK
+// RANKS FOLDER, link-rank RANK RANKS FOLDER ADDRESS BUCKETS, trainer-rank and attention-layer ORDER.
 switch (args)
 {
     case ["collectives", .. var rest]:
@@ -17,7 +20,35 @@ switch (args)
         CollectivesBenchmark.RunRank(int.Parse(rank), int.Parse(ranks), folder, Console.In, Console.Out);
         return 0;
 
+    case ["link", .. var rest]:
+        var link = new LinkBenchmarkOptions();
+        link = link with
+        {
+            Megabits = rest.Length > 0 ? int.Parse(rest[0]) : link.Megabits,
+            Bytes = rest.Length > 1 ? long.Parse(rest[1]) : link.Bytes,
+        };
+        LinkBenchmark.Run(link, Console.Out);
+        return 0;
+
+    case [LinkBenchmark.RankCommand, var rank, var ranks, var folder, var address, var buckets]:
+        LinkBenchmark.RunRank(int.Parse(rank), int.Parse(ranks), folder, address, int.Parse(buckets), Console.In, Console.Out);
+        return 0;
+
+    case [TrainerRank.Command]:
+        TrainerRank.Run(Console.In, Console.Out);
+        return 0;
+
+    case [AttentionLayer.Command, var order]:
+        AttentionLayer.Run(order, Console.Out);
+        return 0;
+
+    case ["metrics", .. var rest]:
+        var metrics = new MetricsBenchmarkOptions();
+        metrics = metrics with { Steps = rest.Length > 0 ? int.Parse(rest[0]) : metrics.Steps, Database = rest.Length > 1 ? rest[1] : null };
+        await MetricsBenchmark.RunAsync(metrics, Console.Out, CancellationToken.None);
+        return 0;
+
     default:
-        Console.Error.WriteLine("usage: Linformer.Bench collectives [RANKS [BYTES ...]]");
+        Console.Error.WriteLine("usage: Linformer.Bench collectives [RANKS [BYTES ...]] | link [MEGABITS [BYTES]] | metrics [STEPS [DATABASE]]");
         return 2;
 }

@@ -24,13 +24,14 @@ internal sealed class RankProcesses : IDisposable
         }
     }
 
-    /// <summary>Runs so many all-reduces; gives the seconds of the slowest rank.</summary>
+    /// <summary>Runs so many all-reduces, of which the program may be told more; gives the seconds of the slowest rank.</summary>
     /// <exception cref="InvalidOperationException">A rank has failed.</exception>
-    public double Run(long bytes, int iterations)
+    public double Run(long bytes, int iterations, params ReadOnlySpan<string> more)
     {
+        var line = string.Join(' ', [$"{bytes}", $"{iterations}", .. more]);
         foreach (var rank in _ranks)
         {
-            rank.StandardInput.WriteLine($"{bytes} {iterations}");
+            rank.StandardInput.WriteLine(line);
         }
 
         return _ranks.Max(rank => double.TryParse(rank.StandardOutput.ReadLine(), out var seconds)

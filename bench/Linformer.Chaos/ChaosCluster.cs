@@ -65,7 +65,7 @@ public sealed class ChaosCluster : IAsyncDisposable
     public static string NameOf(int number) => $"w{number}";
 
     /// <summary>The rank processes that a worker has started and that live.</summary>
-    public IReadOnlyList<int> RanksOf(int number) => ProcessTable.Children(_workers[number].Id);
+    public IReadOnlyList<int> RanksOf(int number) => [.. ProcessTable.Children(_workers[number].Id).Where(child => !ProcessTable.IsSilent(child))];
 
     /// <summary>Starts everything and waits until all workers have joined.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -83,7 +83,7 @@ public sealed class ChaosCluster : IAsyncDisposable
     public void StartCoordinator()
     {
         _coordinator?.Dispose();
-        _coordinator = Start(0, "coordinator", ["coordinator", "--data", Storage.Root, "--listen", $"{Address(0)}:{_port}",
+        _coordinator = Start(0, "coordinator", ["coordinator", "--data", Storage.Root, "--http", "none", "--listen", $"{Address(0)}:{_port}",
             .. _layout.Lease is { } lease ? ["--lease", $"{lease}"] : Array.Empty<string>()]);
     }
 

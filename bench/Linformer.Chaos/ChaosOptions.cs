@@ -23,7 +23,7 @@ public sealed record ChaosOptions
     public int Workers { get; init; } = 3;
 
     /// <summary>Sequences of a step: what sets its time.</summary>
-    public int GlobalBatch { get; init; } = 96;
+    public int GlobalBatch { get; init; } = 288;
 
     /// <summary>The kinds that are allowed; all that are possible unless set, but that which loses steps.</summary>
     public ImmutableArray<FaultKind> Kinds { get; init; } = [.. PossibleKinds.Where(kind => kind != FaultKind.KillAllRanks)];

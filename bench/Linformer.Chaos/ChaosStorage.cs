@@ -67,23 +67,14 @@ public sealed class ChaosStorage : IDisposable
     public string WriteJob(string name, JobShape shape)
     {
         var path = Path.Combine(Folder, name + ".yaml");
-        File.WriteAllText(path, $$"""
-            name: {{name}}
-            corpus:
-              files: ["corpora/*.txt"]
-              tokenizer: { kind: byte-bpe, vocabularySize: 400 }
-              heldOut: 0.1
-            model: { layers: 2, heads: 2, hidden: 32, feedForward: 64, sequenceLength: 32, projectedLength: 8, dropout: 0.1 }
-            training:
-              steps: {{shape.Steps}}
-              globalBatch: {{shape.GlobalBatch}}
-              microBatch: 4
-              learningRate: 1.0e-3
-              warmupSteps: 20
-              evaluateEvery: {{Math.Max(50, shape.CheckpointEvery)}}
-              checkpointEvery: {{shape.CheckpointEvery}}
-            ranks: { min: {{shape.RanksMin}}, max: {{shape.RanksMax}}, threads: 1 }
-            """);
+        File.WriteAllText(path, new SmallJob(name, shape.Steps)
+        {
+            GlobalBatch = shape.GlobalBatch,
+            WarmupSteps = 20,
+            EvaluateEvery = Math.Max(50, shape.CheckpointEvery),
+            CheckpointEvery = shape.CheckpointEvery,
+            Ranks = $"{{ min: {shape.RanksMin}, max: {shape.RanksMax}, threads: 1 }}",
+        }.ToYaml());
         return path;
     }
 

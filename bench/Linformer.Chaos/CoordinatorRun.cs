@@ -20,7 +20,7 @@ public sealed record CoordinatorRunOptions
     /// <summary>How often the coordinator is killed.</summary>
     public int Kills { get; init; } = 20;
 
-    /// <summary>Steps of each job.</summary>
+    /// <summary>Steps of each job; the last one has more, so that it lasts until the last kill on a fast machine.</summary>
     public int Steps { get; init; } = 150;
 
     /// <summary>A run in which no job ends for so long has failed.</summary>
@@ -33,6 +33,8 @@ public sealed record CoordinatorRunOptions
 /// <summary>Kills the coordinator at random moments while jobs wait, get ready, train and end; no job may notice.</summary>
 public static class CoordinatorRun
 {
+    private const int LastJobsShare = 5;
+
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
 
     /// <summary>Runs it.</summary>
@@ -83,7 +85,8 @@ public static class CoordinatorRun
         var jobs = ImmutableArray.CreateBuilder<string>();
         for (var number = 1; number <= options.Jobs; number++)
         {
-            var file = cluster.Storage.WriteJob($"job-{number}", new JobShape(options.Steps, RanksMax: 2, RanksMin: 2));
+            var steps = number < options.Jobs ? options.Steps : options.Steps * LastJobsShare;
+            var file = cluster.Storage.WriteJob($"job-{number}", new JobShape(steps, RanksMax: 2, RanksMin: 2, GlobalBatch: 72));
             jobs.Add(await cluster.Client.SubmitAsync(file, $"job-{number}-{cluster.Mark}", cancellationToken));
         }
 

@@ -42,7 +42,8 @@ public static class ClusterChecks
         var limit = DateTime.UtcNow + patience;
         while (true)
         {
-            var left = cluster.Processes().Except(own).ToList();
+            // Beside what is still to run, rank processes may wait for a job.
+            var left = cluster.Processes().Except(own).Where(id => own.Length == 0 || !ProcessTable.IsSilent(id)).ToList();
             if (left.Count == 0 || DateTime.UtcNow > limit)
                 return left.Select(id => $"Process {id} is left over {when}: {ProcessTable.CommandLine(id)}");
             await Task.Delay(100, cancellationToken);

@@ -33,6 +33,19 @@ public static class ProcessTable
     /// <summary>A process's command line; empty when it is gone.</summary>
     public static string CommandLine(int processId) => (Read(processId, "cmdline") ?? "").Replace('\0', ' ').Trim();
 
+    /// <summary>Whether a process's errors go nowhere: a rank process that waits for a job has no log yet.</summary>
+    public static bool IsSilent(int processId)
+    {
+        try
+        {
+            return File.ResolveLinkTarget($"/proc/{processId}/fd/2", returnFinalTarget: false)?.FullName == "/dev/null";
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return true;
+        }
+    }
+
     private static IEnumerable<int> All() => Directory.EnumerateDirectories("/proc")
         .Select(path => int.TryParse(Path.GetFileName(path), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : 0)
         .Where(id => id > 0);
