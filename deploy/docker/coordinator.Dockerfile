@@ -32,9 +32,9 @@ COPY --chmod=755 deploy/docker/healthcheck.sh /usr/local/bin/healthcheck
 ENV DOTNET_EnableDiagnostics=0 LINFORMER_DATA=/data
 USER 10001:10001
 VOLUME ["/data", "/tmp"]
-EXPOSE 7070 7072
+EXPOSE 7070 7072 7080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["healthcheck", "/healthz"]
 ENTRYPOINT ["/opt/linformer/linformer"]
 # For this container alone; what others reach needs TLS or --authentication, see docs/security.md.
-CMD ["coordinator", "--data=/data", "--listen=localhost:7070", "--health=*:7072"]
+CMD ["coordinator", "--data=/data", "--listen=localhost:7070", "--http=localhost:7080", "--health=*:7072"]

@@ -6,6 +6,9 @@
 #   rootfs.sh run ROOT DATA-FOLDER COMMAND…                  as user 10001, read-only but for /data and /tmp
 set -euo pipefail
 
+# The caller's temporary folder is not in the root file systems, and packages' scripts would look for it.
+unset TMPDIR
+
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 cache=$(readlink -f "$here/../..")/artifacts/rootfs
 user=10001
