@@ -17,7 +17,7 @@ public sealed class ChaosTests
     {
         Skip.IfNot(MachineNetwork.IsPossible, "networks that can be cut need root, ip and tc");
         var lines = new List<string>();
-        var options = new ChaosOptions { Program = Program, Seed = 4, Faults = 12, Steps = 600, OnLine = lines.Add };
+        var options = new ChaosOptions { Program = Program, Seed = 4, Faults = 12, Steps = 1200, OnLine = lines.Add };
 
         var report = await ChaosRun.RunAsync(options, CancellationToken.None);
 
@@ -37,7 +37,7 @@ public sealed class ChaosTests
             Program = Program,
             Seed = 1,
             Faults = 6,
-            Steps = 200,
+            Steps = 400,
             Kinds = [FaultKind.KillAllRanks, FaultKind.DamageCheckpoint, FaultKind.FillDisk],
             OnLine = lines.Add,
         };
@@ -52,7 +52,7 @@ public sealed class ChaosTests
     public async Task Jobs_go_on_whenever_the_coordinator_is_killed()
     {
         var lines = new List<string>();
-        var options = new CoordinatorRunOptions { Program = Program, Seed = 1, OnLine = lines.Add };
+        var options = new CoordinatorRunOptions { Program = Program, Seed = 1, Jobs = 5, Kills = 10, OnLine = lines.Add };
 
         var (kills, _, failures) = await CoordinatorRun.RunAsync(options, CancellationToken.None);
 

@@ -37,7 +37,7 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
         var root = await _program.MakeAsync("worker-cpu");
         var port = FreePort();
         WriteJob();
-        var cluster = Start(root, Linformer, "up", "--workers=2", "--data=/data", $"--listen=localhost:{port}");
+        var cluster = Start(root, Linformer, "up", "--workers=2", "--data=/data", $"--listen=localhost:{port}", "--http=none");
         await cluster.SaysAsync("listens at");
 
         var ran = await RunAsync(root, Linformer, "submit", "/data/job.yaml", "--watch", $"--coordinator=localhost:{port}");
@@ -55,8 +55,8 @@ public sealed class RootFileSystemTests : IClassFixture<RootFileSystemTests.Prog
     {
         var root = await _program.MakeAsync("coordinator");
         Directory.EnumerateFiles(root, "lib*torch*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).ShouldBeEmpty();
-        var (port, health) = (FreePort(), FreePort());
-        var coordinator = Start(root, Linformer, "coordinator", "--data=/data", $"--listen=localhost:{port}", $"--health=localhost:{health}");
+        var (port, http, health) = (FreePort(), FreePort(), FreePort());
+        var coordinator = Start(root, Linformer, "coordinator", "--data=/data", $"--listen=localhost:{port}", $"--http=localhost:{http}", $"--health=localhost:{health}");
         await coordinator.SaysAsync("listens at");
 
         var jobs = await RunAsync(root, Linformer, "jobs", "--output=json", $"--coordinator=localhost:{port}");

@@ -44,8 +44,10 @@ public sealed class DeterminismTests : IDisposable
     [Fact]
     public async Task Stopped_and_killed_and_resumed_gives_the_bits_of_never_stopped()
     {
-        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("whole", steps: 400)));
-        var file = _workspace.Job("broken", steps: 400);
+        // Far more than are taken until the stops, of which each takes the time of many steps on a fast machine.
+        const int Steps = 1000;
+        await LinformerProcess.SucceedAsync(_workspace.Train(_workspace.Job("whole", steps: Steps)));
+        var file = _workspace.Job("broken", steps: Steps);
 
         await StopAsync(file, moreSteps: 13, process => process.Signal("INT"), exitCode: 130);
         await StopAsync(file, moreSteps: 27, process => LinformerProcess.Signal(process.Children()[0], "KILL"), exitCode: 1);
@@ -66,7 +68,7 @@ public sealed class DeterminismTests : IDisposable
         stop(process);
         var result = await process.WaitAsync();
         result.ExitCode.ShouldBe(exitCode, result.Error);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (ranks.Any(LinformerProcess.IsAlive))
         {
             await Task.Delay(20, limit.Token); // no orphans

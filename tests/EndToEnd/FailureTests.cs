@@ -10,7 +10,7 @@ public sealed class FailureTests : IDisposable
     [Fact]
     public async Task A_killed_rank_is_named_with_its_signal_and_log()
     {
-        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("killed", steps: 5000)));
+        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("killed", steps: 1_000_000)));
         await _workspace.WaitForStepAsync("killed", 5);
         LinformerProcess.Signal(process.Children()[0], "KILL");
 
@@ -27,7 +27,7 @@ public sealed class FailureTests : IDisposable
     [InlineData("heads: 2", "heads: 5", "heads")]
     [InlineData("projectedLength: 8", "projectedLength: 33", "33")]
     [InlineData("learningRate: 1.0e-3", "learningRate: -1", "-1")]
-    [InlineData("warmupSteps: 5", "precision: bf16", "bf16")]
+    [InlineData("warmupSteps: 5", "precision: fp16", "fp16")]
     [InlineData("corpora/*.txt", "corpora/none*.txt", "corpora/none*.txt")]
     [InlineData("corpora/*.txt", "../*.txt", "..")]
     [InlineData("corpora/*.txt", "/etc/passwd", "/etc/passwd")]
@@ -136,7 +136,7 @@ public sealed class FailureTests : IDisposable
     [Fact]
     public async Task A_job_that_is_being_trained_is_not_trained_a_second_time()
     {
-        var file = _workspace.Job("busy", steps: 100_000);
+        var file = _workspace.Job("busy", steps: 1_000_000);
         using var first = LinformerProcess.Start(_workspace.Train(file));
         await _workspace.WaitForStepAsync("busy", 1);
 
@@ -152,7 +152,7 @@ public sealed class FailureTests : IDisposable
     [Fact]
     public async Task SIGTERM_for_all_processes_is_a_graceful_stop()
     {
-        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("service", steps: 100_000)));
+        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("service", steps: 1_000_000)));
         await _workspace.WaitForStepAsync("service", 1);
         // The ranks first: the launcher must not need to be faster than they are.
         foreach (var rank in process.Children())

@@ -29,7 +29,7 @@ public sealed class FullDiskTests
     [SkippableFact]
     public Task A_disk_that_fills_up_does_not_end_the_training() => OnSmallDiskAsync("2m", async workspace =>
     {
-        using var process = LinformerProcess.Start(workspace.Train(workspace.Job("filled", steps: 300)));
+        using var process = LinformerProcess.Start(workspace.Train(workspace.Job("filled", steps: 1000)));
         await workspace.WaitForStepAsync("filled", 5);
         Should.Throw<IOException>(() => File.WriteAllBytes(Path.Combine(workspace.Root, "filler"), new byte[4 << 20]));
 

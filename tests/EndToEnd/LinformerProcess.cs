@@ -1,13 +1,13 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
+using Linformer.Chaos.Processes;
 
 namespace EndToEnd;
 
 /// <summary>The linformer command as a process of its own.</summary>
 internal sealed class LinformerProcess : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(6);
 
     private readonly Process _process;
     private readonly StringBuilder _output = new();
@@ -81,20 +81,24 @@ internal sealed class LinformerProcess : IDisposable
         }
     }
 
-    /// <summary>Sends a signal: SIGINT, SIGKILL …</summary>
+    /// <summary>Sends a signal.</summary>
+    /// <param name="name">INT, TERM, KILL, STOP or CONT.</param>
     public void Signal(string name) => Signal(Id, name);
 
-    public static void Signal(int processId, string name)
+    public static void Signal(int processId, string name) => ProcessTable.Send(processId, name switch
     {
-        using var kill = Process.Start("/bin/kill", ["-s", name, processId.ToString(CultureInfo.InvariantCulture)]);
-        kill.WaitForExit();
-    }
+        "INT" => Linformer.Chaos.Processes.Signal.Interrupt,
+        "TERM" => Linformer.Chaos.Processes.Signal.Terminate,
+        "KILL" => Linformer.Chaos.Processes.Signal.Kill,
+        "STOP" => Linformer.Chaos.Processes.Signal.Stop,
+        "CONT" => Linformer.Chaos.Processes.Signal.Continue,
+        _ => throw new ArgumentException($"There is no signal {name}.", nameof(name)),
+    });
 
-    /// <summary>The processes that this one has started and that are alive.</summary>
-    public IReadOnlyList<int> Children() =>
-        [.. Process.GetProcesses().Where(process => ParentOf(process.Id) == Id).Select(process => process.Id)];
+    /// <summary>The processes that this one has started and that are alive; not rank processes that wait for a job.</summary>
+    public IReadOnlyList<int> Children() => [.. ProcessTable.Children(Id).Where(id => !ProcessTable.IsSilent(id))];
 
-    public static bool IsAlive(int processId) => ParentOf(processId) is not null;
+    public static bool IsAlive(int processId) => ProcessTable.IsAlive(processId);
 
     public void Dispose()
     {
@@ -104,21 +108,6 @@ internal sealed class LinformerProcess : IDisposable
         }
 
         _process.Dispose();
-    }
-
-    // /proc/<pid>/stat: pid (name) state parent …; the name may hold anything.
-    private static int? ParentOf(int processId)
-    {
-        try
-        {
-            var stat = File.ReadAllText($"/proc/{processId}/stat");
-            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return fields[0] == "Z" ? null : int.Parse(fields[1], CultureInfo.InvariantCulture);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
     }
 
     private static void Append(StringBuilder text, string? line)

@@ -15,7 +15,7 @@ public sealed class MemoryTests : IDisposable
     [Fact]
     public async Task A_rank_does_not_grow_over_500_steps()
     {
-        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("memory", steps: 5000), "--ranks", "2"));
+        using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("memory", steps: 1_000_000), "--ranks", "2"));
         await _workspace.WaitForStepAsync("memory", 300);
         var ranks = process.Children();
         var before = ranks.Select(ResidentBytes).ToList();

@@ -21,6 +21,12 @@ public sealed class ModelCommandTests : IClassFixture<TrainedModel>
         var summary = json.RootElement.GetProperty("summary");
         summary.GetProperty("heldOutPerplexity").GetDouble().ShouldBeLessThan(0.8 * summary.GetProperty("unigramPerplexity").GetDouble());
         summary.GetProperty("steps").GetInt64().ShouldBe(1500);
+        var shares = json.RootElement.GetProperty("timePercent").EnumerateObject().ToDictionary(phase => phase.Name, phase => phase.Value.GetDouble(), StringComparer.Ordinal);
+        shares.Keys.ShouldBe(["data", "forward", "backward", "reduce", "update", "other"]);
+        shares.Values.ShouldAllBe(share => share >= 0);
+        shares.Values.Sum().ShouldBe(100, 0.5);
+        // How much of it they take is for the machine to say.
+        (shares["forward"], shares["backward"]).ShouldSatisfyAllConditions(both => both.Item1.ShouldBePositive(), both => both.Item2.ShouldBePositive());
     }
 
     [Fact]
@@ -110,6 +116,33 @@ public sealed class ModelCommandTests : IClassFixture<TrainedModel>
         (outside.ExitCode, missing.ExitCode).ShouldBe((1, 1));
         outside.Error.ShouldContain("400");
         missing.Error.ShouldContain("input_ids");
+    }
+
+    [Fact]
+    public async Task Attention_map_writes_pictures()
+    {
+        var (png, svg) = (Path.Combine(_trained.Workspace.Root, "map.png"), Path.Combine(_trained.Workspace.Root, "spectrum.svg"));
+
+        using var result = JsonDocument.Parse(await LinformerProcess.SucceedAsync("attention-map", Model, "whale captain harpoon", "--to", png, "--spectrum", svg, "--output", "json"));
+
+        File.ReadAllBytes(png).Take(8).ShouldBe(new byte[] { 0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A });
+        var text = File.ReadAllText(svg);
+        text.ShouldContain("layer 1");
+        System.Xml.Linq.XDocument.Parse(text).Root!.Name.LocalName.ShouldBe("svg");
+        var shares = result.RootElement.GetProperty("spectra")[0].GetProperty("share").EnumerateArray().Select(share => share.GetDouble()).ToList();
+        shares.Count.ShouldBe(result.RootElement.GetProperty("tokens").GetInt32());
+        shares[^1].ShouldBe(1, 1e-9);
+    }
+
+    [Theory]
+    [InlineData("map.gif", "1", ".png or .svg")]
+    [InlineData("map.png", "0", "numbers and ranges from 1")]
+    [InlineData("map.png", "7", "the model has 1 to")]
+    public async Task Attention_map_refuses_what_it_cannot_draw(string file, string layers, string expected)
+    {
+        var result = await LinformerProcess.RunAsync("attention-map", Model, "whale", "--to", Path.Combine(_trained.Workspace.Root, file), "--layers", layers);
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain(expected);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Linformer.Chaos;
 
 namespace EndToEnd;
 
@@ -33,24 +34,7 @@ internal sealed class Workspace : IDisposable
     public string Job(string name, int steps = 50, string corpus = "corpora/*.txt", string more = "", string ranks = "{ max: 2 }")
     {
         var path = Path.Combine(Root, name + ".yaml");
-        File.WriteAllText(path, $$"""
-            name: {{name}}
-            corpus:
-              files: ["{{corpus}}"]
-              tokenizer: { kind: byte-bpe, vocabularySize: 400 }
-              heldOut: 0.1
-            model: { layers: 2, heads: 2, hidden: 32, feedForward: 64, sequenceLength: 32, projectedLength: 8, dropout: 0.1 }
-            training:
-              steps: {{steps}}
-              globalBatch: 24
-              microBatch: 4
-              learningRate: 1.0e-3
-              warmupSteps: 5
-              evaluateEvery: 25
-              checkpointEvery: 10
-            ranks: {{ranks}}
-            {{more}}
-            """);
+        File.WriteAllText(path, new SmallJob(name, steps) { Corpus = corpus, Ranks = ranks, More = more }.ToYaml());
         return path;
     }
 
@@ -73,7 +57,7 @@ internal sealed class Workspace : IDisposable
     public async Task WaitForStepAsync(string job, int step)
     {
         var metrics = Path.Combine(Root, "jobs", job, "metrics.jsonl");
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(6));
         while (!File.Exists(metrics) || File.ReadLines(metrics).Count() < step)
         {
             await Task.Delay(10, limit.Token);

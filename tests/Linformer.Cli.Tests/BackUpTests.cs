@@ -49,7 +49,7 @@ public sealed class BackUpTests : ClusterTest
         Output.Clear();
         using var stop = new CancellationTokenSource();
         var running = CommandLineApp.RunAsync(
-            CommandLineApp.CreateRoot(), ["coordinator", "--data", Data, "--listen", "127.0.0.1:0", "--output", "json"], Output, Error, stop.Token);
+            CommandLineApp.CreateRoot(), ["coordinator", "--data", Data, "--http", "none", "--listen", "127.0.0.1:0", "--output", "json"], Output, Error, stop.Token);
         await Written(Output, "addresses");
         var address = Json().GetProperty("addresses")[0].GetString()!;
         await act(address);

@@ -28,6 +28,22 @@ public sealed class CommandLineAppTests : IDisposable
         _output.ToString().TrimEnd().ShouldNotContain('\n');
     }
 
+    [Fact]
+    public async Task The_schema_of_the_job_file_is_printed_as_it_is_kept()
+    {
+        (await Run("job-file-schema")).ShouldBe(0);
+        _output.ToString().ShouldBe(JobFileJsonSchema.Text);
+
+        _output.GetStringBuilder().Clear();
+        (await Run("job-file-docs", "--schema")).ShouldBe(0);
+        _output.ToString().ShouldBe(JobFileJsonSchema.Text);
+
+        _output.GetStringBuilder().Clear();
+        (await Run("job-file-schema", "--output", "json")).ShouldBe(0);
+        using var document = JsonDocument.Parse(_output.ToString());
+        document.RootElement.GetProperty("title").GetString().ShouldBe("Linformer job file");
+    }
+
     [Theory]
     [InlineData("--help")]
     [InlineData("-h")]
@@ -46,12 +62,31 @@ public sealed class CommandLineAppTests : IDisposable
         _output.ToString().ShouldContain("Usage:");
     }
 
+    // The parser tells of such a value by itself; no check of ours may fail over it before.
+    [Theory]
+    [InlineData("generate m x --seed 99999999999999999999", "--seed")]
+    [InlineData("generate m x --top-p high", "--top-p")]
+    [InlineData("generate m x --beams 1.5", "--beams")]
+    [InlineData("train job.yaml --replay history.json --ranks many", "--ranks")]
+    public async Task A_value_of_another_type_is_wrong_usage(string arguments, string option)
+    {
+        (await Run(arguments.Split(' '))).ShouldBe(1);
+
+        _error.ToString().ShouldStartWith("error: ");
+        _error.ToString().ShouldContain(option);
+        _output.ToString().ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("bogus", "error: 'bogus' is not a command or argument of linformer.\nRun 'linformer --help' for usage.\n")]
     [InlineData("job-file-docs more", "error: 'more' is not a command or argument of linformer job-file-docs.\nRun 'linformer job-file-docs --help' for usage.\n")]
     [InlineData("job-file-docs --output xml", "error: --output is 'xml'; allowed are text and json.\nRun 'linformer job-file-docs --help' for usage.\n")]
     [InlineData("--output text", "error: Required command was not provided.\nRun 'linformer --help' for usage.\n")]
     [InlineData("--output json", "{\"error\":\"Required command was not provided.\",\"help\":\"Run 'linformer --help' for usage.\"}\n")]
+    [InlineData("generate m x --temperature 0", "error: --temperature is 0; it must be above 0 and at most 1000; for the likeliest token each time give none of --temperature, --top-p and --seed.\nRun 'linformer generate --help' for usage.\n")]
+    [InlineData("generate m x --top-p NaN", "error: --top-p is NaN; it must be above 0 and at most 1.\nRun 'linformer generate --help' for usage.\n")]
+    [InlineData("translate m x --beams 1001", "error: --beams is 1001; it must be from 1 to 1000.\nRun 'linformer translate --help' for usage.\n")]
+    [InlineData("generate m x --max-tokens -1", "error: --max-tokens is -1; it must be at least 1.\nRun 'linformer generate --help' for usage.\n")]
     [InlineData("bogus --output json", "{\"error\":\"'bogus' is not a command or argument of linformer.\",\"help\":\"Run 'linformer --help' for usage.\"}\n")]
     public async Task Wrong_usage_fails_with_a_hint(string arguments, string error)
     {

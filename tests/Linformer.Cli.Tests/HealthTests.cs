@@ -15,11 +15,12 @@ public sealed class HealthTests : ClusterTest
     public async Task A_coordinator_is_ready_while_it_serves()
     {
         using var stop = new CancellationTokenSource();
-        var running = Start(["coordinator", "--data", Folder, "--listen", "127.0.0.1:0"], stop.Token);
+        var running = Start(["coordinator", "--data", Folder, "--http", "none", "--listen", "127.0.0.1:0"], stop.Token);
         await Written(Output, "The coordinator listens at");
 
         (await Get("/healthz")).ShouldBe((HttpStatusCode.OK, "ok\n"));
         (await Get("/readyz")).ShouldBe((HttpStatusCode.OK, "ok\n"));
+        (await Get("/metrics")).Text.ShouldContain("\nlinformer_coordinator_active 1\n");
         (await Get("/")).Status.ShouldBe(HttpStatusCode.NotFound);
         (await Get("/healthz/x")).Status.ShouldBe(HttpStatusCode.NotFound);
         using var posted = await _http.PostAsync(Url("/healthz"), null);
@@ -37,13 +38,14 @@ public sealed class HealthTests : ClusterTest
         database.Start();
         using var stop = new CancellationTokenSource();
         var port = ((IPEndPoint)database.LocalEndpoint).Port;
-        var running = Start(["coordinator", "--data", Folder, "--listen", "127.0.0.1:0", "--database", $"postgresql://ada:x@127.0.0.1:{port}/jobs"], stop.Token);
+        var running = Start(["coordinator", "--data", Folder, "--http", "none", "--listen", "127.0.0.1:0", "--database", $"postgresql://ada:x@127.0.0.1:{port}/jobs"], stop.Token);
         using var connection = await database.AcceptTcpClientAsync();
 
         (await Get("/healthz")).ShouldBe((HttpStatusCode.OK, "ok\n"));
         var (status, text) = await Get("/readyz");
         status.ShouldBe(HttpStatusCode.ServiceUnavailable);
         text.ShouldContain("stands by");
+        (await Get("/metrics")).Text.ShouldContain("\nlinformer_coordinator_active 0\n");
         await stop.CancelAsync();
         await running;
     }
@@ -90,7 +92,7 @@ public sealed class HealthTests : ClusterTest
         using var other = new TcpListener(IPAddress.Loopback, _port);
         other.Start();
 
-        (await Start(["coordinator", "--data", Folder, "--listen", "127.0.0.1:0"], CancellationToken.None)).ShouldBe(1);
+        (await Start(["coordinator", "--data", Folder, "--http", "none", "--listen", "127.0.0.1:0"], CancellationToken.None)).ShouldBe(1);
 
         Error.ToString().ShouldStartWith($"error: --health: cannot listen on 127.0.0.1:{_port}: another program listens there.");
     }

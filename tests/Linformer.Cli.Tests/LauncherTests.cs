@@ -26,6 +26,23 @@ public sealed class LauncherTests : IDisposable
         _sandbox.Calls.Length.ShouldBe(calls);
     }
 
+    [Fact]
+    public async Task A_closed_standard_input_is_an_empty_one()
+    {
+        await _sandbox.RunAsync("jobs");
+        var cli = Path.Combine(_sandbox.Root, "artifacts/compat-cpu/bin/Linformer.Cli/release/Linformer.Cli");
+        File.WriteAllText(cli, "#!/bin/bash\n/usr/bin/readlink /proc/$$/fd/0\n");
+        var start = new ProcessStartInfo("/bin/bash", ["-c", "exec \"$0\" jobs <&-", Path.Combine(_sandbox.Root, "linformer")])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+            Environment = { ["LINFORMER_SKIP_INSTALL"] = "1" },
+        };
+        using var launcher = Process.Start(start)!;
+
+        (await launcher.StandardOutput.ReadToEndAsync()).ShouldBe("/dev/null\n");
+    }
+
     [Theory]
     [InlineData("src/Cli/Program.cs")]
     [InlineData("compat/new.cs")]
@@ -87,7 +104,7 @@ public sealed class LauncherTests : IDisposable
         var run = await _sandbox.RunAsync("jobs");
 
         run.ExitCode.ShouldBe(1);
-        run.Error.ShouldContain("E: no such package\nerror: installing 2 Debian packages failed with exit code 100");
+        run.Error.ShouldContain("E: no such package\nerror: installing 4 Debian packages failed with exit code 100");
         Builds.ShouldBe(0);
     }
 
@@ -100,7 +117,7 @@ public sealed class LauncherTests : IDisposable
         var run = await _sandbox.RunAsync("jobs");
 
         run.ExitCode.ShouldBe(1);
-        run.Error.ShouldContain("error: this machine has no apt-get. Install what these Debian packages hold: libtorch-dev libgloo-dev;");
+        run.Error.ShouldContain("error: this machine has no apt-get. Install what these Debian packages hold: libtorch-dev libgloo-dev libjemalloc2 libdnnl-dev;");
     }
 
     [Fact]
@@ -111,7 +128,7 @@ public sealed class LauncherTests : IDisposable
         var run = await _sandbox.RunAsync([], ["jobs"], asNobody: true);
 
         run.ExitCode.ShouldBe(1);
-        run.Error.ShouldContain("Have an administrator run: apt-get install --no-install-recommends libtorch-dev libgloo-dev");
+        run.Error.ShouldContain("Have an administrator run: apt-get install --no-install-recommends libtorch-dev libgloo-dev libjemalloc2 libdnnl-dev");
         _sandbox.Calls.ShouldNotContain(call => call.StartsWith("apt-get", StringComparison.Ordinal));
     }
 

@@ -6,6 +6,7 @@ public sealed class RetentionOptionTests
     [InlineData("--keep-logs-days", "-1", "allowed are 0 to 36500.")]
     [InlineData("--keep-logs-days", "36501", "allowed are 0 to 36500.")]
     [InlineData("--keep-logs-days", "long", "long")]
+    [InlineData("--keep-events-days", "36501", "allowed are 0 to 36500.")]
     [InlineData("--max-log-lines-per-job", "-1", "allowed are 0 to 1000000000.")]
     [InlineData("--max-log-lines-per-job", "99999999999", "99999999999")]
     public async Task A_number_out_of_range_is_refused(string option, string value, string because)

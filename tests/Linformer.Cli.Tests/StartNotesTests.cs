@@ -14,7 +14,7 @@ public sealed class StartNotesTests : ClusterTest
     [InlineData("127.0.0.1:0", false)]
     public async Task Up_prints_a_command_that_is_let_in(string listen, bool needsToken)
     {
-        await Start("Submit a job: ", "up", "--workers", "1", "--data", Data, "--listen", listen);
+        await Start("Submit a job: ", "up", "--workers", "1", "--data", Data, "--http", "none", "--listen", listen);
 
         Lines().Single(line => line.StartsWith("Submit a job: ", StringComparison.Ordinal))
             .EndsWith($" --token-file {Data}/coordinator/user-token", StringComparison.Ordinal).ShouldBe(needsToken);
@@ -29,7 +29,7 @@ public sealed class StartNotesTests : ClusterTest
         File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.OtherRead);
         File.SetUnixFileMode(token, UnixFileMode.UserRead | UnixFileMode.GroupRead);
 
-        await Start("The coordinator listens", "coordinator", "--data", Data, "--listen", "127.0.0.1:0", "--tls-certificate", certificate, "--tls-key", key, "--join-token-file", token);
+        await Start("The coordinator listens", "coordinator", "--data", Data, "--http", "none", "--listen", "127.0.0.1:0", "--tls-certificate", certificate, "--tls-key", key, "--join-token-file", token);
 
         var warnings = Error.ToString().Split('\n').Where(line => line.Contains(" WRN ", StringComparison.Ordinal)).ToList();
         warnings.Count.ShouldBe(2);

@@ -125,6 +125,15 @@ DOUBLE_EXPORT int nvmlDeviceGetMemoryInfo(void* device, Memory* memory) {
   return success;
 }
 
+DOUBLE_EXPORT int nvmlDeviceGetCudaComputeCapability(void* device, int* major, int* minor) {
+  if (int code = check("nvmlDeviceGetCudaComputeCapability", device, major)) {
+    return code;
+  }
+  *major = static_cast<int>(number("NCCL_DOUBLE_CAPABILITY", 80) / 10);
+  *minor = static_cast<int>(number("NCCL_DOUBLE_CAPABILITY", 80) % 10);
+  return success;
+}
+
 DOUBLE_EXPORT int nvmlDeviceGetTemperature(void* device, int sensor, unsigned* degrees) {
   if (int code = check("nvmlDeviceGetTemperature", device, degrees)) {
     return code;

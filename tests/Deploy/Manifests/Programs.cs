@@ -45,9 +45,9 @@ internal static partial class Programs
         foreach (var error in ParseErrors(arguments))
             yield return $"{owner.Name()}: {error}";
 
-        foreach (var option in new[] { "--listen", "--health" })
+        foreach (var (option, port) in new[] { ("--listen", "grpc"), ("--http", "http"), ("--health", "health") })
         {
-            if (Option(rendered, container, option) is { } address && Port(container, option == "--listen" ? "grpc" : "health") != address[(address.LastIndexOf(':') + 1)..])
+            if (Option(rendered, container, option) is { } address && Port(container, port) != address[(address.LastIndexOf(':') + 1)..])
                 yield return $"{owner.Name()}: {option}={address} is not the container's port";
         }
 

@@ -137,17 +137,19 @@ public sealed class ControlPlaneTests : IDisposable
         await cluster.WaitForWorkersAsync(1);
         var job = await cluster.SubmitAsync(_workspace.Job("killed", steps: 100_000));
 
-        // Before its first step, so that there is no progress between the failures.
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        while (await cluster.StateAsync(job) is not "failed")
+        // Before its first step, so that there is no progress between the failures; a command takes longer than that on its own.
+        var failed = cluster.WaitForStateAsync(job, "failed");
+        while (!failed.IsCompleted)
         {
             foreach (var rank in cluster.Worker("w1").Children())
             {
                 LinformerProcess.Signal(rank, "KILL");
             }
 
-            await Task.Delay(50, limit.Token);
+            await Task.Delay(5);
         }
+
+        await failed;
 
         var shown = await cluster.ShowAsync(job);
         shown.GetProperty("lastFailure").GetProperty("signal").GetString().ShouldBe("SIGKILL");
@@ -164,7 +166,7 @@ public sealed class ControlPlaneTests : IDisposable
         await cluster.WaitForWorkersAsync(1);
         var file = _workspace.Job("broken", steps: 400);
         var job = await cluster.SubmitAsync(file);
-        await cluster.WaitForStepAsync(job, 30);
+        await cluster.WaitForRecordedStepAsync(job, 30);
 
         LinformerProcess.Signal(cluster.Worker("w1").Children()[0], "KILL");
         await cluster.WaitForStateAsync(job, "succeeded");

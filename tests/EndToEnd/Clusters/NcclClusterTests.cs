@@ -25,7 +25,7 @@ public sealed class NcclClusterTests : IDisposable
         Array.ForEach(workers, name => cluster.StartWorker(name, more: ["--device", "cpu"]));
         await cluster.WaitForWorkersAsync(3);
         var job = await cluster.SubmitAsync(_workspace.Job("killed", steps: 250, ranks: "{ min: 2, max: 3 }"));
-        await cluster.WaitForStepAsync(job, 10);
+        await cluster.WaitForRecordedStepAsync(job, 10);
 
         LinformerProcess.Signal(cluster.Worker("w2").Children().ShouldHaveSingleItem(), "KILL");
 

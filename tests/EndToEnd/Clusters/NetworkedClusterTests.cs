@@ -1,4 +1,5 @@
 using Linformer.Chaos.Network;
+using Linformer.Protocol.V1;
 
 namespace EndToEnd.Clusters;
 
@@ -7,6 +8,9 @@ namespace EndToEnd.Clusters;
 [Trait("Speed", "Slow")]
 public sealed class NetworkedClusterTests : IDisposable
 {
+    private const int Steps = 1000;
+    private const int Endless = 1_000_000;
+
     private readonly Workspace _workspace = new();
 
     public void Dispose() => _workspace.Dispose();
@@ -24,36 +28,39 @@ public sealed class NetworkedClusterTests : IDisposable
         }
 
         await cluster.WaitForWorkersAsync(3);
-        var first = await cluster.SubmitAsync(_workspace.Job("first", steps: 1500, ranks: "{ min: 3, max: 3 }"));
-        var second = await cluster.SubmitAsync(_workspace.Job("second", steps: 300, ranks: "{ min: 3, max: 3 }"));
-        var third = await cluster.SubmitAsync(_workspace.Job("third", steps: 300, ranks: "{ min: 3, max: 3 }"));
-
-        // In order: the first runs, the others wait; one of them is cancelled while it waits.
-        await cluster.WaitForStepAsync(first, 20);
-        (await cluster.StateAsync(second)).ShouldBe("queued");
+        // In order: the first runs, and then the second, which lasts until somebody ends it, while the third waits.
+        var first = await cluster.SubmitAsync(_workspace.Job("first", Steps, ranks: "{ min: 3, max: 3 }"));
+        await cluster.WaitForRecordedStepAsync(first, 20);
+        await cluster.JsonAsync("pause", first, "--why", "the other one is urgent");
+        await cluster.WaitForStateAsync(first, "paused");
+        cluster.Recorded(first, "max(step)").ShouldBeLessThan(Steps);
+        var second = await cluster.SubmitAsync(_workspace.Job("second", Endless, ranks: "{ min: 3, max: 3 }"));
+        await cluster.WaitForStepAsync(second, 20);
+        var third = await cluster.SubmitAsync(_workspace.Job("third", Endless, ranks: "{ min: 3, max: 3 }"));
+        await cluster.JsonAsync("resume", first);
+        await cluster.WaitForJobAsync(first, job => job.Job.State != JobState.Paused, "the first job is resumed");
+        (await cluster.StateAsync(first)).ShouldBe("queued");
+        (await cluster.StateAsync(third)).ShouldBe("queued");
         await cluster.JsonAsync("cancel", third, "--why", "not needed");
         (await cluster.StateAsync(third)).ShouldBe("cancelled");
 
-        // A pause hands the slots to the second job, which takes a killed worker and a killed coordinator.
-        await cluster.JsonAsync("pause", first, "--why", "the other one is urgent");
-        await cluster.WaitForStateAsync(first, "paused");
-        await cluster.WaitForStepAsync(second, 20);
+        // The second takes a killed worker and a killed coordinator.
+        var before = await cluster.WaitForRecordedStepAsync(second, 20);
         cluster.Worker("w2").Signal("KILL");
         cluster.StartWorker("w2", machine: 2);
-        await cluster.WaitForStateAsync(second, "running");
-        await cluster.WaitForStepAsync(second, 60);
+        await cluster.WaitForJobAsync(second, job => job.Job.Generation > 1, "the second job goes on with another generation");
+        before = await cluster.WaitForRecordedStepAsync(second, before + 40);
         cluster.Coordinator.Signal("KILL");
         await cluster.Coordinator.WaitAsync();
         await cluster.StartCoordinatorAsync();
-        await cluster.JsonAsync("resume", first);
-        await cluster.WaitForStateAsync(second, "succeeded");
-        await cluster.WaitForStateAsync(first, "succeeded");
+        await cluster.WaitForRecordedStepAsync(second, before + 40);
+        await cluster.JsonAsync("cancel", second);
+        cluster.Recorded(second, "max(step) - count(DISTINCT step)").ShouldBe(0);
 
-        foreach (var (job, steps) in new[] { (first, 1500), (second, 300) })
-        {
-            File.Exists(Path.Combine(_workspace.Model(job), "model.safetensors")).ShouldBeTrue();
-            Cluster.Number((await cluster.ShowAsync(job)).GetProperty("result").GetProperty("steps")).ShouldBe(steps);
-        }
+        await cluster.WaitForStateAsync(first, "succeeded");
+        await cluster.WaitForAllStepsAsync(first, Steps);
+        File.Exists(Path.Combine(_workspace.Model(first), "model.safetensors")).ShouldBeTrue();
+        Cluster.Number((await cluster.ShowAsync(first)).GetProperty("result").GetProperty("steps")).ShouldBe(Steps);
 
         var history = await cluster.HistoryAsync(first);
         history.ShouldContain(e => e.StartsWith("person:", StringComparison.Ordinal) && e.Contains("the other one is urgent", StringComparison.Ordinal));

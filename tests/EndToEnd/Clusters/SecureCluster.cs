@@ -63,7 +63,7 @@ internal sealed class SecureCluster : IAsyncDisposable
 
     /// <summary>Starts the coordinator of a machine, 0 or 1.</summary>
     public LinformerProcess StartCoordinator(int machine) => Start(
-        machine, "coordinator", "--data", Workspace.Root, "--listen", $"{MachineNetwork.Address(machine)}:{Port}", "--lease", "3",
+        machine, "coordinator", "--data", Workspace.Root, "--http", "none", "--listen", $"{MachineNetwork.Address(machine)}:{Port}", "--lease", "3",
         "--tls-certificate", Certificate("server"), "--tls-key", Key("server"), "--worker-ca", Authority,
         "--database", $"{Server.Uri(_database)}?sslmode=verify-full&sslrootcert={Authority}", "--database-lease", "3",
         "--health", $"{MachineNetwork.Address(machine)}:{HealthPort}");
@@ -181,7 +181,8 @@ internal sealed class SecureCluster : IAsyncDisposable
 
         await Cluster.UntilAsync(
             async () => (await JsonAsync("admin", "workers")).GetProperty("workers").EnumerateArray().Count(w => w.GetProperty("alive").GetBoolean()) == Machines,
-            "all workers are alive");
+            "all workers are alive",
+            milliseconds: 500);
     }
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)

@@ -34,7 +34,7 @@ internal sealed class TwoCoordinators : IAsyncDisposable
     }
 
     public LinformerProcess StartCoordinator(int number, double lease = 3) => Start(
-        "coordinator", "--data", Workspace.Root, "--listen", $"127.0.0.1:{Ports[number]}",
+        "coordinator", "--data", Workspace.Root, "--http", "none", "--listen", $"127.0.0.1:{Ports[number]}",
         "--database", Server.Uri(_database), "--database-lease", lease.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Starts the first, waits until it serves, then starts the second, and waits until it stands by.</summary>
@@ -84,18 +84,21 @@ internal sealed class TwoCoordinators : IAsyncDisposable
 
     public async Task<JsonElement> JobAsync(string job) => (await JsonAsync("show", job)).GetProperty("job");
 
-    public async Task WaitForStateAsync(string job, string state) => await UntilAsync(
-        async () =>
-        {
-            var now = (await JobAsync(job)).GetProperty("state").GetString();
-            now.ShouldNotBe("failed", job);
-            return now == state;
-        },
-        $"{job} is {state}");
+    /// <summary>Waits until a job has ended, without asking a coordinator, and looks how.</summary>
+    public async Task WaitForEndAsync(string job, string state)
+    {
+        await UntilAsync(async () => await SqlAsync<int>($"SELECT ended FROM jobs WHERE job_id = '{job}'") != 0, $"{job} has ended");
+        (await JobAsync(job)).GetProperty("state").GetString().ShouldBe(state, job);
+    }
 
     /// <summary>Waits until steps are recorded beyond one, without asking a coordinator.</summary>
     public Task WaitForStepAsync(string job, long step) => UntilAsync(
-        async () => await SqlAsync<long>($"SELECT coalesce(max(step), 0) FROM metrics WHERE job_id = '{job}'") > step, $"{job} is beyond step {step}");
+        async () => await LastStepAsync(job) > step, $"{job} is beyond step {step}");
+
+    /// <summary>The last step that is recorded, 0 if there is none.</summary>
+    public Task<long> LastStepAsync(string job) => SqlAsync<long>($"SELECT coalesce(max(step), 0) FROM metrics WHERE job_id = '{job}'");
+
+    public Task CancelAsync(string job) => JsonAsync("cancel", job);
 
     public async Task<T> SqlAsync<T>(string sql) => (T)(await Server.SqlAsync(_database, sql))!;
 

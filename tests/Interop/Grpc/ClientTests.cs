@@ -154,7 +154,7 @@ public sealed class ClientTests : IClassFixture<ClientTests.NodeServer>
 
     private async Task UntilCancelledAsync(long count)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (await CancelledAsync() < count)
         {
             await Task.Delay(20, limit.Token);
@@ -182,7 +182,7 @@ public sealed class ClientTests : IClassFixture<ClientTests.NodeServer>
         {
             _channel.Dispose();
             _process.StandardInput.Close();
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
             try
             {
                 await _process.WaitForExitAsync(limit.Token);

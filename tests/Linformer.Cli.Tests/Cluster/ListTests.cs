@@ -77,6 +77,9 @@ public sealed class ListTests : ClusterTest
     [InlineData("jobs --limit 0", "--limit must be 1 or more.")]
     [InlineData("logs x --tail 0", "--tail must be 1 or more.")]
     [InlineData("logs x --rank -1", "--rank must be 0 or more.")]
+    [InlineData("corpora preview x --from -1", "--from must be 0 or more.")]
+    [InlineData("corpora preview x --sequences 65", "--sequences is 65; allowed are 1 to 64.")]
+    [InlineData("corpora preview x --length 0", "--length is 0; allowed are 1 to 4096.")]
     [InlineData("export x", "Option '--to' is required.")]
     public async Task Wrong_values_are_named_with_what_is_allowed(string arguments, string error)
     {
@@ -95,7 +98,7 @@ public sealed class ListTests : ClusterTest
             Alive = true,
             Address = "127.0.0.1",
             LastSeen = Timestamp.FromDateTime(DateTime.UtcNow),
-            Slots = { new Slot { Number = 0, Device = "cpu", JobId = "tiny-abcde", Rank = 1 }, new Slot { Number = 1, Device = "cpu" } },
+            Slots = { new Slot { Number = 0, Device = "cpu", JobId = "tiny-abcde", Rank = 1 }, new Slot { Number = 1, Device = "cpu", Bfloat16 = true } },
         });
         Coordinator.Workers.Workers.Add(new Protocol.V1.Worker { Name = "b", Address = "10.0.0.7", Slots = { new Slot { Device = "cuda" } } });
 
@@ -103,11 +106,34 @@ public sealed class ListTests : ClusterTest
 
         Output.ToString().ShouldBe(
             """
-            WORKER   STATE   SLOTS  FREE  ADDRESS    SEEN  RUNS
-            local-1  alive   2 cpu     1  127.0.0.1   0 s  tiny-abcde r1
-            b        lost   1 cuda     -  10.0.0.7      -
+            WORKER   STATE   SLOTS  BF16    FREE  ADDRESS    SEEN  RUNS
+            local-1  alive   2 cpu  1 of 2     1  127.0.0.1   0 s  tiny-abcde r1
+            b        lost   1 cuda  no         -  10.0.0.7      -
 
             """);
+    }
+
+    [Fact]
+    public async Task How_busy_a_machine_is_is_shown_of_those_that_tell()
+    {
+        var load = new MachineLoad { ProcessorPercent = 41.6, Processors = 8, UsedMemoryBytes = 12_345_000_000, MemoryBytes = 64_000_000_000 };
+        Coordinator.Workers.Workers.Add(new Protocol.V1.Worker { Name = "a", Alive = true, Address = "10.0.0.7", Load = load, Slots = { new Slot { Device = "cpu" } } });
+        Coordinator.Workers.Workers.Add(new Protocol.V1.Worker { Name = "b", Alive = true, Address = "10.0.0.8", Slots = { new Slot { Device = "cpu" } } });
+        Coordinator.Workers.Workers.Add(new Protocol.V1.Worker { Name = "c", Address = "10.0.0.9", Load = load, Slots = { new Slot { Device = "cpu" } } });
+
+        (await Run("workers")).ShouldBe(0);
+
+        Output.ToString().ShouldBe(
+            """
+            WORKER  STATE  SLOTS  BF16  FREE  PROCESSORS              MEMORY  ADDRESS   SEEN  RUNS
+            a       alive  1 cpu  no       1   42 % of 8  12.3 GB of 64.0 GB  10.0.0.7     -
+            b       alive  1 cpu  no       1           -                   -  10.0.0.8     -
+            c       lost   1 cpu  no       -           -                   -  10.0.0.9     -
+
+            """);
+
+        (await Run("workers", "--output", "json")).ShouldBe(0);
+        Output.ToString().ShouldContain("\"load\":{\"processorPercent\":41.6,\"processors\":8,\"usedMemoryBytes\":12345000000,\"memoryBytes\":64000000000,\"freeStorageBytes\":0}");
     }
 
     [Fact]
@@ -122,8 +148,8 @@ public sealed class ListTests : ClusterTest
             LastSeen = Timestamp.FromDateTime(DateTime.UtcNow),
             Slots =
             {
-                new Slot { Number = 0, Device = "cuda", Gpu = gpu, GpuReading = new GpuReading { UsedMemoryBytes = 1_500_000_000, Temperature = 63, Utilization = 97 } },
-                new Slot { Number = 1, Device = "cuda", Gpu = gpu },
+                new Slot { Number = 0, Device = "cuda", Bfloat16 = true, Gpu = gpu, GpuReading = new GpuReading { UsedMemoryBytes = 1_500_000_000, Temperature = 63, Utilization = 97 } },
+                new Slot { Number = 1, Device = "cuda", Bfloat16 = true, Gpu = gpu },
             },
         });
 
@@ -131,8 +157,8 @@ public sealed class ListTests : ClusterTest
 
         Output.ToString().ShouldBe(
             """
-            WORKER  STATE   SLOTS  FREE  ADDRESS   SEEN  RUNS
-            gpu-3   alive  2 cuda     2  10.0.0.3   0 s
+            WORKER  STATE   SLOTS  BF16  FREE  ADDRESS   SEEN  RUNS
+            gpu-3   alive  2 cuda  yes      2  10.0.0.3   0 s
 
             WORKER  SLOT  GPU     MEMORY    USED  TEMPERATURE  UTILISATION  UUID
             gpu-3      0  a GPU  25.8 GB  1.5 GB        63 °C         97 %  GPU-8f0c
@@ -156,6 +182,20 @@ public sealed class ListTests : ClusterTest
         (await Run("corpora", "--output", "json")).ShouldBe(0);
         Json().GetProperty("corpora")[0].GetProperty("shardsDone").GetInt32().ShouldBe(3);
         Json().GetProperty("corpora")[0].GetProperty("state").GetString().ShouldBe("sharding");
+    }
+
+    [Fact]
+    public async Task A_corpus_is_previewed_without_control_characters()
+    {
+        (await Run("corpora", "preview", "f0", "--from", "1000", "--sequences", "3", "--length", "7")).ShouldBe(0);
+
+        Output.ToString().ShouldBe("tokens 1,000 to 1,001 of 12,345:\nOne ?[31m\n\ntokens 3 to 3 of 12,345:\nx\ty\nz\n");
+
+        Output.Clear();
+        (await Run("corpora", "preview", "f0", "--output", "json")).ShouldBe(0);
+        Json().GetProperty("corpusId").GetString().ShouldBe("f0");
+        Json().GetProperty("sequences")[1].GetProperty("ids")[0].GetInt32().ShouldBe(128);
+        Json().GetProperty("sequences")[1].GetProperty("firstToken").GetInt32().ShouldBe(8);
     }
 
     [Fact]

@@ -33,6 +33,8 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
 
     public TokensScript Tokens { get; } = new();
 
+    public ClusterScript Cluster { get; } = new();
+
     public AgentsScript Agents { get; } = new();
 
     public string Address => $"127.0.0.1:{Port}";
@@ -64,12 +66,14 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
         builder.Services.AddSingleton(new CorporaScript(Corpora));
         builder.Services.AddSingleton(Tokens);
         builder.Services.AddSingleton(Agents);
+        builder.Services.AddSingleton(Cluster);
         _app = builder.Build();
         _app.MapGrpcService<JobsScript>();
         _app.MapGrpcService<WorkersScript>();
         _app.MapGrpcService<CorporaScript>();
         _app.MapGrpcService<TokensScript>();
         _app.MapGrpcService<AgentsScript>();
+        _app.MapGrpcService<ClusterScript>();
         await _app.StartAsync();
         Port = new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
     }
@@ -99,6 +103,13 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
         public override Task<ListWorkersResponse> List(ListWorkersRequest request, ServerCallContext context) => Task.FromResult(OnList());
 
         public override Task<Protocol.V1.Worker> Drain(DrainWorkerRequest request, ServerCallContext context) => Task.FromResult(OnDrain(request));
+    }
+
+    public sealed class ClusterScript : Protocol.V1.Cluster.ClusterBase
+    {
+        public ClusterSummary Answer { get; } = new() { Version = "0.1.0" };
+
+        public override Task<ClusterSummary> Summary(SummaryRequest request, ServerCallContext context) => Task.FromResult(Answer);
     }
 
     public sealed class AgentsScript : Protocol.V1.Agents.AgentsBase
@@ -152,6 +163,19 @@ public sealed class ScriptedCoordinator : IAsyncDisposable
     public sealed class CorporaScript(ListCorporaResponse response) : Protocol.V1.Corpora.CorporaBase
     {
         public override Task<ListCorporaResponse> List(ListCorporaRequest request, ServerCallContext context) => Task.FromResult(response);
+
+        // Says what it was asked.
+        public override Task<PreviewResponse> Preview(PreviewRequest request, ServerCallContext context) => Task.FromResult(new PreviewResponse
+        {
+            CorpusId = request.Corpus,
+            FromToken = request.FromToken,
+            Tokens = 12_345,
+            Sequences =
+            {
+                new PreviewSequence { FirstToken = request.FromToken, Ids = { 1, 2 }, Pieces = { "One", " \u001b[31m" }, Text = "One \u001b[31m" },
+                new PreviewSequence { FirstToken = request.Sequences, Ids = { request.SequenceLength }, Pieces = { "x" }, Text = "x\ty\nz" },
+            },
+        });
     }
 }
 
@@ -163,6 +187,8 @@ public sealed class JobsScript : Jobs.JobsBase
     public ConcurrentQueue<Metadata> Headers { get; } = [];
 
     public Func<SubmitRequest, SubmitResponse> OnSubmit { get; set; } = _ => throw NotScripted();
+
+    public Func<CheckJobRequest, CheckJobResponse> OnCheck { get; set; } = _ => throw NotScripted();
 
     public Func<ListJobsRequest, ListJobsResponse> OnList { get; set; } = _ => throw NotScripted();
 
@@ -176,9 +202,23 @@ public sealed class JobsScript : Jobs.JobsBase
 
     public Func<LogsRequest, Func<LogLine, Task>, CancellationToken, Task> OnLogs { get; set; } = (_, _, _) => throw NotScripted();
 
+    public Func<GoBackRequest, Job> OnGoBack { get; set; } = _ => throw NotScripted();
+
+    public Func<DeleteJobRequest, DeleteJobResponse> OnDelete { get; set; } = _ => throw NotScripted();
+
+    public Func<MetricsRequest, Func<MetricPoint, Task>, Task> OnMetrics { get; set; } = (_, _) => throw NotScripted();
+
+    public Func<MetricRangeRequest, MetricRangeResponse> OnMetricRange { get; set; } = _ => throw NotScripted();
+
+    public Func<RankSamplesRequest, RankSamplesResponse> OnRankSamples { get; set; } = _ => throw NotScripted();
+
+    public Func<LogPageRequest, LogPageResponse> OnLogPage { get; set; } = _ => throw NotScripted();
+
     public IReadOnlyList<FileChunk> Files { get; set; } = [];
 
     public override Task<SubmitResponse> Submit(SubmitRequest request, ServerCallContext context) => Task.FromResult(OnSubmit(Noted(request, context)));
+
+    public override Task<CheckJobResponse> Check(CheckJobRequest request, ServerCallContext context) => Task.FromResult(OnCheck(Noted(request, context)));
 
     public override Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context) => Task.FromResult(OnList(Noted(request, context)));
 
@@ -204,6 +244,28 @@ public sealed class JobsScript : Jobs.JobsBase
         foreach (var chunk in Files)
             await responseStream.WriteAsync(chunk, context.CancellationToken);
     }
+
+    public override async Task ExportCheckpoint(ExportCheckpointRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context)
+    {
+        Noted(request, context);
+        foreach (var chunk in Files)
+            await responseStream.WriteAsync(chunk, context.CancellationToken);
+    }
+
+    public override Task Metrics(MetricsRequest request, IServerStreamWriter<MetricPoint> responseStream, ServerCallContext context) =>
+        OnMetrics(Noted(request, context), point => responseStream.WriteAsync(point, context.CancellationToken));
+
+    public override Task<MetricRangeResponse> MetricRange(MetricRangeRequest request, ServerCallContext context) =>
+        Task.FromResult(OnMetricRange(Noted(request, context)));
+
+    public override Task<RankSamplesResponse> RankSamples(RankSamplesRequest request, ServerCallContext context) =>
+        Task.FromResult(OnRankSamples(Noted(request, context)));
+
+    public override Task<LogPageResponse> LogPage(LogPageRequest request, ServerCallContext context) => Task.FromResult(OnLogPage(Noted(request, context)));
+
+    public override Task<Job> GoBack(GoBackRequest request, ServerCallContext context) => Task.FromResult(OnGoBack(Noted(request, context)));
+
+    public override Task<DeleteJobResponse> Delete(DeleteJobRequest request, ServerCallContext context) => Task.FromResult(OnDelete(Noted(request, context)));
 
     public static RpcException Refusal(StatusCode code, string detail) => new(new Grpc.Core.Status(code, detail));
 

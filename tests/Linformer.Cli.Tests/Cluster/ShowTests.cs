@@ -18,6 +18,7 @@ public sealed class ShowTests : ClusterTest
             State       running (pausing): rank 1 was lost
             Step        1,200 of 1,500, committed 1,100 (lineage 0, generation 2)
             Ranks       2 now, 1 to 2 asked for; priority 0
+            Computes    in fp32, micro-batches of 8 sequences
             Submitted   {local:yyyy-MM-dd HH:mm:ss} by ada
             Corpus      corpora/*.txt (corpus 0123456789abcdef)
                         Sharding: 3 of 8 shards

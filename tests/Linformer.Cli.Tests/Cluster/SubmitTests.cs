@@ -23,6 +23,22 @@ public sealed class SubmitTests : ClusterTest
         Error.ToString().ShouldBe("note: needs 4 slots; the cluster has 2\n");
     }
 
+    [Theory]
+    [InlineData("\"precision\":\"bf16\",\"microBatch\":1", "in bf16, micro-batches of 1 sequence")]
+    [InlineData("\"precision\":\"fp32\",\"microBatch\":16", "in fp32, micro-batches of 16 sequences")]
+    public async Task What_was_settled_is_told(string training, string expected)
+    {
+        Coordinator.Jobs.OnSubmit = _ => new SubmitResponse
+        {
+            Job = new Job { Id = "tiny-abcde", State = JobState.Queued },
+            ResolvedJob = "{\"name\":\"tiny\",\"corpus\":{\"files\":[\"a\"]},\"training\":{" + training + "}}",
+        };
+
+        (await Run("submit", WriteJobFile())).ShouldBe(0);
+
+        Output.ToString().ShouldContain($"It computes {expected}.\n");
+    }
+
     [Fact]
     public async Task A_coordinator_that_is_away_for_a_moment_gets_the_same_key_again()
     {
@@ -55,9 +71,56 @@ public sealed class SubmitTests : ClusterTest
 
         (await Run("submit", WriteJobFile(), "--dry-run", "--watch")).ShouldBe(0);
 
-        ((SubmitRequest)Coordinator.Jobs.Requests.Single()).DryRun.ShouldBeTrue();
+        Coordinator.Jobs.Requests.OfType<SubmitRequest>().Single().DryRun.ShouldBeTrue();
         Output.ToString().ShouldContain("nothing was queued");
         Output.ToString().ShouldContain("  \"priority\": 0");
+    }
+
+    [Fact]
+    public async Task A_dry_run_shows_what_the_job_takes()
+    {
+        Coordinator.Jobs.OnSubmit = _ => new SubmitResponse { Job = new Job { Name = "tiny", TotalSteps = 1000 }, ResolvedJob = """{"name":"tiny"}""" };
+        Coordinator.Jobs.OnCheck = _ => new CheckJobResponse
+        {
+            Notices = { "the cluster has 2 slots" },
+            Estimate = new JobEstimate
+            {
+                Parameters = 5_527_808,
+                MemoryBytes = 760_000_000,
+                ParameterBytes = 22_111_232,
+                GradientBytes = 22_111_232,
+                OptimizerBytes = 66_333_696,
+                ActivationBytes = 348_500_000,
+                ProcessBytes = 301_000_000,
+                TokensPerStep = 32_768,
+                TotalTokens = 32_768_000,
+                OperationsPerStep = 7.4e11,
+                Seconds = 5400,
+                Basis = "Job a reached 3 GFLOP/s a rank.",
+                FullAttentionRatio = 1.14,
+            },
+        };
+        var file = WriteJobFile();
+
+        (await Run("submit", file, "--dry-run")).ShouldBe(0);
+
+        Output.ToString().ShouldEndWith(
+            """
+
+            parameters:     5,527,808
+            memory a rank:  760.0 MB (parameters 22.1 MB, gradients 22.1 MB, optimizer 66.3 MB, a micro-batch 348.5 MB, the process 301.0 MB)
+            tokens:         32,768 a step, 32,768,000 in all
+            operations:     740.0 GFLOP a step, 740.0 TFLOP in all; full attention takes 1.14 times as many
+            expected time:  about 1 h 30 min. Job a reached 3 GFLOP/s a rank.
+
+            """);
+        Error.ToString().ShouldBe("note: the cluster has 2 slots\n");
+        Coordinator.Jobs.Requests.OfType<CheckJobRequest>().Single().JobFile.ToStringUtf8().ShouldBe(await File.ReadAllTextAsync(file));
+
+        Output.Clear();
+        (await Run("submit", file, "--dry-run", "--output", "json")).ShouldBe(0);
+        Json().GetProperty("resolvedJob").GetProperty("name").GetString().ShouldBe("tiny");
+        Json().GetProperty("estimate").GetProperty("parameters").GetInt64().ShouldBe(5_527_808);
     }
 
     [Fact]

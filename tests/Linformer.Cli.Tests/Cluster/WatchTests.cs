@@ -35,7 +35,7 @@ public sealed class WatchTests : ClusterTest
         [
             "tiny-abcde has succeeded.",
             "Trained 1,000 parameters for 1,500 steps.",
-            "Held-out perplexity 150.0 on 5,000 masked tokens; word frequencies alone (unigram) give 800.0.",
+            "Held-out perplexity 150.0 on 5,000 tokens; word frequencies alone (unigram) give 800.0.",
             $"Model: models/tiny-abcde below the storage root; copy it with ./linformer export tiny-abcde --to DIR --coordinator {Coordinator.Address}",
         ]);
     }
