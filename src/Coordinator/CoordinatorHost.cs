@@ -84,14 +84,17 @@ public sealed class CoordinatorHost : IAsyncDisposable
         // The lease first: a silo of a coordinator that may not write must never start.
         var database = await OpenDatabaseAsync(options, logger, cancellationToken);
         WebApplication? app = null;
+        CoordinatorHost host;
         try
         {
             Directory.CreateDirectory(options.CoordinatorFolder);
             var bootstrap = BootstrapTokens.Load(options, what => logger.Warning("{What:l}", what));
             var book = await TokenBook.LoadAsync(new DatabaseTokenStore(database), TimeProvider.System, cancellationToken);
             app = CoordinatorApp.Build(options, listen, http, database, bootstrap, book, StorageId.LoadOrCreate(options.DataFolder), logger);
-            await app.StartAsync(cancellationToken);
-            var host = new CoordinatorHost(app, listen.Count, database, bootstrap, logger);
+            cancellationToken.ThrowIfCancellationRequested();
+            // A whole start can be stopped in order, half of one cannot.
+            await app.StartAsync(CancellationToken.None);
+            host = new CoordinatorHost(app, listen.Count, database, bootstrap, logger);
             app.Services.GetRequiredService<IEventLog>().Note(new EventRow
             {
                 At = TimeProvider.System.GetUtcNow(),
@@ -106,7 +109,6 @@ public sealed class CoordinatorHost : IAsyncDisposable
                 logger.Information("The dashboard and the HTTP API are at {Addresses:l}", string.Join(", ", host.HttpAddresses));
             foreach (var warning in Exposure.Warnings(options, all))
                 logger.Warning("{Warning:l}", warning);
-            return host;
         }
         catch
         {
@@ -115,6 +117,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
             await database.DisposeAsync();
             throw;
         }
+        if (!cancellationToken.IsCancellationRequested)
+            return host;
+        await host.DisposeAsync();
+        throw new OperationCanceledException(cancellationToken);
     }
 
     /// <summary>Returns when the scheduler has given a sign of life.</summary>

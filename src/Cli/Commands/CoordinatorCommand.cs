@@ -95,6 +95,7 @@ internal static class CoordinatorCommand
             try
             {
                 await host.WaitForShutdownAsync(cancellation);
+                cancellation.ThrowIfCancellationRequested();
                 throw new CommandException("The coordinator has ended by itself; its log says why.");
             }
             catch (DatabaseUnreachableException)

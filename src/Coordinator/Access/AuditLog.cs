@@ -1,7 +1,7 @@
 using Grpc.Core;
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Telemetry;
-using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator.Access;
@@ -10,7 +10,7 @@ namespace Linformer.Coordinator.Access;
 /// Writes the audit log. Calls that changed something, or may have, get a row each. Of those that were refused, and of workers that
 /// connect, which can be without end, some a minute of each caller get one; the rest is counted in one more.
 /// </summary>
-internal sealed class AuditLog(IAuditStore store, TokenMask mask, TimeProvider time, ILogger logger) : BackgroundService
+internal sealed class AuditLog(IAuditStore store, TokenMask mask, TimeProvider time, ILogger logger) : HostedLoop
 {
     private const int RowsPerWindow = 20;
     private const int JoinsPerWindow = 200;
@@ -68,7 +68,7 @@ internal sealed class AuditLog(IAuditStore store, TokenMask mask, TimeProvider t
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
         try
         {

@@ -1,6 +1,5 @@
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Telemetry;
-using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator.Hosting;
@@ -13,23 +12,16 @@ namespace Linformer.Coordinator.Hosting;
 /// <param name="options">What stays, and how often it looks.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Gets what was deleted, and what goes wrong.</param>
-public sealed class RetentionService(ITelemetryRetention retention, CoordinatorOptions options, TimeProvider time, ILogger logger) : BackgroundService
+public sealed class RetentionService(ITelemetryRetention retention, CoordinatorOptions options, TimeProvider time, ILogger logger) : HostedLoop
 {
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
-        try
+        while (true)
         {
-            while (true)
-            {
-                // First a wait: a coordinator that has just taken over has more urgent things to write.
-                await Task.Delay(options.Retention.Interval, time, stoppingToken);
-                await ApplyAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The host would log it as a failure.
+            // First a wait: a coordinator that has just taken over has more urgent things to write.
+            await Task.Delay(options.Retention.Interval, time, stoppingToken);
+            await ApplyAsync(stoppingToken);
         }
     }
 

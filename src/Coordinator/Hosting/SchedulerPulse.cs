@@ -10,35 +10,21 @@ namespace Linformer.Coordinator.Hosting;
 /// Brings back what was unfinished: touches every unfinished job, whose grain then makes up what a kill cut off, and wakes the
 /// scheduler, once the coordinator serves: agents that come back must find it. Wakes it again now and then, since nothing else would if its activation were lost.
 /// </summary>
-internal sealed class SchedulerPulse(IGrainFactory grains, IJobStore jobs, SchedulerPoker scheduler, IHostApplicationLifetime lifetime, ILogger logger) : BackgroundService
+internal sealed class SchedulerPulse(IGrainFactory grains, IJobStore jobs, SchedulerPoker scheduler, IHostApplicationLifetime lifetime, ILogger logger) : HostedLoop
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
-        try
+        await StartedAsync(lifetime, stoppingToken);
+        while (!await TryTouchAsync(stoppingToken))
+            await Task.Delay(RetryAfter, stoppingToken);
+        while (true)
         {
-            await StartedAsync(stoppingToken);
-            while (!await TryTouchAsync(stoppingToken))
-                await Task.Delay(RetryAfter, stoppingToken);
-            while (true)
-            {
-                await scheduler.PokeAsync(stoppingToken);
-                await Task.Delay(Interval, stoppingToken);
-            }
+            await scheduler.PokeAsync(stoppingToken);
+            await Task.Delay(Interval, stoppingToken);
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The host would log a stop during its start as a failure.
-        }
-    }
-
-    private async Task StartedAsync(CancellationToken cancellationToken)
-    {
-        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var registration = lifetime.ApplicationStarted.Register(() => started.TrySetResult());
-        await started.Task.WaitAsync(cancellationToken);
     }
 
     private async Task<bool> TryTouchAsync(CancellationToken cancellationToken)

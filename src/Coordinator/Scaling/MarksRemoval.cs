@@ -1,28 +1,21 @@
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Workers;
-using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator.Scaling;
 
 /// <summary>In a coordinator that scales nothing: takes back what one that did has drained, since nobody else would.</summary>
-internal sealed class MarksRemoval(IGrainFactory grains, IRosterStore roster, TimeProvider time, ILogger logger) : BackgroundService
+internal sealed class MarksRemoval(IGrainFactory grains, IRosterStore roster, TimeProvider time, ILogger logger) : HostedLoop
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
         var backOff = new BackOff(FirstPause, LongestPause, time);
-        try
-        {
-            while (!await RemoveAsync(stoppingToken))
-                await backOff.WaitAsync(null, stoppingToken);
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The host would log it as a failure.
-        }
+        while (!await RemoveAsync(stoppingToken))
+            await backOff.WaitAsync(null, stoppingToken);
     }
 
     private async Task<bool> RemoveAsync(CancellationToken cancellationToken)

@@ -1,8 +1,8 @@
 using Linformer.Coordinator.Access;
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Workers;
-using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator.Scaling;
@@ -11,7 +11,7 @@ namespace Linformer.Coordinator.Scaling;
 /// Keeps the StatefulSet of workers as large as jobs need: looks every few seconds, and at once when somebody else has changed it. While
 /// Kubernetes cannot be asked, all stays as it is.
 /// </summary>
-internal sealed class WorkerScaler : BackgroundService
+internal sealed class WorkerScaler : HostedLoop
 {
     private const int Tries = 5;
 
@@ -53,17 +53,10 @@ internal sealed class WorkerScaler : BackgroundService
         base.Dispose();
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task LoopAsync(CancellationToken stoppingToken)
     {
         _logger.Information("StatefulSet {StatefulSet:l} is scaled from {Minimum} to {Maximum} workers", _options.StatefulSet, _options.Minimum, _options.Maximum);
-        try
-        {
-            await Task.WhenAll(_watch.RunAsync(stoppingToken), ScaleAsync(stoppingToken));
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The host would log a stop during its start as a failure.
-        }
+        return Task.WhenAll(_watch.RunAsync(stoppingToken), ScaleAsync(stoppingToken));
     }
 
     private async Task ScaleAsync(CancellationToken cancellationToken)

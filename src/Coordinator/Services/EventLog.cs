@@ -1,12 +1,12 @@
 using System.Threading.Channels;
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Storage;
-using Microsoft.Extensions.Hosting;
 using Serilog;
 
 namespace Linformer.Coordinator.Services;
 
 /// <summary>Records what is told to it beside those who tell it, in the order in which they do.</summary>
-internal sealed class EventLog(IEventStore events, ILogger logger) : BackgroundService, IEventLog
+internal sealed class EventLog(IEventStore events, ILogger logger) : HostedLoop, IEventLog
 {
     private const int Queued = 1000;
     private const int Together = 100;
@@ -26,7 +26,7 @@ internal sealed class EventLog(IEventStore events, ILogger logger) : BackgroundS
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
         var rows = new List<EventRow>();
         try

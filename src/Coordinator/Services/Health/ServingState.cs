@@ -1,3 +1,4 @@
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Scheduling;
 using Microsoft.Extensions.Hosting;
 using Serilog;
@@ -5,7 +6,7 @@ using Serilog;
 namespace Linformer.Coordinator.Services.Health;
 
 /// <summary>Whether this coordinator serves: it has started, its scheduler answers, and it does not stop.</summary>
-internal sealed class ServingState(IGrainFactory grains, IHostApplicationLifetime lifetime, TimeProvider time, ILogger logger) : BackgroundService
+internal sealed class ServingState(IGrainFactory grains, IHostApplicationLifetime lifetime, TimeProvider time, ILogger logger) : HostedLoop
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -25,14 +26,14 @@ internal sealed class ServingState(IGrainFactory grains, IHostApplicationLifetim
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
         await using var stopping = lifetime.ApplicationStopping.Register(() => Set(false));
         using var timer = new PeriodicTimer(Interval, time);
         long? heard = null;
         try
         {
-            await StartedAsync(stoppingToken);
+            await StartedAsync(lifetime, stoppingToken);
             do
             {
                 if (await AnswersAsync(stoppingToken))
@@ -45,13 +46,6 @@ internal sealed class ServingState(IGrainFactory grains, IHostApplicationLifetim
         {
             Set(false);
         }
-    }
-
-    private async Task StartedAsync(CancellationToken cancellationToken)
-    {
-        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var registration = lifetime.ApplicationStarted.Register(() => started.TrySetResult());
-        await started.Task.WaitAsync(cancellationToken);
     }
 
     private async Task<bool> AnswersAsync(CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Grpc.Core;
+using Linformer.Coordinator.Hosting;
 using Linformer.Coordinator.Jobs;
 using Linformer.Coordinator.Services.Guard;
 using Linformer.Coordinator.Services.Mapping;
@@ -23,7 +24,7 @@ internal sealed class JobDeletions(
     ClusterReader cluster,
     CoordinatorOptions options,
     IHostApplicationLifetime lifetime,
-    ILogger logger) : BackgroundService
+    ILogger logger) : HostedLoop
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(30);
 
@@ -57,20 +58,11 @@ internal sealed class JobDeletions(
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LoopAsync(CancellationToken stoppingToken)
     {
-        try
-        {
-            var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            await using var registration = lifetime.ApplicationStarted.Register(() => started.TrySetResult());
-            await started.Task.WaitAsync(stoppingToken);
-            while (!await TryGoOnAsync(stoppingToken))
-                await Task.Delay(RetryAfter, stoppingToken);
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The host would log it as a failure.
-        }
+        await StartedAsync(lifetime, stoppingToken);
+        while (!await TryGoOnAsync(stoppingToken))
+            await Task.Delay(RetryAfter, stoppingToken);
     }
 
     // What an earlier coordinator has begun.
