@@ -61,8 +61,9 @@ std::vector<Endpoint> parseEndpoints(const char* text, int count) {
 } // namespace
 
 int32_t lf_group_create(
-    int32_t rank, int32_t size, int64_t generation, const char* bind_address, lf_group** group, lf_error* error) {
-  return guarded(error, [&] { *group = new lf_group{{rank, size, generation, bind_address}}; });
+    int32_t rank, int32_t size, int64_t generation, const char* bind_address, int32_t shares_memory, lf_group** group,
+    lf_error* error) {
+  return guarded(error, [&] { *group = new lf_group{{rank, size, generation, bind_address, shares_memory != 0}}; });
 }
 
 int32_t lf_group_endpoint(lf_group* group, char* text, int32_t capacity, lf_error* error) {

@@ -14,10 +14,10 @@ namespace linformer {
 // The ranks of one generation, as one of them sees them.
 class Group {
  public:
-  Group(int rank, int size, int64_t generation, const std::string& bindAddress)
+  Group(int rank, int size, int64_t generation, const std::string& bindAddress, bool sharesMemory)
       : rank(rank),
         size(size),
-        listener_(std::make_unique<Listener>(rank, size, generation, bindAddress)),
+        listener_(std::make_unique<Listener>(rank, size, generation, bindAddress, sharesMemory)),
         mesh_(std::make_shared<Mesh>(rank, size)) {}
 
   ~Group() { mesh_->leave(); }

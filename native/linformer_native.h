@@ -13,9 +13,11 @@ struct lf_error {
 
 struct lf_group;
 
-// Starts to listen on a numeric address. Nothing waits until lf_group_connect.
+// Starts to listen on a numeric address. Nothing waits until lf_group_connect. Unless shares_memory is 0, what goes to
+// ranks with the same address goes through memory.
 LF_EXPORT int32_t lf_group_create(
-    int32_t rank, int32_t size, int64_t generation, const char* bind_address, lf_group** group, lf_error* error);
+    int32_t rank, int32_t size, int64_t generation, const char* bind_address, int32_t shares_memory, lf_group** group,
+    lf_error* error);
 
 // "port token", ends with 0: to be published, behind an address, to all other ranks.
 LF_EXPORT int32_t lf_group_endpoint(lf_group* group, char* text, int32_t capacity, lf_error* error);

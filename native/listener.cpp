@@ -17,7 +17,7 @@ namespace linformer {
 
 namespace {
 
-constexpr uint64_t kMagic = 0x31524f464e494c21; // "!LINFOR1"
+constexpr uint64_t kMagic = 0x32524f464e494c21; // "!LINFOR2"
 // Strangers that connect and say nothing: how many at once, and for how long.
 constexpr size_t kMaxIncoming = 64;
 constexpr auto kHelloTimeout = std::chrono::seconds(5);
@@ -44,8 +44,8 @@ Endpoint Endpoint::parse(const std::string& text) {
   return result;
 }
 
-Listener::Listener(int rank, int size, int64_t generation, const std::string& bindAddress)
-    : rank_(rank), size_(size), generation_(generation) {
+Listener::Listener(int rank, int size, int64_t generation, const std::string& bindAddress, bool sharesMemory)
+    : rank_(rank), size_(size), generation_(generation), sharesMemory_(sharesMemory) {
   if (getrandom(token_.data(), token_.size(), 0) != static_cast<ssize_t>(token_.size())) {
     throw Failure(Code::Failed, kNoPeer, "getrandom: " + errorText(errno));
   }
@@ -80,7 +80,7 @@ std::string Listener::endpoint() const {
   return text;
 }
 
-std::vector<Descriptor> Listener::connect(
+std::vector<Listener::Link> Listener::connect(
     const std::vector<Endpoint>& endpoints, const WakeUp& wakeUp, Clock::time_point deadline) {
   endpoints_ = endpoints;
   connected_.clear();
@@ -104,7 +104,7 @@ std::vector<Descriptor> Listener::connect(
 
 int Listener::firstMissing() const {
   for (int peer = 0; peer < size_; peer++) {
-    if (peer != rank_ && !connected_[peer]) {
+    if (peer != rank_ && !connected_[peer].socket) {
       return peer;
     }
   }
@@ -185,8 +185,12 @@ bool Listener::advance(HalfOpen& half) {
   return half.dropped || !half.socket;
 }
 
-Listener::Hello Listener::hello(int peer, const Token& token) const {
-  return Hello{kMagic, generation_, rank_, peer, size_, 0, token};
+Listener::Hello Listener::hello(int peer, const Token& token, const LinkPlace& memory) const {
+  return Hello{kMagic, generation_, rank_, peer, size_, 0, token, memory};
+}
+
+LinkName Listener::nameOf(int higher, int lower, const Token& token) const {
+  return LinkName{generation_, higher, lower, token};
 }
 
 void Listener::advanceOutgoing(HalfOpen& half) {
@@ -209,7 +213,11 @@ void Listener::advanceOutgoing(HalfOpen& half) {
       fail(errorText(error));
     }
     // A fresh connection's buffer takes these few bytes whole.
-    const auto mine = hello(half.peer, endpoints_[half.peer].token);
+    const auto& token = endpoints_[half.peer].token;
+    if (sharesMemory_ && staysOnThisMachine(half.socket.get())) {
+      half.shared = SharedLink::create(nameOf(rank_, half.peer, token));
+    }
+    const auto mine = hello(half.peer, token, half.shared ? half.shared->place() : LinkPlace{});
     if (::send(half.socket.get(), &mine, sizeof(mine), MSG_NOSIGNAL) != sizeof(mine)) {
       fail("it closed the connection");
     }
@@ -223,13 +231,22 @@ void Listener::advanceOutgoing(HalfOpen& half) {
     return;
   }
 
-  const auto expected = hello(half.peer, token_);
   if (half.theirs.magic != kMagic || half.theirs.generation != generation_ ||
       half.theirs.from != half.peer || half.theirs.to != rank_ || half.theirs.size != size_ ||
-      half.theirs.token != expected.token) {
+      half.theirs.token != token_) {
     fail("it is not that rank of this generation");
   }
-  connected_[half.peer] = std::move(half.socket);
+  if (half.theirs.memory.process == 0) {
+    half.shared.reset();
+  }
+  settle(half.peer, half);
+}
+
+void Listener::settle(int peer, HalfOpen& half) {
+  if (half.shared) {
+    half.shared->forgetPlace();
+  }
+  connected_[peer] = Link{std::move(half.socket), std::move(half.shared)};
 }
 
 void Listener::advanceIncoming(HalfOpen& half) {
@@ -241,19 +258,22 @@ void Listener::advanceIncoming(HalfOpen& half) {
   const auto& theirs = half.theirs;
   const bool known = theirs.magic == kMagic && theirs.generation == generation_ &&
       theirs.to == rank_ && theirs.size == size_ && theirs.token == token_ &&
-      theirs.from > rank_ && theirs.from < size_ && !connected_[theirs.from];
+      theirs.from > rank_ && theirs.from < size_ && !connected_[theirs.from].socket;
   if (!known) {
     half.dropped = true;
     return;
   }
 
-  const auto mine = hello(theirs.from, endpoints_[theirs.from].token);
+  if (sharesMemory_) {
+    half.shared = SharedLink::open(theirs.memory, nameOf(theirs.from, rank_, token_));
+  }
+  const auto mine = hello(theirs.from, endpoints_[theirs.from].token, half.shared ? theirs.memory : LinkPlace{});
   if (::send(half.socket.get(), &mine, sizeof(mine), MSG_NOSIGNAL) != sizeof(mine)) {
     throw Failure(
         Code::Failed, theirs.from,
         "rank " + std::to_string(theirs.from) + " closed the connection while connecting");
   }
-  connected_[theirs.from] = std::move(half.socket);
+  settle(theirs.from, half);
 }
 
 // Returns whether the other end's whole greeting is there. Sets dropped when it has gone.

@@ -29,6 +29,15 @@ void setLinger(int fd, bool reset) {
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
 }
 
+// A count of bytes as the system tells it.
+ssize_t moved(size_t bytes) {
+  if (bytes == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return static_cast<ssize_t>(bytes);
+}
+
 // The part of a message (header, then data) that is still to be moved.
 int remaining(iovec (&parts)[2], void* header, size_t headerBytes, char* data, size_t bytes, size_t moved) {
   int count = 0;
@@ -46,16 +55,17 @@ int remaining(iovec (&parts)[2], void* header, size_t headerBytes, char* data, s
 
 Mesh::Mesh(int rank, int size) : gloo::transport::Context(rank, size) {}
 
-void Mesh::open(std::vector<Descriptor> sockets) {
+void Mesh::open(std::vector<Listener::Link> links) {
   for (int peer = 0; peer < size; peer++) {
     if (peer == rank) {
       continue;
     }
     const int on = 1;
-    ::setsockopt(sockets[peer].get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    const int fd = links[peer].socket.get();
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     // Until leave(), the end of this process or of the mesh resets its connections.
-    setLinger(sockets[peer].get(), true);
-    auto connection = std::make_unique<Connection>(*this, peer, std::move(sockets[peer]));
+    setLinger(fd, true);
+    auto connection = std::make_unique<Connection>(*this, peer, std::move(links[peer]));
     connections_.push_back(connection.get());
     pairs_[peer] = std::move(connection);
   }
@@ -136,7 +146,10 @@ bool Mesh::advance() {
 void Mesh::block() {
   // All connections: a reset one means that a rank was lost, even if nothing is due from it now.
   std::vector<pollfd> polled{{wakeUp_.fd(), POLLIN, 0}};
-  for (const auto* connection : connections_) {
+  for (auto* connection : connections_) {
+    if (!connection->mayBlock()) {
+      return;
+    }
     polled.push_back({connection->fd(), connection->events(), 0});
   }
 
@@ -212,15 +225,23 @@ size_t Buffer::checkRange(size_t offset, size_t nbytes) const {
   return nbytes == kUnspecifiedByteCount ? size - offset : nbytes;
 }
 
-Connection::Connection(Mesh& mesh, int peer, Descriptor socket)
-    : mesh_(mesh), peer_(peer), socket_(std::move(socket)) {}
+Connection::Connection(Mesh& mesh, int peer, Listener::Link link)
+    : mesh_(mesh), peer_(peer), socket_(std::move(link.socket)), shared_(std::move(link.shared)) {}
 
 short Connection::events() const {
-  return static_cast<short>(
-      (receives_.empty() ? 0 : POLLIN) | (sends_.empty() ? 0 : POLLOUT | POLLRDHUP));
+  // What goes through memory is announced on the socket, whatever its direction.
+  const short sending = shared_ ? POLLIN | POLLRDHUP : POLLOUT | POLLRDHUP;
+  return static_cast<short>((receives_.empty() ? 0 : POLLIN) | (sends_.empty() ? 0 : sending));
 }
 
-void Connection::checkEvents(short events) const {
+bool Connection::mayBlock() {
+  return !shared_ || shared_->askForWakeUp(!receives_.empty(), !sends_.empty());
+}
+
+void Connection::checkEvents(short events) {
+  if (shared_ && events != 0) {
+    takeWakeUps();
+  }
   // While something is to be received, reading what is left comes first and finds the end. A rank
   // that is done may leave, unless something is still to be sent to it.
   if (receives_.empty() && (events & (POLLRDHUP | POLLHUP | POLLERR))) {
@@ -255,11 +276,9 @@ bool Connection::advanceSends() {
   while (!sends_.empty()) {
     auto& message = sends_.front();
     iovec parts[2];
-    msghdr wrapped{};
-    wrapped.msg_iov = parts;
-    wrapped.msg_iovlen = remaining(
+    const int used = remaining(
         parts, &message.header, sizeof(Header), message.data, message.header.length, message.moved);
-    const auto count = ::sendmsg(fd(), &wrapped, MSG_NOSIGNAL);
+    const auto count = write(parts, used);
     if (count < 0) {
       if (errno == EINTR) {
         continue;
@@ -291,7 +310,7 @@ bool Connection::advanceReceives() {
     iovec parts[2];
     const int used = remaining(
         parts, &arrived_, sizeof(Header), message.data, message.header.length, message.moved);
-    const auto count = ::readv(fd(), parts, used);
+    const auto count = read(parts, used);
     if (count < 0) {
       if (errno == EINTR) {
         continue;
@@ -321,6 +340,51 @@ bool Connection::advanceReceives() {
     break;
   }
   return moved;
+}
+
+// As sendmsg(2) and readv(2) tell it.
+ssize_t Connection::write(iovec* parts, int count) {
+  if (!shared_) {
+    msghdr wrapped{};
+    wrapped.msg_iov = parts;
+    wrapped.msg_iovlen = static_cast<size_t>(count);
+    return ::sendmsg(fd(), &wrapped, MSG_NOSIGNAL);
+  }
+  const auto written = moved(shared_->write(parts, count));
+  wakePeer();
+  return written;
+}
+
+ssize_t Connection::read(iovec* parts, int count) {
+  if (!shared_) {
+    return ::readv(fd(), parts, count);
+  }
+  const auto some = shared_->read(parts, count);
+  if (some == 0 && ended_) {
+    return 0; // It wrote before it went: there is nothing more.
+  }
+  wakePeer();
+  return moved(some);
+}
+
+// Its bytes mean nothing but that something can be moved.
+void Connection::takeWakeUps() {
+  char bytes[64];
+  while (!ended_) {
+    const auto count = ::recv(fd(), bytes, sizeof(bytes), MSG_DONTWAIT);
+    if (count < 0 && wouldBlock(errno)) {
+      return;
+    }
+    ended_ = count == 0 || (count < 0 && errno != EINTR);
+  }
+}
+
+void Connection::wakePeer() {
+  // Where the socket has no room, wake-ups are on their way; where it is closed, reading finds the end.
+  if (shared_->owesWakeUp()) {
+    const char byte = 0;
+    [[maybe_unused]] const auto sent = ::send(fd(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
 }
 
 void Connection::check(const Header& expected) const {

@@ -12,6 +12,8 @@
 #include <gloo/transport/unbound_buffer.h>
 
 #include "failure.h"
+#include "listener.h"
+#include "shared_link.h"
 #include "socket.h"
 
 namespace linformer {
@@ -19,7 +21,8 @@ namespace linformer {
 class Buffer;
 class Connection;
 
-// A transport for Gloo's collectives over TCP connections that were made by a Listener.
+// A transport for Gloo's collectives over the connections that a Listener has made: TCP, and memory between ranks
+// of one machine.
 //
 // Gloo's own TCP transport moves bytes on a thread of its own. A surprise there (a stray
 // connection, a peer that dies while connecting) ends the process, and no other thread can end
@@ -35,8 +38,8 @@ class Mesh : public gloo::transport::Context, public std::enable_shared_from_thi
 
   const WakeUp& wakeUp() const { return wakeUp_; }
 
-  // Takes the sockets that Listener::connect returned.
-  void open(std::vector<Descriptor> sockets);
+  // Takes what Listener::connect returned.
+  void open(std::vector<Listener::Link> links);
 
   // Every wait from now on ends at this time, however many there are.
   void setDeadline(Clock::time_point deadline) { deadline_ = deadline; }
@@ -107,7 +110,7 @@ class Buffer : public gloo::transport::UnboundBuffer {
 
 class Connection : public gloo::transport::Pair {
  public:
-  Connection(Mesh& mesh, int peer, Descriptor socket);
+  Connection(Mesh& mesh, int peer, Listener::Link link);
 
   int fd() const { return socket_.get(); }
   int peer() const { return peer_; }
@@ -115,8 +118,11 @@ class Connection : public gloo::transport::Pair {
   // The poll(2) events that this connection waits for, beside a reset; 0 when nothing is posted.
   short events() const;
 
+  // Asks the peer for a wake-up where poll(2) alone would not notice; returns false when there is something to move already.
+  bool mayBlock();
+
   // Throws when poll(2) says that the peer has gone and no receive would notice.
-  void checkEvents(short events) const;
+  void checkEvents(short events);
 
   // Moves what can be moved without waiting; returns whether anything was.
   bool advance();
@@ -152,12 +158,18 @@ class Connection : public gloo::transport::Pair {
 
   bool advanceSends();
   bool advanceReceives();
+  ssize_t write(iovec* parts, int count);
+  ssize_t read(iovec* parts, int count);
+  void takeWakeUps();
+  void wakePeer();
   void check(const Header& expected) const;
   [[noreturn]] void fail(const std::string& what) const;
 
   Mesh& mesh_;
   const int peer_;
   const Descriptor socket_;
+  const std::unique_ptr<SharedLink> shared_; // Null where all goes over the socket.
+  bool ended_ = false;                       // The peer's end of the socket, where memory is shared.
   std::deque<Message> sends_;
   std::deque<Message> receives_;
   Header arrived_{};

@@ -58,6 +58,25 @@ SocketAddress SocketAddress::parse(const std::string& address, int port) {
   throw Failure(Code::InvalidArgument, kNoPeer, "'" + address + "' is not an IPv4 or IPv6 address");
 }
 
+bool staysOnThisMachine(int fd) {
+  SocketAddress own;
+  SocketAddress other;
+  own.length = other.length = sizeof(sockaddr_storage);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own.storage), &own.length) != 0 ||
+      ::getpeername(fd, reinterpret_cast<sockaddr*>(&other.storage), &other.length) != 0 ||
+      own.storage.ss_family != other.storage.ss_family) {
+    return false;
+  }
+  if (own.storage.ss_family == AF_INET) {
+    return reinterpret_cast<const sockaddr_in&>(own.storage).sin_addr.s_addr ==
+        reinterpret_cast<const sockaddr_in&>(other.storage).sin_addr.s_addr;
+  }
+  return own.storage.ss_family == AF_INET6 &&
+      IN6_ARE_ADDR_EQUAL(
+             &reinterpret_cast<const sockaddr_in6&>(own.storage).sin6_addr,
+             &reinterpret_cast<const sockaddr_in6&>(other.storage).sin6_addr);
+}
+
 WakeUp::WakeUp() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!event_) {
     throw Failure(Code::Failed, kNoPeer, "eventfd: " + errorText(errno));

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -9,6 +11,9 @@
 namespace linformer {
 
 using Clock = std::chrono::steady_clock;
+
+// A secret by which two ranks know each other.
+using Token = std::array<uint8_t, 16>;
 
 // Milliseconds from now to a deadline as poll(2) wants them: rounded up, never negative.
 int millisecondsUntil(Clock::time_point deadline);
@@ -41,6 +46,9 @@ struct SocketAddress {
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
+
+// Whether both ends of a connection have the same address.
+bool staysOnThisMachine(int fd);
 
 // Wakes a thread that waits in poll(2), from any other thread.
 class WakeUp {

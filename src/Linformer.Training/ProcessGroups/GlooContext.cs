@@ -15,9 +15,9 @@ internal sealed class GlooContext : IDisposable
 
     /// <summary>Starts to listen on a numeric address, at a port that the system chooses.</summary>
     /// <exception cref="NativeException">The address cannot be listened on.</exception>
-    public unsafe GlooContext(int rank, int size, long generation, string bindAddress)
+    public unsafe GlooContext(int rank, int size, long generation, string bindAddress, bool sharesMemory)
     {
-        Check(NativeMethods.Create(rank, size, generation, bindAddress, out _handle, out var error), error);
+        Check(NativeMethods.Create(rank, size, generation, bindAddress, sharesMemory ? 1 : 0, out _handle, out var error), error);
         var text = stackalloc byte[EndpointCapacity];
         Check(NativeMethods.Endpoint(_handle, text, EndpointCapacity, out error), error);
         PortAndToken = Marshal.PtrToStringUTF8((nint)text)!;

@@ -23,4 +23,10 @@ public sealed record GlooOptions
     /// <see cref="BindAddress"/>. Needed when that is <c>0.0.0.0</c> or <c>::</c>.
     /// </summary>
     public string? AdvertisedAddress { get; init; }
+
+    /// <summary>
+    /// Whether what goes to ranks with the same address goes through memory that both share, which costs less than TCP. Where
+    /// the system does not let them share any, as between containers, it is TCP in any case.
+    /// </summary>
+    public bool ShareMemory { get; init; } = true;
 }

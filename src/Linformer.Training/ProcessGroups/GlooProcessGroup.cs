@@ -4,7 +4,7 @@ using TorchSharp;
 
 namespace Linformer.Training.ProcessGroups;
 
-/// <summary>A process group over Gloo's collectives and TCP.</summary>
+/// <summary>A process group over Gloo's collectives and TCP, and over memory between ranks with the same address.</summary>
 /// <remarks>
 /// <para>The constructor returns at once; the rendezvous runs on the group's communication thread,
 /// and the first collectives wait for it. <see cref="QueuedProcessGroup.Connected"/> tells how it went.</para>
@@ -33,7 +33,7 @@ public sealed class GlooProcessGroup : QueuedProcessGroup
         var advertised = AdvertisedAddress(bound);
         try
         {
-            _context = new GlooContext(rank, worldSize, generation, bound.ToString());
+            _context = new GlooContext(rank, worldSize, generation, bound.ToString(), _options.ShareMemory);
         }
         catch (NativeException exception)
         {

@@ -20,7 +20,7 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library, EntryPoint = "lf_group_create", StringMarshalling = StringMarshalling.Utf8)]
     public static partial NativeCode Create(
-        int rank, int size, long generation, string bindAddress, out GlooHandle group, out NativeError error);
+        int rank, int size, long generation, string bindAddress, int sharesMemory, out GlooHandle group, out NativeError error);
 
     [LibraryImport(Library, EntryPoint = "lf_group_endpoint")]
     public static partial NativeCode Endpoint(GlooHandle group, byte* text, int capacity, out NativeError error);
