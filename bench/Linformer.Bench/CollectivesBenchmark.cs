@@ -24,15 +24,19 @@ public sealed record CollectivesBenchmarkOptions
 /// <summary>The medians for one size.</summary>
 /// <param name="Bytes">The size of the buffer.</param>
 /// <param name="Bare">The time of one all-reduce in the bare Gloo program.</param>
-/// <param name="Ours">The time of one all-reduce in the process group.</param>
-/// <param name="Rounded">The time of one in the process group of which bfloat16 travels.</param>
-public sealed record CollectivesResult(long Bytes, TimeSpan Bare, TimeSpan Ours, TimeSpan Rounded)
+/// <param name="OverTcp">The time of one in the process group, over TCP as in the bare program.</param>
+/// <param name="Ours">The time of one in the process group as it is: ranks of one machine share memory.</param>
+/// <param name="Rounded">The time of one in the process group as it is, of which bfloat16 travels.</param>
+public sealed record CollectivesResult(long Bytes, TimeSpan Bare, TimeSpan OverTcp, TimeSpan Ours, TimeSpan Rounded)
 {
     /// <summary>Bytes of the buffer per second in the bare Gloo program.</summary>
     public double BareBytesPerSecond => Bytes / Bare.TotalSeconds;
 
     /// <summary>Bytes of the buffer per second in the process group.</summary>
     public double BytesPerSecond => Bytes / Ours.TotalSeconds;
+
+    /// <summary>How many times the bandwidth of the bare Gloo program, over TCP.</summary>
+    public double RatioOverTcp => Bare / OverTcp;
 
     /// <summary>How many times the bandwidth of the bare Gloo program.</summary>
     public double Ratio => Bare / Ours;
@@ -42,14 +46,17 @@ public sealed record CollectivesResult(long Bytes, TimeSpan Bare, TimeSpan Ours,
 }
 
 /// <summary>
-/// Measures all-reduce of float32 over loopback TCP: the product's process group beside a bare Gloo
-/// program (bench/gloo-bare). Both run in as many processes, with one thread that calls; they take
-/// turns, so that whatever else the machine does slows both alike.
+/// Measures all-reduce of float32 between ranks of one machine: the product's process group, over TCP and over shared
+/// memory, beside a bare Gloo program (bench/gloo-bare), which has TCP alone. All run in as many processes, with one
+/// thread that calls; they take turns, so that whatever else the machine does slows all alike.
 /// </summary>
 public static class CollectivesBenchmark
 {
     /// <summary>The first argument with which this program starts itself as a rank.</summary>
     public const string RankCommand = "collectives-rank";
+
+    /// <summary>The last argument of a rank that shares no memory.</summary>
+    public const string TcpOnly = "tcp";
 
     private const int MostIterations = 5000;
     private const string RoundedWire = "bf16";
@@ -70,24 +77,20 @@ public static class CollectivesBenchmark
         {
             using var bare = new RankProcesses(
                 options.Ranks, rank => [bareProgram, $"{rank}", $"{options.Ranks}", Subfolder(folder, "bare")]);
-            using var ours = new RankProcesses(
-                options.Ranks,
-                rank =>
-                [
-                    "dotnet", "exec", typeof(CollectivesBenchmark).Assembly.Location, RankCommand, $"{rank}",
-                    $"{options.Ranks}", Subfolder(folder, "ours"),
-                ]);
+            using var overTcp = Ours(options.Ranks, Subfolder(folder, "tcp"), TcpOnly);
+            using var ours = Ours(options.Ranks, Subfolder(folder, "ours"));
 
-            output.WriteLine($"all-reduce of float32, {options.Ranks} ranks, loopback TCP, median of {options.Repetitions} runs");
-            output.WriteLine("the last ratio: with bfloat16 on the wire against float32 on the wire, of the same elements");
-            output.WriteLine($"{"bytes",10}  {"bare Gloo",22}  {"linformer",22}  ratio  {"linformer, bf16 wire",22}  ratio");
+            output.WriteLine($"all-reduce of float32, {options.Ranks} ranks of one machine, median of {options.Repetitions} runs");
+            output.WriteLine("the first two ratios: against bare Gloo; the last: bfloat16 on the wire against float32, of the same elements");
+            output.WriteLine($"{"bytes",10}  {"bare Gloo (TCP)",22}  {"linformer, TCP",22}  ratio  {"linformer",22}  ratio  {"linformer, bf16 wire",22}  ratio");
             var results = new List<CollectivesResult>();
             foreach (var bytes in options.Sizes)
             {
-                var result = Measure(bytes, bare, ours, options, cancellationToken);
+                var result = Measure(bytes, bare, overTcp, ours, options, cancellationToken);
                 results.Add(result);
                 output.WriteLine(
                     $"{bytes,10}  {Speed(result.Bare, result.BareBytesPerSecond)}  " +
+                    $"{Speed(result.OverTcp, bytes / result.OverTcp.TotalSeconds)}  {result.RatioOverTcp,5:0.00}  " +
                     $"{Speed(result.Ours, result.BytesPerSecond)}  {result.Ratio,5:0.00}  " +
                     $"{Speed(result.Rounded, bytes / result.Rounded.TotalSeconds)}  {result.RoundedRatio,5:0.00}");
             }
@@ -107,11 +110,12 @@ public static class CollectivesBenchmark
     /// <param name="rank">Its number.</param>
     /// <param name="ranks">The number of ranks.</param>
     /// <param name="folder">Where the ranks meet.</param>
+    /// <param name="overTcp">Whether they share no memory.</param>
     /// <param name="input">The lines.</param>
     /// <param name="output">The answers.</param>
-    public static void RunRank(int rank, int ranks, string folder, TextReader input, TextWriter output)
+    public static void RunRank(int rank, int ranks, string folder, bool overTcp, TextReader input, TextWriter output)
     {
-        using var group = new GlooProcessGroup(rank, ranks, generation: 1, new FileRendezvousStore(folder));
+        using var group = new GlooProcessGroup(rank, ranks, generation: 1, new FileRendezvousStore(folder), new GlooOptions { ShareMemory = !overTcp });
         while (input.ReadLine()?.Split(' ') is [var bytes, var iterations, .. var format])
         {
             var wire = format is [RoundedWire] ? WireFormat.BFloat16 : WireFormat.Full;
@@ -133,24 +137,29 @@ public static class CollectivesBenchmark
     private static CollectivesResult Measure(
         long bytes,
         RankProcesses bare,
+        RankProcesses overTcp,
         RankProcesses ours,
         CollectivesBenchmarkOptions options,
         CancellationToken cancellationToken)
     {
         // The first run warms up and tells how many iterations fill the time.
-        var slower = Math.Max(bare.Run(bytes, iterations: 3), ours.Run(bytes, iterations: 3)) / 3;
+        var slower = Math.Max(bare.Run(bytes, iterations: 3), Math.Max(overTcp.Run(bytes, iterations: 3), ours.Run(bytes, iterations: 3))) / 3;
         var iterations = (int)Math.Clamp(options.RunTime.TotalSeconds / slower, 1, MostIterations);
-        var (bareTimes, ourTimes, roundedTimes) = (new List<double>(), new List<double>(), new List<double>());
+        var (bareTimes, tcpTimes, ourTimes, roundedTimes) = (new List<double>(), new List<double>(), new List<double>(), new List<double>());
         for (var repetition = 0; repetition < options.Repetitions; repetition++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             bareTimes.Add(bare.Run(bytes, iterations) / iterations);
+            tcpTimes.Add(overTcp.Run(bytes, iterations) / iterations);
             ourTimes.Add(ours.Run(bytes, iterations) / iterations);
             roundedTimes.Add(ours.Run(bytes, iterations, RoundedWire) / iterations);
         }
 
-        return new CollectivesResult(bytes, Median(bareTimes), Median(ourTimes), Median(roundedTimes));
+        return new CollectivesResult(bytes, Median(bareTimes), Median(tcpTimes), Median(ourTimes), Median(roundedTimes));
     }
+
+    private static RankProcesses Ours(int ranks, string folder, params string[] more) => new(
+        ranks, rank => ["dotnet", "exec", typeof(CollectivesBenchmark).Assembly.Location, RankCommand, $"{rank}", $"{ranks}", folder, .. more]);
 
     private static void Check(CollectivesBenchmarkOptions options)
     {

@@ -3,7 +3,7 @@ using Linformer.Bench.Attention;
 using Linformer.Bench.Pretraining;
 
 // metrics [STEPS [DATABASE]], collectives [RANKS [BYTES …]], link [MEGABITS [BYTES]], or what the benchmarks start: collectives-rank RANK
-// RANKS FOLDER, link-rank RANK RANKS FOLDER ADDRESS BUCKETS, trainer-rank and attention-layer ORDER.
+// RANKS FOLDER [tcp], link-rank RANK RANKS FOLDER ADDRESS BUCKETS, trainer-rank and attention-layer ORDER.
 switch (args)
 {
     case ["collectives", .. var rest]:
@@ -16,8 +16,8 @@ switch (args)
         CollectivesBenchmark.Run(options, Console.Out);
         return 0;
 
-    case [CollectivesBenchmark.RankCommand, var rank, var ranks, var folder]:
-        CollectivesBenchmark.RunRank(int.Parse(rank), int.Parse(ranks), folder, Console.In, Console.Out);
+    case [CollectivesBenchmark.RankCommand, var rank, var ranks, var folder, .. var transport]:
+        CollectivesBenchmark.RunRank(int.Parse(rank), int.Parse(ranks), folder, transport is [CollectivesBenchmark.TcpOnly], Console.In, Console.Out);
         return 0;
 
     case ["link", .. var rest]:

@@ -97,7 +97,8 @@ run_lane() { # NAME ASSEMBLIES-AT-A-TIME FILTER ASSEMBLY…
   local report=$results/$1.trx status=0 counters='' total executed lane_passed lane_failed
   note "tests, lane $1"
   set +e
-  dotnet test "${@:4}" --filter "$3" --results-directory "$results" \
+  # Some tests send Ctrl-C, which whatever was started in the background of a script ignores, and so do its children.
+  env --default-signal=INT,QUIT dotnet test "${@:4}" --filter "$3" --results-directory "$results" \
     --logger "trx;LogFileName=$1.trx" --logger "console;verbosity=minimal" \
     --blame-hang --blame-hang-timeout 15m --blame-hang-dump-type none \
     -- "RunConfiguration.MaxCpuCount=$2" xUnit.ParallelizeTestCollections=false \

@@ -67,7 +67,7 @@ internal static class CollectivesBench
             // The table grows as it is measured; as JSON only the result is printed.
             var results = CollectivesBenchmark.Run(options, output, cancellation);
             context.WriteResult(
-                results.Select(r => new { r.Bytes, bareBytesPerSecond = r.BareBytesPerSecond, r.BytesPerSecond, r.Ratio, roundedBytesPerSecond = r.Bytes / r.Rounded.TotalSeconds, r.RoundedRatio }),
+                results.Select(r => new { r.Bytes, bareBytesPerSecond = r.BareBytesPerSecond, tcpBytesPerSecond = r.Bytes / r.OverTcp.TotalSeconds, r.RatioOverTcp, r.BytesPerSecond, r.Ratio, roundedBytesPerSecond = r.Bytes / r.Rounded.TotalSeconds, r.RoundedRatio }),
                 _ => { });
             return Task.FromResult(ExitCodes.Success);
         });
