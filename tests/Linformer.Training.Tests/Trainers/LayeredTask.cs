@@ -110,7 +110,7 @@ internal sealed class LayeredTask : ITrainingTask
             var x = ctx.get_saved_variables()[0];
             var (weight, bias) = (task._model.Weights[layer], task._model.Biases[layer]);
             weight.grad!.add_(grad_output.t().matmul(x));
-            bias.grad!.add_(grad_output.sum(0));
+            bias.grad!.add_(grad_output.sum([0]));
             task.Complete(layer);
             return [grad_output.matmul(weight), null!, null!, null!];
         }
