@@ -150,6 +150,19 @@ check_dotnet() {
   [[ $sdks =~ (^|$'\n')[1-9][0-9]+\. ]] || die "dotnet has no SDK of version 10 or later (it has: ${sdks:-none}); $hint"
 }
 
+# TorchSharp's own message would be that a package was not restored.
+tell_of_old_library() {
+  local library found=''
+  [[ $feed == nuget ]] || return 0
+  for library in /usr/lib/*/libstdc++.so.6 /usr/lib64/libstdc++.so.6; do
+    [[ -e $library ]] || continue
+    ! grep -q GLIBCXX_3.4.32 "$library" || return 0
+    found=$library
+  done
+  [[ -z $found ]] || note "$found is too old for TorchSharp's libraries, which need that of GCC 13 or newer" \
+    "(Debian 13, Ubuntu 24.04): no rank will start on this machine"
+}
+
 tell_of_gpu() {
   if [[ $torch == cpu ]] && { [[ -e /proc/driver/nvidia || -e /dev/nvidia0 ]] || command -v nvidia-smi >/dev/null; }; then
     note "this machine has a GPU; './linformer build --feed nuget --torch cuda' switches to it"

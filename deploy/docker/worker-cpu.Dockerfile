@@ -3,11 +3,15 @@
 # docker build -f deploy/docker/worker-cpu.Dockerfile -t linformer-worker-cpu:0.1.0 .
 ARG FEED=compat
 ARG DEBIAN=debian:12-slim
+# What TorchSharp's libraries run on: they need the C++ library of GCC 13.
+ARG DEBIAN_NUGET=debian:13-slim
 ARG SDK=mcr.microsoft.com/dotnet/sdk:10.0
 ARG RUNTIME=mcr.microsoft.com/dotnet/aspnet:10.0
 
 FROM ${SDK} AS sdk
 FROM ${RUNTIME} AS dotnet
+FROM ${DEBIAN} AS base-compat
+FROM ${DEBIAN_NUGET} AS base-nuget
 
 FROM ${DEBIAN} AS build
 ARG FEED
@@ -26,7 +30,7 @@ RUN sh /tmp/install.sh /tmp/packages.txt runtime "runtime-${FEED}" libraries "li
 COPY --from=build /opt/linformer /opt/linformer
 RUN sh /tmp/collect-libraries.sh /opt/linformer /collected
 
-FROM ${DEBIAN}
+FROM base-${FEED}
 ARG FEED
 LABEL org.opencontainers.image.title="linformer-worker-cpu" \
       org.opencontainers.image.description="Worker of linformer: trains on the CPU" \
