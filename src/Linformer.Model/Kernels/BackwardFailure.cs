@@ -19,7 +19,7 @@ internal sealed class BackwardFailure
         {
             run();
         }
-        catch (Exception e) when (e is KernelException or ObjectDisposedException or ArgumentException or InvalidOperationException or OutOfMemoryException)
+        catch (Exception e)
         {
             _failure = e;
             gradient.fill_(double.NaN);

@@ -248,10 +248,11 @@ public sealed unsafe class FusedAttention : IDisposable
         {
             var call = (Call)ctx.get_data("call");
             var saved = ctx.get_saved_variables();
-            var gradient = empty_like(grad_output);
+            var gradient = empty_like(saved[0]);
             call.Backward(saved[0], saved.Count > 1 ? saved[1] : null, grad_output, gradient);
             saved.ForEach(tensor => tensor.Dispose());
-            return [gradient, null!, null!, null!];
+            grad_output.Dispose();
+            return HandedOver.List(gradient, null, null, null);
         }
     }
 }

@@ -1,3 +1,4 @@
+using Linformer.Model.Layers;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -108,7 +109,8 @@ internal sealed unsafe class FusedEmbedding(FusedContext context)
                 call.Backward(ids, dy);
             });
             ids.Dispose();
-            return [null!, null!, null!];
+            grad_output.Dispose();
+            return HandedOver.List(null, null, null);
         }
     }
 }

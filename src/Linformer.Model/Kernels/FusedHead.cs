@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Linformer.Model.Layers;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -149,7 +150,8 @@ internal sealed unsafe class FusedHead : IDisposable
             var gradient = empty_like(saved[0]);
             call.Context.Backward(gradient, () => call.Backward(saved[0], saved[1], saved[2], grad_output.item<float>(), gradient));
             saved.ForEach(tensor => tensor.Dispose());
-            return [gradient, null!, null!, null!, null!];
+            grad_output.Dispose();
+            return HandedOver.List(gradient, null, null, null, null);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Linformer.Model.Layers;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -192,14 +193,15 @@ internal sealed unsafe class FusedLayers : IDisposable
         {
             var call = (Call)ctx.get_data("call");
             var saved = ctx.get_saved_variables();
-            var gradient = empty_like(grad_output);
+            var gradient = empty_like(saved[0]);
             call.Context.Backward(gradient, () =>
             {
                 using var dy = grad_output.contiguous();
                 call.Backward(saved[0], saved.Count > 1 ? saved[1] : null, dy, gradient);
             });
             saved.ForEach(tensor => tensor.Dispose());
-            return [gradient, null!, null!, null!];
+            grad_output.Dispose();
+            return HandedOver.List(gradient, null, null, null);
         }
     }
 }

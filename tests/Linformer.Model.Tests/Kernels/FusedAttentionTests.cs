@@ -141,6 +141,27 @@ public sealed class FusedAttentionTests
     }
 
     [Fact]
+    public void A_gradient_may_lie_in_another_order()
+    {
+        using var scope = NewDisposeScope();
+        var config = Config(ProjectionSharing.KeyValue);
+        var layer = Layer.Of(config, ScalarType.Float32);
+        using var fused = new FusedAttention(layer.Attention, layer.Projection, config, Precision.Float32);
+        var direction = Values("dy", Batch, config.Hidden, 13).to_type(ScalarType.Float32);
+        var expected = GradientOf(y => y * direction.transpose(1, 2).contiguous());
+
+        GradientOf(y => y.transpose(1, 2) * direction).bytes.SequenceEqual(expected.bytes).ShouldBeTrue();
+
+        Tensor GradientOf(Func<Tensor, Tensor> use)
+        {
+            var x = Values("x", Batch, 13, config.Hidden).to_type(ScalarType.Float32);
+            x.requires_grad = true;
+            use(fused.Forward(x)).sum().backward();
+            return x.grad!.contiguous();
+        }
+    }
+
+    [Fact]
     public void What_does_not_fit_is_named()
     {
         using var scope = NewDisposeScope();

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Linformer.Model.Tests.Variants;
@@ -95,6 +96,23 @@ public sealed class VariantSettingsTests : IDisposable
                 (twice.get_parameter(name)!.grad! - (parameter.grad! * 2)).abs().max().item<double>().ShouldBeLessThan(1e-12, name);
             }
         }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Outside_of_a_dispose_scope_a_backward_pass_leaves_nothing_to_the_collector_whatever_the_number_of_layers(bool reversible)
+    {
+        var config = ModelVariants.Config() with { Layers = 8, Reversible = reversible, Checkpointing = reversible ? Checkpointing.None : Checkpointing.Layer };
+        using var model = ModelVariants.Build(config);
+        using var ids = tensor(ModelVariants.Ids(32, config.VocabularySize, 5), [2, 16]);
+        using var loss = model.call(ids, null).sum();
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+
+        loss.backward();
+
+        // What is on its way into the graph is freed by the next pass.
+        (DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount - before).ShouldBeLessThanOrEqualTo(1);
     }
 
     [Fact]

@@ -67,7 +67,8 @@ internal sealed class Recomputed
             var inputs = ctx.get_saved_variables();
             var gradients = ((Call)ctx.get_data("call")).Backward(inputs, grad_output);
             inputs.ForEach(input => input.Dispose());
-            return [.. gradients.Select(gradient => gradient!), null!];
+            grad_output.Dispose();
+            return HandedOver.List([.. gradients, null]);
         }
     }
 }

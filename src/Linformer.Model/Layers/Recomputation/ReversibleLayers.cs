@@ -126,7 +126,8 @@ internal sealed class ReversibleLayers(IReadOnlyList<EncoderLayer> layers)
             var saved = ctx.get_saved_variables();
             var gradients = ((Pass)ctx.get_data("pass")).Backward(saved[0], saved[1], saved.Count > 2 ? saved[2] : null, grad_output);
             saved.ForEach(tensor => tensor.Dispose());
-            return [gradients[0]!, null!, null!];
+            grad_output.Dispose();
+            return HandedOver.List(gradients[0], null, null);
         }
     }
 }
