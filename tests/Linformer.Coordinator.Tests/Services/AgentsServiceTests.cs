@@ -39,6 +39,40 @@ public sealed partial class AgentsServiceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task One_that_hangs_up_while_it_is_welcomed_does_not_hold_the_name()
+    {
+        await using var coordinator = await TestCoordinator.StartAsync(change: options => options with { Lease = TimeSpan.FromHours(1) });
+        for (var round = 0; round < 20; round++)
+        {
+            using (var gone = new FakeAgent(coordinator))
+            {
+                await gone.SendAsync(FakeAgent.Hello($"w{round}"));
+                await Task.Delay(round);
+            }
+            await JoinAsync($"w{round}");
+        }
+
+        // The coordinator hears of the end in a moment.
+        async Task JoinAsync(string name)
+        {
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+            while (true)
+            {
+                using var next = new FakeAgent(coordinator);
+                try
+                {
+                    await next.JoinAsync(name);
+                    return;
+                }
+                catch (RpcException refused) when (refused.StatusCode == StatusCode.AlreadyExists && !patience.IsCancellationRequested)
+                {
+                    await Task.Delay(20);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task An_agent_that_connects_again_takes_its_own_place()
     {
         using var first = new FakeAgent(_coordinator);

@@ -36,7 +36,8 @@ internal sealed class AgentsService(
         if (Principal.Of(context).WorkerName is { } only && only != identity.Name)
             throw Refusal.Denied($"The certificate is for the worker {Refusal.Show(only)}; this one's name is '{identity.Name}'.");
         var grain = grains.GetGrain<IWorkerGrain>(identity.Name);
-        var session = await grain.Connect(identity, context.CancellationToken);
+        // Whoever hangs up meanwhile is connected until it is disconnected below; a session that nobody knows of would hold the name.
+        var session = await grain.Connect(identity, CancellationToken.None);
         try
         {
             context.UserState[CallGuard.Joined] = true;
