@@ -11,10 +11,11 @@ namespace Linformer.Worker.Local;
 /// <param name="Start">Its first message.</param>
 public sealed record RankLaunch(string Command, IReadOnlyList<string> Arguments, string LogPath, StartMessage Start)
 {
-    // Signals of the terminal reach the whole foreground group; what they mean for a rank is its parent's to say.
+    // Signals of the terminal reach the whole foreground group, and SIGTERM all processes of a service, before the rank could handle
+    // it; what they mean for a rank is its parent's to say.
     // The log is opened by the shell, which then becomes the rank, so that native output and .NET's last words reach it
     // whatever becomes of the parent.
-    private const string ShellScript = """trap '' INT HUP; exec "$0" "$@" 2>>"$LINFORMER_RANK_LOG" """;
+    private const string ShellScript = """trap '' INT HUP TERM; exec "$0" "$@" 2>>"$LINFORMER_RANK_LOG" """;
     private const string LogVariable = "LINFORMER_RANK_LOG";
 
     // A rank talks with its parent only, and what runs in it is a person's: secrets of its parent are not for it.

@@ -133,7 +133,7 @@ public sealed class LocalLauncherTests : LauncherFixture
     }
 
     [Fact]
-    public async Task SignalsOfTheTerminalDoNotEndARank()
+    public async Task SignalsThatAllProcessesGetDoNotEndARank()
     {
         using var cancellation = new CancellationTokenSource();
         Recorder recorder = null!;
@@ -143,6 +143,7 @@ public sealed class LocalLauncherTests : LauncherFixture
             {
                 Signal("INT", recorder.ProcessIds[rank]);
                 Signal("HUP", recorder.ProcessIds[rank]);
+                Signal("TERM", recorder.ProcessIds[rank]);
                 cancellation.CancelAfter(TimeSpan.FromMilliseconds(300));
             },
         };
