@@ -26,6 +26,9 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
     /// <summary>Whether a coordinator has welcomed this agent.</summary>
     public bool Welcomed { get; private set; }
 
+    /// <summary>After how long a silence the coordinator takes this agent for lost; zero while it has not said.</summary>
+    public TimeSpan Lease { get; private set; }
+
     /// <summary>Runs until the connection ends, or the agent has left.</summary>
     /// <param name="client">The coordinator.</param>
     /// <param name="cancellationToken">Hangs up.</param>
@@ -174,6 +177,7 @@ internal sealed class AgentSession(AgentWork work, WorkerAgentOptions options, s
             _heartbeat = TimeSpan.FromMilliseconds(welcome.HeartbeatMilliseconds);
         }
 
+        Lease = TimeSpan.FromMilliseconds(Math.Max(0, welcome.LeaseMilliseconds));
         if (work.WasWelcomed)
         {
             AgentMeter.Reconnected(options.Name);

@@ -5,12 +5,14 @@ internal sealed class ChangeSignal : IDisposable
 {
     private readonly SemaphoreSlim _semaphore = new(0, 1);
     private readonly Lock _gate = new();
+    private bool _disposed;
 
     public void Set()
     {
         lock (_gate)
         {
-            if (_semaphore.CurrentCount == 0)
+            // What did not end in time when the agent left may still tell of something.
+            if (!_disposed && _semaphore.CurrentCount == 0)
             {
                 _semaphore.Release();
             }
@@ -20,5 +22,12 @@ internal sealed class ChangeSignal : IDisposable
     public Task WaitAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         _semaphore.WaitAsync(timeout > TimeSpan.Zero ? timeout : TimeSpan.Zero, cancellationToken);
 
-    public void Dispose() => _semaphore.Dispose();
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            _semaphore.Dispose();
+        }
+    }
 }

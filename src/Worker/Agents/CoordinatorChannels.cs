@@ -44,9 +44,9 @@ internal sealed class CoordinatorChannels : IDisposable
             SslOptions = TlsFailures.Telling(tls),
         },
         DisposeHttpClient = true,
-        // By default a channel fails calls for ever longer after a connection that could not be made.
+        // By default a channel fails calls for ever longer after a connection that could not be made. Who asks waits long enough.
         InitialReconnectBackoff = TimeSpan.FromSeconds(0.2),
-        MaxReconnectBackoff = TimeSpan.FromSeconds(alone ? 2 : 0.5),
+        MaxReconnectBackoff = TimeSpan.FromSeconds(0.2),
         MaxReceiveMessageSize = WireLimits.MaxAssignmentBytes,
     });
 }

@@ -14,9 +14,7 @@ namespace Linformer.Worker.Agents;
 /// <param name="logger">Gets what happens, with the properties JobId, Lineage, Generation, Rank and Step where they apply.</param>
 public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
 {
-    private static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(0.2);
-    private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LongestBackOffOfSeveral = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan LastingConnection = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ComplaintInterval = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LastWordsTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(10);
@@ -32,7 +30,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
     /// Leave: the coordinator is told and moves the ranks away, or lets them write a checkpoint and stop, within
     /// <see cref="WorkerAgentOptions.DrainTimeout"/>, and the task completes without an exception.
     /// </param>
-    /// <exception cref="AgentRefusedException">The coordinator does not want this worker; its ranks were ended.</exception>
+    /// <exception cref="AgentRefusedException">The coordinator does not want this worker, which did not leave anyhow; its ranks were ended.</exception>
     /// <exception cref="ArgumentException">A setting is not possible.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -41,12 +39,14 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         _work = work;
         using var gone = new CancellationTokenSource();
         var connecting = ConnectAsync(work, gone.Token);
+        var leaves = false;
         try
         {
             var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             await using var registration = cancellationToken.Register(() => leave.TrySetResult());
             if (await Task.WhenAny(connecting, leave.Task) == leave.Task)
             {
+                leaves = true;
                 await LeaveAsync(work, connecting);
             }
         }
@@ -59,7 +59,14 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
             await connecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        await connecting;
+        if (!leaves)
+        {
+            await connecting;
+        }
+        else if (connecting.Exception?.InnerException is AgentRefusedException refused)
+        {
+            logger.Warning("The coordinator did not want this worker any more as it left: {Reason}", refused.Message);
+        }
     }
 
     private async Task LeaveAsync(AgentWork work, Task connecting)
@@ -110,9 +117,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
     {
         var instanceId = Guid.NewGuid().ToString("N");
         using var coordinators = new CoordinatorChannels(options);
-        // Another coordinator may take over at any moment.
-        var longestBackOff = coordinators.Count == 1 ? LongestBackOff : LongestBackOffOfSeveral;
-        var backOff = FirstBackOff;
+        var pace = new ReconnectPace(coordinators.Count);
         var (complained, failures) = (0L, 0);
         while (!(work.HasSaidItsEnd && work.Telemetry.IsEmpty))
         {
@@ -126,10 +131,16 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
                 return;
             }
 
-            // A coordinator that welcomes and hangs up at once is not asked ten times a second.
-            if (session.Welcomed && Stopwatch.GetElapsedTime(started) > LongestBackOff)
+            if (session.Welcomed)
             {
-                (backOff, complained, failures) = (FirstBackOff, 0, 0);
+                pace.TakeLease(session.Lease);
+            }
+
+            // A coordinator that welcomes and hangs up at once is not asked ten times a second.
+            if (session.Welcomed && Stopwatch.GetElapsedTime(started) > LastingConnection)
+            {
+                pace.Reset();
+                (complained, failures) = (0L, 0);
             }
 
             if (complained == 0 || Stopwatch.GetElapsedTime(complained) > ComplaintInterval)
@@ -144,8 +155,7 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
                 continue;
             }
 
-            await Task.Delay(backOff * (0.75 + (0.5 * Random.Shared.NextDouble())), cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            backOff = backOff * 2 < longestBackOff ? backOff * 2 : longestBackOff;
+            await Task.Delay(pace.Next(Random.Shared.NextDouble()), cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

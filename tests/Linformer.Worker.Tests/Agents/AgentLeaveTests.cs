@@ -98,6 +98,22 @@ public sealed class AgentLeaveTests : AgentFixture
     }
 
     [Fact]
+    public async Task OneThatIsRefusedAsItLeavesHasLeftWell()
+    {
+        var (leave, running) = Start(Options("steps") with { DrainTimeout = TimeSpan.FromSeconds(60) });
+        Coordinator.Assign(Name, assignment => assignment.Groups.Add(Group()));
+        var members = await Coordinator.WaitForMembersAsync(Name, 2, member => member.AppliedStep > 3);
+        await leave.CancelAsync();
+        await Coordinator.WaitAsync(Name, peer => peer.Status is { Draining: true } status ? status : null);
+
+        Coordinator.Send(Name, new V1.CoordinatorMessage { Goodbye = new V1.Goodbye { Reason = "another worker has the name", Final = true } });
+
+        await running;
+        members.ShouldAllBe(member => IsGone(member.ProcessId));
+        await WaitForEventAsync("did not want this worker any more as it left");
+    }
+
+    [Fact]
     public async Task OneThatLeavesDoesNotWaitForMembersForEver()
     {
         var (leave, running) = Start(Options("sleep") with { DrainTimeout = TimeSpan.FromMilliseconds(300) });
