@@ -76,9 +76,9 @@ public sealed class SchedulerGrain(
             if (due < Period)
                 _timer!.Change(due.Value, Period);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
-            // The coordinator stops.
+            // The coordinator stops, and what is called of it with it.
         }
         catch (Exception exception)
         {

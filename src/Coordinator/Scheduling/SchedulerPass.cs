@@ -100,7 +100,7 @@ internal sealed class SchedulerPass(
             var grain = grains.GetGrain<IJobGrain>(id);
             Remember(await grain.Get(cancellationToken) ?? await grain.Create(submission, cancellationToken));
         }
-        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        catch (Exception exception) when (IsOneGrains(cancellationToken))
         {
             logger.LogWarning(exception, "Job {JobId} cannot be read now; it stays as it is", id);
             _unreadableJobs.Add(id);
@@ -117,7 +117,7 @@ internal sealed class SchedulerPass(
             if (await grains.GetGrain<IWorkerGrain>(name).Get(cancellationToken) is { } view)
                 _workers[name] = memory.Workers[name] = view;
         }
-        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        catch (Exception exception) when (IsOneGrains(cancellationToken))
         {
             logger.LogWarning(exception, "Worker {Worker} cannot be read now; it stays as it is", name);
             _unreadableWorkers.Add(name);
@@ -158,7 +158,7 @@ internal sealed class SchedulerPass(
                 _workers.Remove(name);
                 memory.Workers.Remove(name);
             }
-            catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+            catch (Exception exception) when (IsOneGrains(cancellationToken))
             {
                 logger.LogWarning(exception, "Worker {Worker} cannot be forgotten now", name);
             }
@@ -353,7 +353,7 @@ internal sealed class SchedulerPass(
             view = await grain.Advance(Assignments.Takers(Cluster, corpusId, others), cancellationToken);
             memory.Corpora[corpusId] = view;
         }
-        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        catch (Exception exception) when (IsOneGrains(cancellationToken))
         {
             logger.LogWarning(exception, "Corpus {CorpusId} cannot be read now; it stays as it is", corpusId);
             _unreadableCorpora.Add(corpusId);
@@ -396,7 +396,7 @@ internal sealed class SchedulerPass(
             memory.StaleWorkers.Add(worker.Identity.Name);
             await grains.GetGrain<IWorkerGrain>(worker.Identity.Name).Assign(derived, cancellationToken);
         }
-        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        catch (Exception exception) when (IsOneGrains(cancellationToken))
         {
             logger.LogWarning(exception, "Worker {Worker} cannot be given its assignment now", worker.Identity.Name);
         }
@@ -411,7 +411,7 @@ internal sealed class SchedulerPass(
         {
             Remember(await grains.GetGrain<IJobGrain>(job.JobId).Apply(await jobEvent(), cancellationToken));
         }
-        catch (Exception exception) when (IsOneGrains(exception, cancellationToken))
+        catch (Exception exception) when (IsOneGrains(cancellationToken))
         {
             logger.LogWarning(
                 exception, "Job {JobId}, lineage {Lineage}, generation {Generation}, cannot be told how it stands now",
@@ -427,6 +427,6 @@ internal sealed class SchedulerPass(
         memory.Jobs[view.JobId] = view;
     }
 
-    private static bool IsOneGrains(Exception exception, CancellationToken cancellationToken) =>
-        exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested;
+    // While the coordinator stops they fail because of that.
+    private static bool IsOneGrains(CancellationToken cancellationToken) => !cancellationToken.IsCancellationRequested;
 }

@@ -52,6 +52,19 @@ public partial class JobMachineTests
     }
 
     [Fact]
+    public void A_first_generation_that_was_recorded_and_that_nobody_heard_of_forms_again_under_another_number_and_is_no_loss()
+    {
+        var started = Start(Queued(min: 2), 2);
+
+        var state = Apply(started, Observed(started, Some.Seen(1, MemberCondition.Waiting), Some.Seen(2, MemberCondition.Waiting)) with { RecordedGeneration = 1 });
+
+        var view = state.View!;
+        (view.Generation, view.WorldSize, view.LastFailure).ShouldBe((2, 2, null));
+        view.Plan!.Members.ShouldBe([1, 2]);
+        state.Outbox[^1].What.ShouldBe("generation 2 started with 2 ranks");
+    }
+
+    [Fact]
     public void Below_its_fewest_ranks_a_job_waits_and_holds_state()
     {
         var running = Ready(Start(Queued(min: 2), 2));
