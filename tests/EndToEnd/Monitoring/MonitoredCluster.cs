@@ -65,7 +65,10 @@ public sealed class MonitoredCluster : IAsyncLifetime, IDisposable
             async () => (Coordinator = await ScrapeAsync(coordinator)).Contains($"linformer_job_loss_held_out{{job_id=\"{Training}\"", StringComparison.Ordinal), "the job's loss is scraped");
         OpenMetrics = await ScrapeAsync(coordinator, "application/openmetrics-text;version=1.0.0");
         Worker = await ScrapeAsync(worker);
-        await Cluster.UntilAsync(() => Task.FromResult(Points("http").Any(point => point.Metric == "linformer.job.loss") && Points("grpc").Any()), "metrics arrive by OTLP");
+        // What was sent before the scrape may be of the job's first steps.
+        await Cluster.UntilAsync(
+            () => Task.FromResult(Points("http").Any(point => point.Metric == "linformer.job.step.committed" && point.Attributes["job.id"] == Training && point.Value >= 30) && Points("grpc").Any()),
+            "metrics arrive by OTLP");
         (await cluster.RunAsync("cancel", Training)).ExitCode.ShouldBe(0);
         await StopAsync(cluster.Worker("w1"));
         await StopAsync(cluster.Coordinator);

@@ -118,7 +118,8 @@ public sealed class AgentGroupTests : AgentFixture
 
         Signal("KILL", running[1].ProcessId);
 
-        var members = (await Coordinator.WaitForGroupAsync(Name, group => group.Members[1].Phase == V1.MemberPhase.Ended)).Members;
+        // What the log still has may be told a moment after the end.
+        var members = (await Coordinator.WaitForGroupAsync(Name, group => group.Members[1] is { Phase: V1.MemberPhase.Ended, Failure.LastLogLines.Count: > 2 })).Members;
         members[1].Outcome.ShouldBe(V1.MemberOutcome.Failed);
         var failure = members[1].Failure;
         (failure.Member, failure.Rank, failure.ExitCode, failure.Signal, failure.Worker, failure.Generation, failure.Step, failure.Permanent, failure.PeerLost)

@@ -171,7 +171,11 @@ internal sealed class FakeCoordinator : IAsyncDisposable
         {
             lock (peer)
             {
-                (peer.Outbox, peer.Connection) = (null, null);
+                // The next connection may have begun.
+                if (peer.Connection == connection)
+                {
+                    (peer.Outbox, peer.Connection) = (null, null);
+                }
             }
 
             outbox.Writer.TryComplete();
