@@ -207,10 +207,9 @@ struct lf_adamw_options {
 LF_EXPORT int32_t lf_sum_of_squares(const float* values, int64_t count, double* sum, lf_error* error);
 
 // One update of AdamW. The same bits whatever the number of threads, and for a range as a whole and in pieces.
-// Copy: null, or what becomes the new values in bf16.
 LF_EXPORT int32_t lf_adamw(
     const lf_adamw_options* options, float* values, const float* gradients, float* first_moments, float* second_moments,
-    uint16_t* copy, int64_t count, lf_error* error);
+    int64_t count, lf_error* error);
 
 // To nearest, ties to even; NaN stays NaN.
 LF_EXPORT int32_t lf_to_bf16(const float* values, uint16_t* copy, int64_t count, lf_error* error);

@@ -91,17 +91,6 @@ LF_CLONES void adamw(
   }
 }
 
-LF_CLONES void adamwWithCopy(
-    const Update& update, float* __restrict values, const float* __restrict gradients, float* __restrict firstMoments,
-    float* __restrict secondMoments, Bf16* __restrict copy, int64_t count) {
-  const Update u = update;
-  for (int64_t i = 0; i < count; ++i) {
-    const float value = updated(u, values[i], gradients[i], firstMoments[i], secondMoments[i]);
-    values[i] = value;
-    store(copy[i], value);
-  }
-}
-
 LF_CLONES void toBf16(const float* __restrict values, Bf16* __restrict copy, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     store(copy[i], values[i]);
@@ -134,19 +123,14 @@ int32_t lf_sum_of_squares(const float* values, int64_t count, double* sum, lf_er
 
 int32_t lf_adamw(
     const lf_adamw_options* options, float* values, const float* gradients, float* first_moments, float* second_moments,
-    uint16_t* copy, int64_t count, lf_error* error) {
+    int64_t count, lf_error* error) {
   return guardedKernel(error, [&] {
     const Timed timed(Kernel::AdamW);
     check(count);
     check(*options);
     const Update update = prepare(*options);
-    auto* const halves = reinterpret_cast<Bf16*>(copy);
     forChunks(count, [&](int64_t i, int64_t length) {
-      if (halves == nullptr) {
-        adamw(update, values + i, gradients + i, first_moments + i, second_moments + i, length);
-      } else {
-        adamwWithCopy(update, values + i, gradients + i, first_moments + i, second_moments + i, halves + i, length);
-      }
+      adamw(update, values + i, gradients + i, first_moments + i, second_moments + i, length);
     });
   });
 }

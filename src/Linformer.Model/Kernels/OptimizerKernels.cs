@@ -60,7 +60,6 @@ public static unsafe partial class OptimizerKernels
             Address(gradients, from, length),
             Address(firstMoment, from, length),
             Address(secondMoment, from, length),
-            copy: null,
             length,
             out var error);
         KernelException.Check(code, error);
@@ -87,6 +86,6 @@ public static unsafe partial class OptimizerKernels
 
     [LibraryImport(Library, EntryPoint = "lf_adamw")]
     private static partial int AdamW(
-        in AdamWStep options, float* values, float* gradients, float* firstMoments, float* secondMoments, ushort* copy, long count,
+        in AdamWStep options, float* values, float* gradients, float* firstMoments, float* secondMoments, long count,
         out KernelError error);
 }
