@@ -190,7 +190,7 @@ Listener::Hello Listener::hello(int peer, const Token& token, const LinkPlace& m
 }
 
 LinkName Listener::nameOf(int higher, int lower, const Token& token) const {
-  return LinkName{generation_, higher, lower, token};
+  return LinkName{generation_, size_, higher, lower, token};
 }
 
 void Listener::advanceOutgoing(HalfOpen& half) {

@@ -104,8 +104,8 @@ void Mesh::leave() {
   if (tornDown_) {
     return;
   }
-  for (const auto* connection : connections_) {
-    setLinger(connection->fd(), false);
+  for (auto* connection : connections_) {
+    connection->leave();
   }
 }
 
@@ -150,7 +150,7 @@ void Mesh::block() {
     if (!connection->mayBlock()) {
       return;
     }
-    polled.push_back({connection->fd(), connection->events(), 0});
+    polled.push_back({connection->done() ? -1 : connection->fd(), connection->events(), 0});
   }
 
   if (::poll(polled.data(), polled.size(), millisecondsUntil(deadline_)) < 0 && errno != EINTR) {
@@ -161,12 +161,12 @@ void Mesh::block() {
     connections_[i]->checkEvents(polled[i + 1].revents);
   }
   if (Clock::now() >= deadline_) {
-    const auto waitsFor = [this](short event) {
-      return std::find_if(connections_.begin(), connections_.end(), [event](const auto* connection) {
-        return connection->events() & event;
+    const auto waitsFor = [this](bool receive) {
+      return std::find_if(connections_.begin(), connections_.end(), [receive](const auto* connection) {
+        return receive ? connection->receives() : connection->sends();
       });
     };
-    const auto late = waitsFor(POLLIN) != connections_.end() ? waitsFor(POLLIN) : waitsFor(POLLOUT);
+    const auto late = waitsFor(true) != connections_.end() ? waitsFor(true) : waitsFor(false);
     const int peer = late == connections_.end() ? kNoPeer : (*late)->peer();
     throw Failure(Code::TimedOut, peer, "timed out waiting for rank " + std::to_string(peer));
   }
@@ -238,13 +238,24 @@ bool Connection::mayBlock() {
   return !shared_ || shared_->askForWakeUp(!receives_.empty(), !sends_.empty());
 }
 
+void Connection::leave() {
+  setLinger(fd(), false);
+  if (shared_) {
+    shared_->leave();
+  }
+}
+
+bool Connection::done() const {
+  return shared_ && ended_ && receives_.empty() && sends_.empty() && shared_->otherHasLeft();
+}
+
 void Connection::checkEvents(short events) {
   if (shared_ && events != 0) {
     takeWakeUps();
   }
   // While something is to be received, reading what is left comes first and finds the end. A rank
   // that is done may leave, unless something is still to be sent to it.
-  if (receives_.empty() && (events & (POLLRDHUP | POLLHUP | POLLERR))) {
+  if (receives_.empty() && !done() && (events & (POLLRDHUP | POLLHUP | POLLERR))) {
     fail("it has closed the connection");
   }
 }
@@ -350,9 +361,12 @@ ssize_t Connection::write(iovec* parts, int count) {
     wrapped.msg_iovlen = static_cast<size_t>(count);
     return ::sendmsg(fd(), &wrapped, MSG_NOSIGNAL);
   }
-  const auto written = moved(shared_->write(parts, count));
+  if (ended_) {
+    fail("it has closed the connection");
+  }
+  const auto written = shared_->write(parts, count);
   wakePeer();
-  return written;
+  return moved(written);
 }
 
 ssize_t Connection::read(iovec* parts, int count) {
@@ -383,7 +397,9 @@ void Connection::wakePeer() {
   // Where the socket has no room, wake-ups are on their way; where it is closed, reading finds the end.
   if (shared_->owesWakeUp()) {
     const char byte = 0;
-    [[maybe_unused]] const auto sent = ::send(fd(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (::send(fd(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && !wouldBlock(errno) && errno != EINTR) {
+      ended_ = true;
+    }
   }
 }
 

@@ -121,6 +121,15 @@ class Connection : public gloo::transport::Pair {
   // Asks the peer for a wake-up where poll(2) alone would not notice; returns false when there is something to move already.
   bool mayBlock();
 
+  // From now on the end of the socket is no loss to the peer.
+  void leave();
+
+  // Whether the peer has left in order, and nothing is posted that would miss it.
+  bool done() const;
+
+  bool receives() const { return !receives_.empty(); }
+  bool sends() const { return !sends_.empty(); }
+
   // Throws when poll(2) says that the peer has gone and no receive would notice.
   void checkEvents(short events);
 

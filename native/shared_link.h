@@ -13,6 +13,7 @@ namespace linformer {
 // Whose memory it is: the pair of ranks of one group, and the secret that the lower one published.
 struct LinkName {
   int64_t generation;
+  int32_t size; // Of the group.
   int32_t higher;
   int32_t lower;
   Token token;
@@ -47,8 +48,13 @@ class SharedLink {
   // Both have it now: its file is needed no more.
   void forgetPlace() { file_ = Descriptor(); }
 
+  // Tells the other rank that the end of the socket is no loss: all that this one sends has been written. A wake-up
+  // that comes too late resets the connection, which would look like one.
+  void leave();
+  bool otherHasLeft() const;
+
   // Moves some bytes; returns how many, 0 when there is no room or nothing there.
-  // Throws std::runtime_error when the other rank has written nonsense into the memory.
+  // Throws Failure when the other rank has written nonsense into the memory.
   size_t write(const iovec* parts, int count);
   size_t read(const iovec* parts, int count);
 
@@ -62,14 +68,19 @@ class SharedLink {
   struct Ring;
   struct Memory;
 
-  SharedLink(Descriptor file, Memory* memory, bool higher);
+  SharedLink(Descriptor file, Memory* memory, const LinkName& name, bool higher);
 
-  static std::unique_ptr<SharedLink> map(Descriptor file, bool higher);
+  static std::unique_ptr<SharedLink> map(Descriptor file, const LinkName& name, bool higher);
+  size_t used(const Ring& ring) const;
 
   Descriptor file_;
   Memory* const memory_;
+  const int peer_;
+  const size_t ringBytes_;
   Ring& out_;
   Ring& in_;
+  char* const outBytes_;
+  char* const inBytes_;
 };
 
 } // namespace linformer
