@@ -29,6 +29,7 @@ constexpr size_t kRingBytesOfRank = 16 << 20;
 constexpr size_t kStepBytes = 256 * 1024;
 
 constexpr size_t kCacheLine = 64;
+constexpr size_t kPage = 4096;
 
 // Nobody can make the memory smaller under those who use it.
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -58,8 +59,8 @@ struct SharedLink::Ring {
   alignas(kCacheLine) std::atomic<uint32_t> writerWaits;
 };
 
-// Behind it the bytes of the two rings, in that order.
-struct SharedLink::Memory {
+// Behind its page the bytes of the two rings, in that order.
+struct alignas(kPage) SharedLink::Memory {
   LinkName name;
   Ring down; // From the higher rank to the lower one.
   Ring up;

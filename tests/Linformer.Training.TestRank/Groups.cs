@@ -4,16 +4,17 @@ using static TorchSharp.torch;
 
 namespace Linformer.Training.TestRank;
 
-/// <summary>The process group of a test's rank: over NCCL if LINFORMER_PROCESS_GROUP says so, else over Gloo.</summary>
+/// <summary>The process group of a test's rank: over NCCL or TCP alone if LINFORMER_PROCESS_GROUP says so, else over Gloo as it is.</summary>
 internal static class Groups
 {
     public static QueuedProcessGroup Make(int rank, int worldSize, string folder, TimeSpan timeout)
     {
         var (store, rendezvous) = (new FileRendezvousStore(folder), TimeSpan.FromMinutes(2));
-        return Environment.GetEnvironmentVariable("LINFORMER_PROCESS_GROUP") == "nccl"
+        var kind = Environment.GetEnvironmentVariable("LINFORMER_PROCESS_GROUP");
+        return kind == "nccl"
             ? new NcclProcessGroup(
                 rank, worldSize, generation: 1, store, new NcclOptions { Timeout = timeout, RendezvousTimeout = rendezvous, Device = CPU })
             : new GlooProcessGroup(
-                rank, worldSize, generation: 1, store, new GlooOptions { Timeout = timeout, RendezvousTimeout = rendezvous });
+                rank, worldSize, generation: 1, store, new GlooOptions { Timeout = timeout, RendezvousTimeout = rendezvous, ShareMemory = kind != "tcp" });
     }
 }

@@ -3,15 +3,21 @@ using TorchSharp;
 
 namespace Linformer.Training.Tests.ProcessGroups;
 
-public class FailureTests
+/// <summary>Between ranks that share memory.</summary>
+public sealed class FailureTests() : FailureTestsOfATransport(new GlooOptions());
+
+/// <summary>Between ranks that have nothing but TCP.</summary>
+public sealed class TcpFailureTests() : FailureTestsOfATransport(new GlooOptions { ShareMemory = false });
+
+public abstract class FailureTestsOfATransport(GlooOptions options)
 {
-    private static readonly GlooOptions ShortRendezvous = new() { RendezvousTimeout = TimeSpan.FromMilliseconds(300) };
+    private readonly GlooOptions _shortRendezvous = options with { RendezvousTimeout = TimeSpan.FromMilliseconds(300) };
 
     [Fact]
     public void Abort_ends_a_collective_that_runs_and_those_that_wait()
     {
         using var aborted = new ManualResetEventSlim();
-        var errors = Ranks.Try(2, group =>
+        var errors = Ranks.Try(2, options, group =>
         {
             group.Connected.Wait();
             if (group.Rank == 1)
@@ -42,7 +48,7 @@ public class FailureTests
     [Fact]
     public void Abort_of_an_idle_rank_makes_the_others_fail()
     {
-        var errors = Ranks.Try(4, group =>
+        var errors = Ranks.Try(4, options, group =>
         {
             group.Barrier().Wait();
             if (group.Rank == 3)
@@ -59,7 +65,7 @@ public class FailureTests
     [Fact]
     public void Abort_ends_the_wait_for_the_store()
     {
-        using var group = new GlooProcessGroup(0, 2, 1, new InMemoryRendezvousStore());
+        using var group = new GlooProcessGroup(0, 2, 1, new InMemoryRendezvousStore(), options);
         var waiting = group.Barrier();
         group.Abort(new InvalidOperationException("no longer needed"));
         Should.Throw<ProcessGroupAbortedException>(group.Connected.Wait).Message
@@ -74,7 +80,7 @@ public class FailureTests
     {
         using var silent = new SilentPeer();
         var store = new StoreThatTells(silent.Endpoint, rank);
-        using var group = new GlooProcessGroup(rank, 2, 1, store);
+        using var group = new GlooProcessGroup(rank, 2, 1, store, options);
         store.AllRead.Wait(Ranks.Patience).ShouldBeTrue();
         group.Connected.IsCompleted.ShouldBeFalse();
         group.Abort();
@@ -84,7 +90,7 @@ public class FailureTests
     [Fact]
     public void Dispose_ends_what_still_runs()
     {
-        var group = new GlooProcessGroup(0, 2, 1, new InMemoryRendezvousStore());
+        var group = new GlooProcessGroup(0, 2, 1, new InMemoryRendezvousStore(), options);
         var waiting = group.Barrier();
         group.Dispose();
         group.Dispose();
@@ -98,7 +104,7 @@ public class FailureTests
     {
         for (var repetition = 0; repetition < 5; repetition++)
         {
-            Ranks.Run(4, group =>
+            Ranks.Run(4, options, group =>
             {
                 using var buffer = Tensors.Of(torch.ScalarType.Float32, Enumerable.Repeat(1 + group.Rank, 1_000_003));
                 group.Broadcast(buffer, 3).Wait();
@@ -111,9 +117,24 @@ public class FailureTests
     }
 
     [Fact]
+    public void Who_leaves_early_is_not_missed_by_those_who_still_wait_for_others()
+    {
+        for (var repetition = 0; repetition < 200; repetition++)
+        {
+            Ranks.Run(4, options, group =>
+            {
+                for (var barrier = 0; barrier < 4; barrier++)
+                {
+                    group.Barrier().Wait();
+                }
+            });
+        }
+    }
+
+    [Fact]
     public void A_rank_that_never_comes_is_noticed_at_the_timeout()
     {
-        using var group = new GlooProcessGroup(0, 2, 5, new InMemoryRendezvousStore(), ShortRendezvous);
+        using var group = new GlooProcessGroup(0, 2, 5, new InMemoryRendezvousStore(), _shortRendezvous);
         var error = Should.Throw<ProcessGroupException>(group.Connected.Wait);
         error.Message.ShouldContain("nobody published 'process-group/5/1'");
         error.InnerException.ShouldBeOfType<TimeoutException>();
@@ -125,7 +146,7 @@ public class FailureTests
     public void A_rank_that_never_connects_is_noticed_at_the_timeout(int rank)
     {
         using var silent = new SilentPeer();
-        using var group = new GlooProcessGroup(rank, 2, 1, new StoreThatTells(silent.Endpoint, rank), ShortRendezvous);
+        using var group = new GlooProcessGroup(rank, 2, 1, new StoreThatTells(silent.Endpoint, rank), _shortRendezvous);
         var error = Should.Throw<ProcessGroupException>(group.Connected.Wait);
         error.Message.ShouldContain($"no connection with rank {1 - rank} in time");
         error.Peer.ShouldBe(1 - rank);
@@ -137,6 +158,7 @@ public class FailureTests
         using var timedOut = new ManualResetEventSlim();
         var errors = Ranks.Try(
             2,
+            options with { Timeout = TimeSpan.FromMilliseconds(300) },
             group =>
             {
                 if (group.Rank == 1)
@@ -154,8 +176,7 @@ public class FailureTests
                 {
                     timedOut.Set();
                 }
-            },
-            new GlooOptions { Timeout = TimeSpan.FromMilliseconds(300) });
+            });
 
         var error = errors[0].ShouldBeOfType<ProcessGroupException>();
         error.Message.ShouldContain("timed out waiting for rank 1");
@@ -168,7 +189,7 @@ public class FailureTests
     [Fact]
     public void Ranks_that_call_different_collectives_are_told_so()
     {
-        var errors = Ranks.Try(2, group =>
+        var errors = Ranks.Try(2, options, group =>
         {
             using var buffer = Tensors.Zeros(torch.ScalarType.Float32, 8);
             (group.Rank == 0 ? group.AllReduce(buffer) : group.Broadcast(buffer, 1)).Wait();
@@ -183,7 +204,7 @@ public class FailureTests
     [Fact]
     public void Ranks_that_bring_different_sizes_are_told_so()
     {
-        var errors = Ranks.Try(2, group =>
+        var errors = Ranks.Try(2, options, group =>
         {
             using var buffer = Tensors.Zeros(torch.ScalarType.Float32, 8 + (8 * group.Rank));
             group.AllReduce(buffer).Wait();
@@ -195,7 +216,7 @@ public class FailureTests
     [Fact]
     public void What_a_store_throws_is_passed_on()
     {
-        using var group = new GlooProcessGroup(0, 2, 1, new BrokenStore());
+        using var group = new GlooProcessGroup(0, 2, 1, new BrokenStore(), options);
         var error = Should.Throw<ProcessGroupException>(group.Connected.Wait);
         error.Message.ShouldBe("rendezvous on rank 0 of 2, generation 1: the disk is full");
         error.InnerException.ShouldBeOfType<IOException>();
@@ -210,7 +231,7 @@ public class FailureTests
     [InlineData("host.example 1 00112233445566778899aabbccddeeff")]
     public void A_wrong_endpoint_in_the_store_is_an_error(string endpoint)
     {
-        using var group = new GlooProcessGroup(1, 2, 1, new StoreThatTells(endpoint, 1));
+        using var group = new GlooProcessGroup(1, 2, 1, new StoreThatTells(endpoint, 1), options);
         Should.Throw<ProcessGroupException>(group.Connected.Wait);
     }
 
@@ -220,7 +241,7 @@ public class FailureTests
         var store = new InMemoryRendezvousStore();
         var errors = Ranks.Parallel(3, rank =>
         {
-            using (var first = new GlooProcessGroup(rank, 3, 1, store))
+            using (var first = new GlooProcessGroup(rank, 3, 1, store, options))
             {
                 if (rank == 2)
                 {
@@ -238,7 +259,7 @@ public class FailureTests
                 });
             }
 
-            using var second = new GlooProcessGroup(rank, 2, 2, store);
+            using var second = new GlooProcessGroup(rank, 2, 2, store, options);
             using var buffer = Tensors.Of(torch.ScalarType.Int32, [1 + rank]);
             second.AllReduce(buffer).Wait();
             buffer.Values().ShouldBe([3]);

@@ -15,12 +15,13 @@ public sealed class RankProcessTests : IDisposable
     }
 
     [Theory]
-    [InlineData(10)]
-    [InlineData(4_000_000)]
-    public void When_a_rank_is_killed_all_others_fail_and_end(int elements)
+    [InlineData(10, "gloo")]
+    [InlineData(4_000_000, "gloo")]
+    [InlineData(4_000_000, "tcp")]
+    public void When_a_rank_is_killed_all_others_fail_and_end(int elements, string transport)
     {
         // With a timeout of ten minutes: nobody may depend on it.
-        Start(4, elements, Long);
+        Start(4, elements, Long, transport);
         _ranks.ForEach(rank => rank.LastSum.ShouldBe("sum 4"));
         _ranks[1].Send("KILL");
 
@@ -46,10 +47,12 @@ public sealed class RankProcessTests : IDisposable
         line.ShouldContain("lost rank 0");
     }
 
-    [Fact]
-    public void A_rank_that_is_stopped_is_noticed_at_the_timeout()
+    [Theory]
+    [InlineData("gloo")]
+    [InlineData("tcp")]
+    public void A_rank_that_is_stopped_is_noticed_at_the_timeout(string transport)
     {
-        Start(2, elements: 1000, TimeSpan.FromSeconds(5));
+        Start(2, elements: 1000, TimeSpan.FromSeconds(5), transport);
         _ranks[1].Send("STOP");
         var (code, line) = _ranks[0].WaitForExit();
         code.ShouldBe(3);
@@ -82,11 +85,11 @@ public sealed class RankProcessTests : IDisposable
         }
     }
 
-    private void Start(int worldSize, int elements, TimeSpan timeout)
+    private void Start(int worldSize, int elements, TimeSpan timeout, string transport = "gloo")
     {
         for (var rank = 0; rank < worldSize; rank++)
         {
-            _ranks.Add(new RankProcess(rank, worldSize, _folder, elements, timeout));
+            _ranks.Add(new RankProcess(rank, worldSize, _folder, elements, timeout, [new("LINFORMER_PROCESS_GROUP", transport)]));
         }
 
         _ranks.ForEach(rank => rank.WaitUntilItWorks());

@@ -11,9 +11,12 @@ internal static class Ranks
     private static long _generation;
 
     /// <summary>Runs a body for every rank of a new group, and throws what any of them throws.</summary>
-    public static void Run(int worldSize, Action<GlooProcessGroup> body)
+    public static void Run(int worldSize, Action<GlooProcessGroup> body) => Run(worldSize, new GlooOptions(), body);
+
+    /// <summary>Runs a body for every rank of a new group, and throws what any of them throws.</summary>
+    public static void Run(int worldSize, GlooOptions options, Action<GlooProcessGroup> body)
     {
-        foreach (var error in Try(worldSize, body))
+        foreach (var error in Try(worldSize, options, body))
         {
             if (error is not null)
             {
@@ -21,6 +24,9 @@ internal static class Ranks
             }
         }
     }
+
+    /// <summary>Runs a body for every rank of a new group, and gives what each has thrown.</summary>
+    public static Exception?[] Try(int worldSize, GlooOptions options, Action<GlooProcessGroup> body) => Try(worldSize, body, options);
 
     /// <summary>Runs a body for every rank of a new group, and gives what each has thrown.</summary>
     public static Exception?[] Try(int worldSize, Action<GlooProcessGroup> body, GlooOptions? options = null)

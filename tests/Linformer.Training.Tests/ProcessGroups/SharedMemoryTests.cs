@@ -1,14 +1,17 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using Linformer.Training.ProcessGroups;
+using Microsoft.Win32.SafeHandles;
 using TorchSharp;
 
 namespace Linformer.Training.Tests.ProcessGroups;
 
 /// <summary>Ranks of one machine move their bytes through memory, and through TCP where they cannot.</summary>
 [Collection(nameof(Alone))]
-public class SharedMemoryTests
+public sealed partial class SharedMemoryTests
 {
     private const int HelloBytes = 56;
     private const int TokenAt = 32;
@@ -55,20 +58,23 @@ public class SharedMemoryTests
     [Fact]
     public void More_than_the_memory_holds_waits_for_its_reader()
     {
-        Ranks.Run(2, group =>
+        const int Count = 2_000_000;
+        Ranks.Run(3, group =>
         {
-            // A rank that is late, again and again, and messages far larger than what has room.
-            for (var repetition = 0; repetition < 4; repetition++)
+            // Eight times what has room, sent whole, while one rank or another is late.
+            for (var repetition = 0; repetition < 6; repetition++)
             {
-                using var buffer = Tensors.Of(torch.ScalarType.Float32, Enumerable.Repeat(group.Rank + 1, 5_000_000));
-                Thread.Sleep(repetition % 2 == group.Rank ? 100 : 0);
-                group.AllReduce(buffer).Wait();
-                buffer.sum().ToDouble().ShouldBe(15_000_000);
+                using var sent = Tensors.Of(torch.ScalarType.Float32, Enumerable.Repeat(repetition + 1, Count));
+                using var gathered = torch.zeros(3 * Count);
+                Thread.Sleep(repetition % 3 == group.Rank ? 100 : 0);
+                group.Broadcast(sent, (repetition + 1) % 3).Wait();
+                group.AllGather(sent, gathered).Wait();
+                gathered.sum().ToDouble().ShouldBe(3.0 * Count * (repetition + 1));
             }
         });
     }
 
-    public static TheoryData<string> WrongOffers => ["nobody", "nothing", "a file", "a device", "a socket"];
+    public static TheoryData<string> WrongOffers => ["nobody", "nothing", "a file", "a device", "a socket", "unsealed", "too short", "nameless"];
 
     [Theory]
     [MemberData(nameof(WrongOffers))]
@@ -77,11 +83,20 @@ public class SharedMemoryTests
         var path = Path.GetTempFileName();
         using var file = File.Open(offer == "a device" ? "/dev/zero" : path, FileMode.Open, FileAccess.ReadWrite);
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var memory = offer switch
+        {
+            "unsealed" => LinkMemory(SizeOfLink(), isSealed: false),
+            "too short" => LinkMemory(4096, isSealed: true),
+            "nameless" => LinkMemory(SizeOfLink(), isSealed: true),
+            _ => -1,
+        };
+        using var kept = new SafeFileHandle(memory, ownsHandle: memory >= 0);
         var (process, descriptor) = offer switch
         {
             "nobody" => (int.MaxValue, 3),
             "nothing" => (Environment.ProcessId, 100_000),
             "a socket" => (Environment.ProcessId, (int)socket.Handle),
+            "unsealed" or "too short" or "nameless" => (Environment.ProcessId, memory),
             _ => (Environment.ProcessId, (int)file.SafeFileHandle.DangerousGetHandle()),
         };
         var store = new InMemoryRendezvousStore();
@@ -123,6 +138,42 @@ public class SharedMemoryTests
         return hello;
     }
 
+    // What a link of two ranks takes, its own page among it.
+    private static long SizeOfLink()
+    {
+        var store = new InMemoryRendezvousStore();
+        using var one = new GlooProcessGroup(0, 2, 7, store);
+        using var other = new GlooProcessGroup(1, 2, 7, store);
+        one.Connected.Wait();
+        other.Connected.Wait();
+        var range = File.ReadLines("/proc/self/maps").First(IsLink).Split(' ')[0].Split('-');
+        return long.Parse(range[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture) - long.Parse(range[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    }
+
+    private static int LinkMemory(long bytes, bool isSealed)
+    {
+        const uint CloseOnExec = 1, AllowSealing = 2;
+        const int AddSeals = 1033, SealShrinkGrow = 1 | 2 | 4;
+        var descriptor = MemoryFile("linformer-link", CloseOnExec | AllowSealing);
+        descriptor.ShouldBePositive();
+        Truncate(descriptor, bytes).ShouldBe(0);
+        if (isSealed)
+        {
+            Control(descriptor, AddSeals, SealShrinkGrow).ShouldBe(0);
+        }
+
+        return descriptor;
+    }
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MemoryFile(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "ftruncate")]
+    private static partial int Truncate(int descriptor, long bytes);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int Control(int descriptor, int command, nint argument);
+
     // Rank 0's results of an all-reduce, a rounded one, a reduce-scatter and an all-gather for each count.
     private static float[][] Sums(int worldSize, int[] counts, Func<int, GlooOptions> options)
     {
@@ -152,8 +203,19 @@ public class SharedMemoryTests
         return [.. results];
     }
 
-    private static int Mappings() => File.ReadLines("/proc/self/maps").Count(line => line.Contains("memfd:linformer-link", StringComparison.Ordinal));
+    private static bool IsLink(string text) => text.Contains("memfd:linformer-link", StringComparison.Ordinal);
 
-    private static int OpenFiles() =>
-        Directory.GetFiles("/proc/self/fd").Count(file => (File.ResolveLinkTarget(file, returnFinalTarget: false)?.FullName ?? "").Contains("linformer-link", StringComparison.Ordinal));
+    private static int Mappings() => File.ReadLines("/proc/self/maps").Count(IsLink);
+
+    private static int OpenFiles() => Directory.GetFiles("/proc/self/fd").Count(file =>
+    {
+        try
+        {
+            return IsLink(File.ResolveLinkTarget(file, returnFinalTarget: false)?.FullName ?? "");
+        }
+        catch (IOException)
+        {
+            return false; // Closed meanwhile.
+        }
+    });
 }
