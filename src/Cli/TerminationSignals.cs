@@ -7,6 +7,7 @@ namespace Linformer.Cli;
 /// </summary>
 internal sealed class TerminationSignals : IDisposable
 {
+    // Never disposed: a signal may be on its way while the command ends.
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
 
@@ -28,7 +29,6 @@ internal sealed class TerminationSignals : IDisposable
     {
         foreach (var registration in _registrations)
             registration.Dispose();
-        _source.Dispose();
     }
 
     private void Handle(PosixSignalContext signal, int exitCode)
@@ -37,6 +37,7 @@ internal sealed class TerminationSignals : IDisposable
             return;
         signal.Cancel = true;
         ExitCode = exitCode;
-        _source.Cancel();
+        // What is told of it runs elsewhere: an exception of theirs on this thread would end the process.
+        _ = _source.CancelAsync();
     }
 }

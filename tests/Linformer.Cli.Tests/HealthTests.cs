@@ -47,7 +47,7 @@ public sealed class HealthTests : ClusterTest
         text.ShouldContain("stands by");
         (await Get("/metrics")).Text.ShouldContain("\nlinformer_coordinator_active 0\n");
         await stop.CancelAsync();
-        await running;
+        (await running).ShouldBe(0, Error.ToString());
     }
 
     [Fact]

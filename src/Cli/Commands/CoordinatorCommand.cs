@@ -44,7 +44,7 @@ internal static class CoordinatorCommand
             "coordinator --data /data/linformer                          # for this machine alone",
             "coordinator --data /data/linformer --listen 0.0.0.0:7070 --tls-certificate server.pem --tls-key server.key",
             "coordinator --data /data/linformer --listen 0.0.0.0:7070 --database postgresql://linformer@db/linformer   # stands by while another is active");
-        command.SetAction(async (parsed, cancellation) =>
+        command.SetActionUntilStopped(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
             await using var log = logs.Create(context, parsed);
@@ -66,7 +66,7 @@ internal static class CoordinatorCommand
             await using var state = new CoordinatorHealth();
             using var standby = new StandbyMeter(state);
             using var metrics = parsed.GetValue(health) is null ? null : new MetricsPage();
-            await using var server = parsed.GetValue(health) is { } address ? await HealthServer.StartAsync(address, state, metrics!, cancellation) : null;
+            await using var server = parsed.GetValue(health) is { } address ? await HealthServer.StartAsync(address, state, metrics!) : null;
             using var export = otlp.Start(parsed, "linformer-coordinator", instance: null, log);
             try
             {

@@ -29,7 +29,7 @@ internal static class UpCommand
         command.WithExamples(
             "up                                  # two workers with a slot each",
             "up --workers 1 --slots 4 --data /data/linformer");
-        command.SetAction(async (parsed, cancellation) =>
+        command.SetActionUntilStopped(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
             var options = new LocalClusterOptions

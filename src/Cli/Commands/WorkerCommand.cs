@@ -53,7 +53,7 @@ internal static class WorkerCommand
             "worker --coordinator https://head:7070 --ca ca.pem --data /data/linformer --join-token-file join-token",
             "worker --coordinator https://head:7070 --ca ca.pem --tls-certificate worker.pem --tls-key worker.key --data /data/linformer",
             "worker --coordinator localhost:7070 --data /data/linformer --name gpu-3 --slots 4 --join-token-file join-token");
-        command.SetAction(async (parsed, cancellation) =>
+        command.SetActionUntilStopped(async (parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
             var coordinators = client.Addresses(parsed);
@@ -93,7 +93,7 @@ internal static class WorkerCommand
     {
         var agent = new WorkerAgent(options, log.ForContext("Worker", options.Name));
         using var metrics = health is null ? null : new MetricsPage();
-        await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), metrics!, cancellation);
+        await using var server = health is null ? null : await HealthServer.StartAsync(health, new WorkerHealth(agent), metrics!);
         context.WriteResult(
             new { worker = options.Name, coordinator = coordinators.ToString(), options.Slots, options.Gpus, options.Address, options.StorageRoot },
             output => output.WriteLine(

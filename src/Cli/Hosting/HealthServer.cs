@@ -45,9 +45,8 @@ internal sealed class HealthServer : IAsyncDisposable
     /// <param name="listen">Where.</param>
     /// <param name="health">How the process is.</param>
     /// <param name="metrics">What it tells Prometheus.</param>
-    /// <param name="cancellation">Ends the start.</param>
     /// <exception cref="CommandException">It cannot be listened on there.</exception>
-    public static async Task<HealthServer> StartAsync(ListenAddress listen, IHealth health, MetricsPage metrics, CancellationToken cancellation)
+    public static async Task<HealthServer> StartAsync(ListenAddress listen, IHealth health, MetricsPage metrics)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -65,7 +64,7 @@ internal sealed class HealthServer : IAsyncDisposable
         try
         {
             ListenAddress.CheckFree([listen]);
-            await app.StartAsync(cancellation);
+            await app.StartAsync(CancellationToken.None);
         }
         catch (IOException error)
         {

@@ -42,6 +42,7 @@ public sealed class PostgresDatabase : CoordinatorDatabase
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="DatabaseUnreachableException">The server does not answer.</exception>
     /// <exception cref="StorageException">The server is too old or refuses the user, or the tables are of a newer program or cannot be made.</exception>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
     public static async Task<PostgresDatabase> OpenAsync(PostgresDatabaseOptions options, Action<string> waiting, CancellationToken cancellationToken)
     {
         var holder = Guid.NewGuid().ToString("N");
@@ -64,6 +65,8 @@ public sealed class PostgresDatabase : CoordinatorDatabase
         catch (Exception exception)
         {
             connector.Dispose();
+            // What was in the way of one that is not wanted any more is nobody's business.
+            cancellationToken.ThrowIfCancellationRequested();
             if (connector.Explain(exception) is { } explained)
                 throw explained;
             throw;
