@@ -179,8 +179,9 @@ public sealed class WorkerAgent(WorkerAgentOptions options, ILogger logger)
         {
             return e.Status.Detail.Length > 0 ? e.Status.Detail : e.StatusCode.ToString();
         }
-        catch (Exception e) when (e is AgentProtocolException or OperationCanceledException or IOException)
+        catch (Exception e) when (e is AgentProtocolException or OperationCanceledException or IOException || (cancellationToken.IsCancellationRequested && e is not AgentRefusedException))
         {
+            // One that this side hangs up may end in any way.
             return e.Message;
         }
         catch (Exception e) when (e is not AgentRefusedException)
