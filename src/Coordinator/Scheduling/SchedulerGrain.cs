@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Linformer.Coordinator.Storage;
 using Linformer.Coordinator.Telemetry;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Linformer.Coordinator.Scheduling;
@@ -13,6 +14,7 @@ public sealed class SchedulerGrain(
     ITelemetryStore telemetry,
     IEventLog events,
     ClusterTiming timing,
+    IHostApplicationLifetime lifetime,
     TimeProvider time,
     ILogger<SchedulerGrain> logger) : Grain, ISchedulerGrain
 {
@@ -60,6 +62,8 @@ public sealed class SchedulerGrain(
     private async Task TickAsync(CancellationToken cancellationToken)
     {
         _passing = true;
+        // The other grains may go before this one does.
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         try
         {
             TimeSpan? due = null;
@@ -67,16 +71,16 @@ public sealed class SchedulerGrain(
             {
                 _again = false;
                 var began = Stopwatch.GetTimestamp();
-                due = await new SchedulerPass(grains, jobs, roster, telemetry, events, timing, time, logger, _memory).RunAsync(cancellationToken);
+                due = await new SchedulerPass(grains, jobs, roster, telemetry, events, timing, time, logger, _memory).RunAsync(ending.Token);
                 CoordinatorInstruments.CountPass(began);
                 _again |= due == TimeSpan.Zero;
                 if (_again)
-                    await RestAsync(Stopwatch.GetElapsedTime(began), cancellationToken);
+                    await RestAsync(Stopwatch.GetElapsedTime(began), ending.Token);
             }
             if (due < Period)
                 _timer!.Change(due.Value, Period);
         }
-        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        catch (Exception) when (ending.IsCancellationRequested)
         {
             // The coordinator stops, and what is called of it with it.
         }
