@@ -8,6 +8,9 @@ namespace Linformer.Data;
 /// </summary>
 public sealed class UnigramModel
 {
+    /// <summary>Of more training sequences than these, it is enough to count so many.</summary>
+    public const long EnoughSequences = 100_000;
+
     private readonly long[] _counts;
     private readonly bool[] _isSpecial;
     private readonly int _ordinary;

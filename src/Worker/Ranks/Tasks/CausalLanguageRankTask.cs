@@ -11,9 +11,6 @@ namespace Linformer.Worker.Ranks.Tasks;
 /// <summary><c>task: causal-lm</c>.</summary>
 internal sealed class CausalLanguageRankTask : IRankTask
 {
-    // More than this many training sequences are sampled for the unigram model.
-    private const long UnigramSequences = 100_000;
-
     private readonly RankTaskContext _context;
     private readonly ITokenizer _tokenizer;
     private readonly SequenceDataset _dataset;
@@ -28,13 +25,23 @@ internal sealed class CausalLanguageRankTask : IRankTask
         _context = context;
         _tokenizer = TokenizerFile.Load(context.TokenizerFile);
         _dataset = context.OpenSequences(_tokenizer);
-        _model = new CausalLanguageModel(JobMapping.DecoderConfig(context.Job, _tokenizer.VocabularySize), context.Placement);
-        var order = new SampleOrder(_dataset.Training.Count, context.Options.Seed, context.Job.Corpus.ShuffleBlock);
-        _task = new CausalLanguageTask(_model, _dataset.Training, _dataset.HeldOut, _tokenizer, order);
-        if (!_task.HeldOutTargets().Any())
+        try
         {
-            // Otherwise every perplexity of the job would be 0/0.
-            throw new BadDataException($"The held-out text is of {_dataset.HeldOut.Tokens} tokens, so there is nothing to predict. Add text, or raise corpus.heldOut ({context.Job.Corpus.HeldOut}).");
+            _model = new CausalLanguageModel(JobMapping.DecoderConfig(context.Job, _tokenizer.VocabularySize), context.Placement);
+            var order = new SampleOrder(_dataset.Training.Count, context.Options.Seed, context.Job.Corpus.ShuffleBlock);
+            _task = new CausalLanguageTask(_model, _dataset.Training, _dataset.HeldOut, _tokenizer, order);
+            if (!_task.HeldOutTargets().Any())
+            {
+                // Otherwise every perplexity of the job would be 0/0.
+                throw new BadDataException($"The held-out text is of {_dataset.HeldOut.Tokens} tokens, so there is nothing to predict. Add text, or raise corpus.heldOut ({context.Job.Corpus.HeldOut}).");
+            }
+        }
+        catch
+        {
+            // The model is the task's, once there is one.
+            ((IDisposable?)_task ?? _model)?.Dispose();
+            _dataset.Dispose();
+            throw;
         }
     }
 
@@ -51,7 +58,7 @@ internal sealed class CausalLanguageRankTask : IRankTask
     public RankSummary Summary(long step, long parameters, EvaluationResult evaluation)
     {
         // Frequencies are of ordinary tokens; the model is measured on the ends of documents as well.
-        var unigram = UnigramModel.Count(_dataset.Training, _tokenizer.VocabularySize, _tokenizer.Special, UnigramSequences)
+        var unigram = UnigramModel.Count(_dataset.Training, _tokenizer.VocabularySize, _tokenizer.Special, UnigramModel.EnoughSequences)
             .Perplexity(_task.HeldOutTargets().Where(token => !_tokenizer.Special.Contains(token)));
         return new RankSummary(step, parameters, evaluation.Loss, evaluation.Perplexity, unigram, evaluation.Predicted, _context.Start.ModelFolder);
     }

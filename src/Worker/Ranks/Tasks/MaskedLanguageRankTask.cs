@@ -11,9 +11,6 @@ namespace Linformer.Worker.Ranks.Tasks;
 /// <summary><c>task: masked-lm</c>.</summary>
 internal sealed class MaskedLanguageRankTask : IRankTask
 {
-    // More than this many training sequences are sampled for the unigram model.
-    private const long UnigramSequences = 100_000;
-
     private readonly RankTaskContext _context;
     private readonly ITokenizer _tokenizer;
     private readonly SequenceDataset _dataset;
@@ -29,17 +26,27 @@ internal sealed class MaskedLanguageRankTask : IRankTask
         var (job, options) = (context.Job, context.Options);
         _tokenizer = TokenizerFile.Load(context.TokenizerFile);
         _dataset = context.OpenSequences(_tokenizer);
-        _model = new MaskedLanguageModel(JobMapping.ModelConfig(job, _tokenizer.VocabularySize), context.Placement);
-        WithoutKernels = FusedLanguageModel.WhyNot(_model, options.Precision);
-        _task = new MaskedLanguageTask(
-            _model,
-            _dataset.Training,
-            _dataset.HeldOut,
-            _tokenizer,
-            new SampleOrder(_dataset.Training.Count, options.Seed, job.Corpus.ShuffleBlock),
-            new Masker(options.Seed, _tokenizer.VocabularySize, _tokenizer.Special, job.Training.MaskProbability),
-            WithoutKernels is null ? new FusedLanguageModel(_model, options.Precision) : null);
-        CheckHeldOut();
+        try
+        {
+            _model = new MaskedLanguageModel(JobMapping.ModelConfig(job, _tokenizer.VocabularySize), context.Placement);
+            WithoutKernels = FusedLanguageModel.WhyNot(_model, options.Precision);
+            _task = new MaskedLanguageTask(
+                _model,
+                _dataset.Training,
+                _dataset.HeldOut,
+                _tokenizer,
+                new SampleOrder(_dataset.Training.Count, options.Seed, job.Corpus.ShuffleBlock),
+                new Masker(options.Seed, _tokenizer.VocabularySize, _tokenizer.Special, job.Training.MaskProbability),
+                WithoutKernels is null ? new FusedLanguageModel(_model, options.Precision) : null);
+            CheckHeldOut();
+        }
+        catch
+        {
+            // The model is the task's, once there is one.
+            ((IDisposable?)_task ?? _model)?.Dispose();
+            _dataset.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -54,7 +61,7 @@ internal sealed class MaskedLanguageRankTask : IRankTask
     /// <inheritdoc/>
     public RankSummary Summary(long step, long parameters, EvaluationResult evaluation)
     {
-        var unigram = UnigramModel.Count(_dataset.Training, _tokenizer.VocabularySize, _tokenizer.Special, UnigramSequences)
+        var unigram = UnigramModel.Count(_dataset.Training, _tokenizer.VocabularySize, _tokenizer.Special, UnigramModel.EnoughSequences)
             .Perplexity(_task.HeldOutTargets());
         return new RankSummary(
             step, parameters, evaluation.Loss, evaluation.Perplexity, unigram, evaluation.Predicted, _context.Start.ModelFolder);

@@ -12,9 +12,6 @@ namespace Linformer.Worker.Ranks.Tasks;
 /// <summary><c>task: sequence-to-sequence</c>.</summary>
 internal sealed class SequenceToSequenceRankTask : IRankTask
 {
-    // More than this many training targets are not counted for the unigram model.
-    private const long UnigramTargets = 100_000;
-
     private readonly RankTaskContext _context;
     private readonly ITokenizer _tokenizer;
     private readonly PairDataset _pairs;
@@ -29,14 +26,24 @@ internal sealed class SequenceToSequenceRankTask : IRankTask
         _context = context;
         _tokenizer = TokenizerFile.Load(context.TokenizerFile);
         _pairs = PairDataset.Open(context.Start.CorpusFolder, _tokenizer, context.Job.Corpus.HeldOut);
-        if (_pairs.Training.Count == 0 || _pairs.HeldOut.Count == 0)
+        try
         {
-            throw new BadDataException($"The corpus gives {_pairs.Training.Count} training and {_pairs.HeldOut.Count} held-out pairs; at least one of each is needed. Add pairs, or change corpus.heldOut ({context.Job.Corpus.HeldOut}).");
-        }
+            if (_pairs.Training.Count == 0 || _pairs.HeldOut.Count == 0)
+            {
+                throw new BadDataException($"The corpus gives {_pairs.Training.Count} training and {_pairs.HeldOut.Count} held-out pairs; at least one of each is needed. Add pairs, or change corpus.heldOut ({context.Job.Corpus.HeldOut}).");
+            }
 
-        _model = new SequenceToSequenceModel(JobMapping.DecoderConfig(context.Job, _tokenizer.VocabularySize), context.Placement);
-        var order = new SampleOrder(_pairs.Training.Count, context.Options.Seed, context.Job.Corpus.ShuffleBlock);
-        _task = new SequenceToSequenceTask(_model, _pairs, _tokenizer, order);
+            _model = new SequenceToSequenceModel(JobMapping.DecoderConfig(context.Job, _tokenizer.VocabularySize), context.Placement);
+            var order = new SampleOrder(_pairs.Training.Count, context.Options.Seed, context.Job.Corpus.ShuffleBlock);
+            _task = new SequenceToSequenceTask(_model, _pairs, _tokenizer, order);
+        }
+        catch
+        {
+            // The model is the task's, once there is one.
+            ((IDisposable?)_task ?? _model)?.Dispose();
+            _pairs.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -52,7 +59,7 @@ internal sealed class SequenceToSequenceRankTask : IRankTask
     public RankSummary Summary(long step, long parameters, EvaluationResult evaluation)
     {
         var unigram = new UnigramModel(_tokenizer.VocabularySize, _tokenizer.Special);
-        for (var i = 0L; i < Math.Min(UnigramTargets, _pairs.Training.Count); i++)
+        for (var i = 0L; i < Math.Min(UnigramModel.EnoughSequences, _pairs.Training.Count); i++)
         {
             unigram.Add(_pairs.Training.Read(i).Target);
         }
