@@ -58,6 +58,22 @@ public sealed class ClassifierCommandTests(PairClassifier classifier) : IClassFi
         MemoryMarshal.Cast<byte, float>(bytes.AsSpan(bytes.Length - (2 * Hidden * sizeof(float)))).ToArray().ShouldBe(lines.SelectMany(line => line), 1e-5);
     }
 
+    [Fact]
+    public async Task A_class_that_only_held_out_files_have_is_refused_before_the_first_step()
+    {
+        var workspace = classifier.Workspace;
+        await File.WriteAllTextAsync(workspace.Corpus("held-out.tsv"), "first\tsecond\tsame\nab\tac\tyes\nab\tbc\tperhaps\n");
+        var job = Path.Combine(workspace.Root, "strange.yaml");
+        await File.WriteAllTextAsync(job, PairClassifier.Job.Replace("name: pairs", "name: strange", StringComparison.Ordinal)
+            .Replace("heldOut: 0.1", "heldOutFiles: [\"corpora/held-out.tsv\"]", StringComparison.Ordinal));
+
+        var result = await LinformerProcess.RunAsync(workspace.Train(job));
+
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain("corpora/held-out.tsv, line 3: the class \"perhaps\" is in corpus.heldOutFiles and not in corpus.files, so the model would never learn it. The classes of corpus.files are: no, yes.");
+        workspace.NewestCheckpoint("strange").ShouldBe(0);
+    }
+
     [Theory]
     [InlineData("abc", "--pairs", "Text 1 is no pair")]
     [InlineData("qwertyuiopasdfghjklzxcvbnm", "", "say what to do with --long truncate or --long windows")]
@@ -96,7 +112,7 @@ public sealed class PairClassifier : IAsyncLifetime
 {
     private const int Pairs = 200;
 
-    private const string Job = """
+    internal const string Job = """
         name: pairs
         task: classification
         corpus:

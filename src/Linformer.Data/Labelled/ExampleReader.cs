@@ -24,6 +24,18 @@ public static class ExampleReader
     /// <returns>The examples, in order.</returns>
     /// <exception cref="BadDataException">The file is not of this layout; the message has the file, the line and what is expected.</exception>
     public static IEnumerable<LabelledText> Read(
+        CorpusFile file, ExampleLayout layout, long start = 0, long end = long.MaxValue, Action<long>? consumed = null) =>
+        ReadPlaced(file, layout, start, end, consumed).Select(placed => placed.Example);
+
+    /// <summary>Where an example of a file is, for people: the file, and the line if it has several.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="layout">Where texts and labels are.</param>
+    /// <param name="offset">Where the example begins, as <see cref="ReadPlaced"/> has it.</param>
+    internal static string PlaceOf(CorpusFile file, ExampleLayout layout, long offset) =>
+        layout.Format == ExampleFormat.Folders ? file.Path : $"{file.Path}, line {LineReader.NumberOf(file, offset)}";
+
+    /// <summary><see cref="Read"/>, with where each example begins in the file's text, in bytes.</summary>
+    internal static IEnumerable<(long Offset, LabelledText Example)> ReadPlaced(
         CorpusFile file, ExampleLayout layout, long start = 0, long end = long.MaxValue, Action<long>? consumed = null)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -31,7 +43,7 @@ public static class ExampleReader
         CheckFormat(file, layout);
         return layout.Format switch
         {
-            ExampleFormat.Folders => [ReadFile(file, layout, consumed)],
+            ExampleFormat.Folders => [(0, ReadFile(file, layout, consumed))],
             ExampleFormat.JsonLines => ReadLines(file, layout, LineReader.Read(file, start, end, consumed), (_, line) => OfJson(line.Span, layout)),
             ExampleFormat.Csv => ReadLines(
                 file, layout, CsvRecords.Read(file, consumed), OfTable(file, layout, CsvRecords.Read(file, consumed: null), CsvRecords.Columns, "commas")),
@@ -86,7 +98,7 @@ public static class ExampleReader
         return new LabelledText(label, Encoding.UTF8.GetString(bytes.WrittenSpan), null);
     }
 
-    private static IEnumerable<LabelledText> ReadLines(
+    private static IEnumerable<(long Offset, LabelledText Example)> ReadLines(
         CorpusFile file, ExampleLayout layout, IEnumerable<(long Offset, ReadOnlyMemory<byte> Line)> lines, Func<long, ReadOnlyMemory<byte>, LabelledText?> read)
     {
         foreach (var (offset, line) in lines)
@@ -109,7 +121,7 @@ public static class ExampleReader
             {
                 if (!layout.SkipsBadLines)
                 {
-                    throw new BadDataException($"{file.Path}, line {LineReader.NumberOf(file, offset)}: {e.Message}", e);
+                    throw new BadDataException($"{PlaceOf(file, layout, offset)}: {e.Message}", e);
                 }
 
                 example = null;
@@ -117,7 +129,7 @@ public static class ExampleReader
 
             if (example is { } good)
             {
-                yield return good;
+                yield return (offset, good);
             }
         }
     }
@@ -244,7 +256,8 @@ public static class ExampleReader
             : null;
     }
 
-    private static string Shown(IReadOnlyList<string> names) =>
+    /// <summary>Names for a message: not too many, and not too long.</summary>
+    internal static string Shown(IReadOnlyList<string> names) =>
         names.Count == 0 ? "none" : string.Join(", ", names.Take(ShownNames).Select(Short)) + (names.Count > ShownNames ? ", …" : "");
 
     private static string Short(string text) => text.Length <= ShownCharacters ? text : text[..ShownCharacters] + "…";

@@ -15,10 +15,11 @@ public sealed class LabelledDataset : IDisposable
 
     private const int WindowTokens = 1 << 18;
 
+    private readonly string _folder;
     private readonly TokenStream _stream;
 
-    private LabelledDataset(TokenStream stream, CorpusManifest manifest, IReadOnlyList<string> classes, ExampleSet training, ExampleSet heldOut) =>
-        (_stream, Manifest, Classes, Training, HeldOut) = (stream, manifest, classes, training, heldOut);
+    private LabelledDataset(string folder, TokenStream stream, CorpusManifest manifest, IReadOnlyList<string> classes, ExampleSet training, ExampleSet heldOut) =>
+        (_folder, _stream, Manifest, Classes, Training, HeldOut) = (folder, stream, manifest, classes, training, heldOut);
 
     /// <summary>What the folder holds.</summary>
     public CorpusManifest Manifest { get; }
@@ -67,13 +68,50 @@ public sealed class LabelledDataset : IDisposable
                     example => firstHeldOut is { } first ? example.i >= first : example.Hash < heldOut * ulong.MaxValue,
                     example => example.Place);
             return new LabelledDataset(
-                stream, manifest, classes, new ExampleSet(stream, separator, [.. sides[false]]), new ExampleSet(stream, separator, [.. sides[true]]));
+                folder, stream, manifest, classes, new ExampleSet(stream, separator, [.. sides[false]]), new ExampleSet(stream, separator, [.. sides[true]]));
         }
         catch
         {
             stream.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The classes that no example to train on has, in their order.</summary>
+    public IReadOnlyList<string> UntrainedClasses()
+    {
+        var trained = new bool[Classes.Count];
+        for (var i = 0L; i < Training.Count && Classes.Count > 0; i++)
+        {
+            trained[(int)Training.Target(i)] = true;
+        }
+
+        return [.. Classes.Where((_, i) => !trained[i])];
+    }
+
+    /// <summary>
+    /// Looks for a class that only held-out files have: a model would get an output for it that it never learns, and be measured on it.
+    /// Whoever means that names all classes in the corpus's settings.
+    /// </summary>
+    /// <param name="root">The storage root with the corpus's files.</param>
+    /// <exception cref="BadDataException">There is one; the message has it, a line where it stands, and the classes of the training files.</exception>
+    public void CheckHeldOutClasses(string root)
+    {
+        if (Manifest is not { FirstHeldOutShard: not null, Examples.Classes: null } || UntrainedClasses() is not { Count: > 0 } untrained)
+        {
+            return;
+        }
+
+        var index = 0L;
+        while (!untrained.Contains(Classes[(int)HeldOut.Target(index)], StringComparer.Ordinal))
+        {
+            index++;
+        }
+
+        throw new BadDataException(
+            $"{HeldOutPlaces.Of(_folder, Manifest, index, root)}: the class \"{Classes[(int)HeldOut.Target(index)]}\" is in corpus.heldOutFiles and not in corpus.files, so the model would never learn it. "
+            + $"The classes of corpus.files are: {ExampleReader.Shown([.. Classes.Except(untrained, StringComparer.Ordinal)])}. "
+            + "Add examples of it there, leave it out here, or name all classes in corpus.examples.classes.");
     }
 
     /// <summary>Closes the shards.</summary>

@@ -125,6 +125,16 @@ public sealed record CorpusPlan(
             : throw new BadDataException($"The plan {path} is of another corpus: its fingerprint is {plan.Fingerprint}, expected {fingerprint}.");
     }
 
+    /// <summary>The file that a part of a shard is of, as it is on this machine.</summary>
+    /// <param name="segment">The part.</param>
+    /// <param name="root">The storage root that the files lie under.</param>
+    /// <exception cref="BadDataException">There is no such file below the root.</exception>
+    internal CorpusFile FileOf(PlannedSegment segment, string root)
+    {
+        var file = Files[segment.File];
+        return CorpusFiles.Describe(file.Path, CorpusFiles.ResolveOne(root, file.Path, "The plan of the corpus"), file.Bytes) with { Root = root };
+    }
+
     /// <summary>The file name of a shard.</summary>
     /// <param name="index">The shard's number.</param>
     /// <returns>For example <c>shard-00000.tokens</c>.</returns>

@@ -50,15 +50,14 @@ public static class ShardMaker
             var tokens = new List<int>();
             foreach (var segment in plan.Shards[index])
             {
-                var file = plan.Files[segment.File];
-                var described = CorpusFiles.Describe(file.Path, CorpusFiles.ResolveOne(root, file.Path, "The plan of the corpus"), file.Bytes) with { Root = root };
+                var file = plan.FileOf(segment, root);
                 if (plan.Examples is { } examples)
                 {
-                    ExampleTokens.Write(ExampleReader.Read(described, examples, segment.Start, segment.End, consumed), tokenizer, writer, cancellationToken);
+                    ExampleTokens.Write(ExampleReader.Read(file, examples, segment.Start, segment.End, consumed), tokenizer, writer, cancellationToken);
                     continue;
                 }
 
-                foreach (var chunk in CorpusReader.Read(described, plan.Separator, segment.Start, segment.End, consumed))
+                foreach (var chunk in CorpusReader.Read(file, plan.Separator, segment.Start, segment.End, consumed))
                 {
                     cancellationToken.ThrowIfCancellationRequested();
                     tokens.Clear();

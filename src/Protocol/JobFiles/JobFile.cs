@@ -14,7 +14,7 @@ public sealed record JobFile
     [Field]
     public JobTask Task { get; init; } = JobTask.MaskedLm;
 
-    /// <summary>Folder of a finished model to start from, relative to the storage root. If its `sequenceLength` is another, its projections and positions are resized; `projectedLength` must be the same. Without it, weights start random.</summary>
+    /// <summary>Folder of a finished model to start from, relative to the storage root. If its `sequenceLength` is another, its projections and positions are resized; `projectedLength` must be the same. A classification head is kept if it has the same classes and pooling, and starts anew otherwise. Without it, weights start random.</summary>
     [Field(Format = TextFormat.RelativePath)]
     public string? InitializeFrom { get; init; }
 
@@ -74,7 +74,7 @@ public sealed record CorpusSection
     [Field]
     public ExamplesSection? Examples { get; init; }
 
-    /// <summary>Files of examples that are kept out of training, to measure the model on, instead of a share; as `files`.</summary>
+    /// <summary>Files of examples that are kept out of training, to measure the model on, instead of a share; as `files`. A classification refuses a class that only they have, unless `examples.classes` names it.</summary>
     [Field(MinCount = 1, MaxCount = 10_000, Format = TextFormat.RelativePath)]
     public IReadOnlyList<string>? HeldOutFiles { get; init; }
 

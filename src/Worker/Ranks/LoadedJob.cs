@@ -42,11 +42,14 @@ public sealed class LoadedJob : IDisposable
     public string? WithoutKernels => _task.WithoutKernels;
 
     /// <summary>What the user should know of the task as it is; null for nothing.</summary>
-    public string? Note => (_task.Note, _context.Resized) switch
+    public string? Note
     {
-        ({ } note, { } resized) => $"{note} {resized}",
-        var (note, resized) => note ?? resized,
-    };
+        get
+        {
+            var notes = ((string?[])[_task.Note, _context.Resized, _context.HeadAnew]).OfType<string>().ToList();
+            return notes.Count == 0 ? null : string.Join(' ', notes);
+        }
+    }
 
     /// <summary>The trainer, in no process group yet.</summary>
     public Trainer Trainer { get; }

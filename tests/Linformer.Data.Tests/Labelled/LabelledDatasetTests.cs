@@ -70,6 +70,52 @@ public sealed class LabelledDatasetTests : IDisposable
             .Message.ShouldBe("train/pos/1.txt: is in corpus.files and in corpus.heldOutFiles; what is measured on is not trained on.");
     }
 
+    [Theory]
+    [InlineData(1 << 20)]
+    [InlineData(40)]
+    public void A_class_that_only_held_out_files_have_is_refused_with_its_line_and_the_classes_of_training(long shardBytes)
+    {
+        _folder.Write("train.tsv", "text\tlabel\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"train {i}\t{(i % 2 == 0 ? "yes" : "no")}\n")));
+        _folder.Write("a.tsv", "text\tlabel\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"first {i}\tno\n")));
+        _folder.Write("b.tsv", "text\tlabel\nx\tyes\n\ny\tmaybe\nz\tnever\n");
+        const string Rest = "the class \"maybe\" is in corpus.heldOutFiles and not in corpus.files, so the model would never learn it. The classes of corpus.files are: no, yes. "
+            + "Add examples of it there, leave it out here, or name all classes in corpus.examples.classes.";
+        using (var named = Open(Table with { Classes = ["no", "yes", "maybe", "never"] }, ["train.tsv"], heldOutFiles: ["a.tsv", "b.tsv"], shardBytes: shardBytes))
+        {
+            named.CheckHeldOutClasses(_folder.Path);
+            named.UntrainedClasses().ShouldBe(["maybe", "never"]);
+        }
+
+        using (var same = Open(Table, ["train.tsv"], heldOutFiles: ["a.tsv"], shardBytes: shardBytes))
+        {
+            same.CheckHeldOutClasses(_folder.Path);
+            same.UntrainedClasses().ShouldBeEmpty();
+        }
+
+        using var dataset = Open(Table, ["train.tsv"], heldOutFiles: ["a.tsv", "b.tsv"], shardBytes: shardBytes);
+        Should.Throw<BadDataException>(() => dataset.CheckHeldOutClasses(_folder.Path)).Message.ShouldBe($"b.tsv, line 4: {Rest}");
+
+        // Shards outlive the files that they were made of.
+        File.Delete(_folder.At("b.tsv"));
+        Should.Throw<BadDataException>(() => dataset.CheckHeldOutClasses(_folder.Path)).Message.ShouldBe($"example 22 of corpus.heldOutFiles: {Rest}");
+    }
+
+    [Fact]
+    public void A_strange_class_of_a_folder_is_named_with_its_file_and_numbers_have_none()
+    {
+        _folder.Write("train/pos/1.txt", "the good");
+        _folder.Write("train/neg/1.txt", "the bad");
+        _folder.Write("test/odd/7.txt", "very odd");
+        _folder.Write("n.tsv", "text\tlabel\nx\t2.5\n");
+        _folder.Write("m.tsv", "text\tlabel\ny\t3.5\n");
+        using var folders = Open(new ExampleLayout { Format = ExampleFormat.Folders }, ["train/*/*.txt"], heldOutFiles: ["test/*/*.txt"]);
+        using var numbers = Open(Table with { IsNumber = true }, ["n.tsv"], heldOutFiles: ["m.tsv"]);
+
+        Should.Throw<BadDataException>(() => folders.CheckHeldOutClasses(_folder.Path)).Message
+            .ShouldStartWith("test/odd/7.txt: the class \"odd\" is in corpus.heldOutFiles and not in corpus.files, so the model would never learn it. The classes of corpus.files are: neg, pos.");
+        numbers.CheckHeldOutClasses(_folder.Path);
+    }
+
     [Fact]
     public void The_names_of_folders_are_part_of_the_fingerprint()
     {

@@ -16,6 +16,7 @@ namespace Linformer.Worker.Ranks.Tasks;
 internal sealed class ClassificationRankTask : IRankTask
 {
     private const int ShownTokens = 20;
+    private const int ShownClasses = 20;
 
     private readonly RankTaskContext _context;
     private readonly ITokenizer _tokenizer;
@@ -35,6 +36,7 @@ internal sealed class ClassificationRankTask : IRankTask
         try
         {
             CheckParts();
+            _dataset.CheckHeldOutClasses(context.Start.StorageRoot);
             CheckMeasures();
             var encoder = JobMapping.ExampleEncoder(job, _tokenizer.Special);
             CheckLengths(_dataset.Training, encoder);
@@ -53,9 +55,13 @@ internal sealed class ClassificationRankTask : IRankTask
         }
         catch
         {
+            // The model is the task's, once there is one.
+            ((IDisposable?)_task ?? _model)?.Dispose();
             _dataset.Dispose();
             throw;
         }
+
+        Note = ClassesWithoutExamples();
     }
 
     /// <inheritdoc/>
@@ -63,6 +69,9 @@ internal sealed class ClassificationRankTask : IRankTask
 
     /// <inheritdoc/>
     public string? WithoutKernels { get; }
+
+    /// <inheritdoc/>
+    public string? Note { get; }
 
     /// <inheritdoc/>
     public void GiveFirstValues()
@@ -74,7 +83,9 @@ internal sealed class ClassificationRankTask : IRankTask
             var root = _context.Start.StorageRoot;
             var config = CorpusFiles.ResolveOne(root, $"{folder}/{ConfigFile.Name}", "initializeFrom");
             var weights = CorpusFiles.ResolveOne(root, $"{folder}/{ModelFolder.WeightsName}", "initializeFrom");
-            _context.NoteResized(EncoderWeights.Load(weights, ConfigFile.Read(File.ReadAllText(config), config), _model));
+            var source = ConfigFile.Read(File.ReadAllText(config), config);
+            _context.NoteResized(EncoderWeights.Load(weights, source, _model));
+            _context.HeadAnew = source.Classification is { } head ? HeadWeights.LoadOrWhyNot(weights, head, _model) : null;
         }
     }
 
@@ -100,6 +111,14 @@ internal sealed class ClassificationRankTask : IRankTask
         {
             throw new BadDataException($"The corpus gives {training} training and {heldOut} held-out examples; at least one of each is needed. Add examples, change corpus.heldOut ({_context.Job.Corpus.HeldOut}), or name corpus.heldOutFiles.");
         }
+    }
+
+    // A share that is held out by chance may take all examples of a rare class, and the settings may name one that there is not.
+    private string? ClassesWithoutExamples()
+    {
+        var without = _dataset.UntrainedClasses();
+        var more = without.Count > ShownClasses ? $" and {without.Count - ShownClasses} more" : "";
+        return without.Count == 0 ? null : $"There is no training example of the class {string.Join(", ", without.Take(ShownClasses))}{more}: the model does not learn to tell it.";
     }
 
     private void CheckMeasures()

@@ -59,6 +59,9 @@ public sealed record RankTaskContext(JobFile Job, StartMessage Start, TrainingOp
         }
     }
 
+    /// <summary>Why the head of the folder's model was of no use; null if it was taken, or there is none.</summary>
+    public string? HeadAnew { get; set; }
+
     /// <summary>First values from the job's seed, or those of the folder that the job starts from.</summary>
     /// <param name="model">Module of which every parameter is overwritten.</param>
     /// <exception cref="BadDataException">The folder is not below the storage root.</exception>
