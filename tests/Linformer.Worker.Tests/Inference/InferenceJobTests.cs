@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Linformer.Data;
 using Linformer.Data.Tokenizers;
 using Linformer.Model;
 using Linformer.Model.Classification;
+using Linformer.Model.Kernels;
 using Linformer.Model.Layers;
 using Linformer.Model.SafeTensors;
 using Linformer.Protocol;
@@ -135,6 +137,25 @@ public sealed class InferenceJobTests : IDisposable
     }
 
     [Fact]
+    public void Whether_kernels_compute_is_written_down_and_a_machine_without_them_may_go_on()
+    {
+        Run(Job("models/base"));
+        var identity = JsonNode.Parse(File.ReadAllText(PathOf("out/inference.json")))!;
+        identity["kernels"]!.GetValue<bool>().ShouldBe(KernelLibrary.IsAvailable);
+
+        identity["kernels"] = !KernelLibrary.IsAvailable;
+        File.WriteAllText(PathOf("out/inference.json"), identity.ToJsonString());
+        var (begun, now) = KernelLibrary.IsAvailable ? ("without", "with") : ("with", "without");
+        Run(Job("models/base"))
+            .ShouldBe($"The results in {PathOf("out")} were begun {begun} kernels, and this rank computes {now} them: the same to rounding, not to the bit.");
+
+        // As versions wrote it that did not tell.
+        identity.AsObject().Remove("kernels");
+        File.WriteAllText(PathOf("out/inference.json"), identity.ToJsonString());
+        Run(Job("models/base")).ShouldBeNull();
+    }
+
+    [Fact]
     public void A_model_that_is_not_for_that_is_named()
     {
         Should.Throw<ModelFormatException>(() => Run(Job("models/base", "kind: classify"))).Message.ShouldContain("is needed");
@@ -153,7 +174,8 @@ public sealed class InferenceJobTests : IDisposable
         """,
         "posts.yaml").OrThrow();
 
-    private void Run(JobFile job)
+    // Gives what the user is to know.
+    private string? Run(JobFile job)
     {
         var corpus = CorpusPreparation.Prepare(JobMapping.CorpusSettings(job), _root.FullName, PathOf("cache"));
         job = InferenceJobs.Settle(job, corpus.Manifest.Documents);
@@ -165,6 +187,7 @@ public sealed class InferenceJobTests : IDisposable
         loaded.Trainer.TrainStep().Tokens.ShouldBe(14);
         loaded.Trainer.TrainStep().Tokens.ShouldBe(9);
         loaded.Save();
+        return loaded.Note;
     }
 
     private Dictionary<string, byte[]> Files() => Directory.GetFiles(PathOf("out")).ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes, StringComparer.Ordinal);

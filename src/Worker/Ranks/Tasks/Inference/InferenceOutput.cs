@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Linformer.Data;
 using Linformer.Model.Files;
@@ -37,6 +38,9 @@ internal sealed class InferenceOutput
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
     };
 
+    // A machine without them goes on with what another has begun; that is the same to rounding.
+    private const string KernelsField = "kernels";
+
     private readonly string _folder;
     private readonly string _extension;
 
@@ -44,14 +48,15 @@ internal sealed class InferenceOutput
     /// <param name="folder">The folder.</param>
     /// <param name="extension">That of the files of results, such as <c>jsonl</c>.</param>
     /// <param name="identity">All that the results depend on, to be written as JSON.</param>
+    /// <param name="kernels">Whether this process computes by kernels; written down, and no part of what they are results of.</param>
     /// <exception cref="BadDataException">It holds results of something else.</exception>
     /// <exception cref="IOException">It cannot be written.</exception>
-    public InferenceOutput(string folder, string extension, object identity)
+    public InferenceOutput(string folder, string extension, object identity, bool kernels)
     {
         (_folder, _extension) = (folder, extension);
         Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, IdentityName);
-        var own = JsonSerializer.Serialize(identity, Options) + "\n";
+        var own = JsonSerializer.SerializeToNode(identity, Options)!.AsObject();
         if (!File.Exists(path))
         {
             if (Directory.EnumerateFiles(folder, "part-*").Any())
@@ -59,14 +64,18 @@ internal sealed class InferenceOutput
                 throw new BadDataException($"{folder} holds files of results, and no {IdentityName} that says of what. Give the job another inference.output.");
             }
 
-            // All ranks write the same.
-            AtomicFile.Write(path, own);
+            // All ranks of a kind of machine write the same.
+            own[KernelsField] = kernels;
+            AtomicFile.Write(path, own.ToJsonString(Options) + "\n");
         }
-        else if (File.ReadAllText(path) != own)
+        else if (!JsonNode.DeepEquals(Read(path), own))
         {
             throw new BadDataException($"{folder} holds the results of another model, corpus or settings: its {IdentityName} differs from what this job would write. Give the job another inference.output, or delete the folder.");
         }
     }
+
+    /// <summary>Whether the process that began the folder computed by kernels; null in a folder of a version that did not write it down.</summary>
+    public bool? BegunWithKernels { get; private set; }
 
     /// <summary>The part, if it is done; null otherwise.</summary>
     /// <param name="part">Its number, from 0 on.</param>
@@ -130,6 +139,22 @@ internal sealed class InferenceOutput
         }
 
         AtomicFile.Write(Path.Combine(_folder, ManifestName), JsonSerializer.Serialize(new { format = 1, documents, parts = all }, Options) + "\n");
+    }
+
+    // Null for what is no JSON object.
+    private JsonObject? Read(string path)
+    {
+        try
+        {
+            var identity = JsonNode.Parse(File.ReadAllText(path)) as JsonObject;
+            BegunWithKernels = identity?[KernelsField]?.GetValue<bool>();
+            identity?.Remove(KernelsField);
+            return identity;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        {
+            return null;
+        }
     }
 
     private string NameOf(long part) => FormattableString.Invariant($"part-{part:0000000}.{_extension}");

@@ -36,7 +36,7 @@ internal sealed class InferenceRankTask : IRankTask
         try
         {
             _model = new InferenceModel(Path.GetDirectoryName(config)!, section, context, tokenizer.Special);
-            _output = new InferenceOutput(_folder, InferenceResults.Extension(_model.Head), new
+            var identity = new
             {
                 format = Format,
                 corpus = _documents.Manifest.Fingerprint,
@@ -46,7 +46,8 @@ internal sealed class InferenceRankTask : IRankTask
                 precision = $"{context.Options.Precision}",
                 threads = start.Threads,
                 device = $"{context.Device.type}",
-            });
+            };
+            _output = new InferenceOutput(_folder, InferenceResults.Extension(_model.Head), identity, kernels: WithoutKernels is null);
             _task = new InferenceTask(_model, _documents, _output, section.ShardDocuments, context.Advanced);
             CheckSteps(context.Options);
         }
@@ -63,6 +64,11 @@ internal sealed class InferenceRankTask : IRankTask
 
     /// <inheritdoc/>
     public string? WithoutKernels => _model.WithoutKernels;
+
+    /// <inheritdoc/>
+    public string? Note => _output.BegunWithKernels is { } begun && begun != (WithoutKernels is null)
+        ? $"The results in {_folder} were begun {(begun ? "with" : "without")} kernels, and this rank computes {(begun ? "without" : "with")} them: the same to rounding, not to the bit."
+        : null;
 
     /// <summary>The number that nothing depends on is 0.</summary>
     public void GiveFirstValues()
