@@ -1,6 +1,10 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Linformer.Model;
+using Linformer.Model.Decoding;
+using Linformer.Model.SafeTensors;
+using TorchSharp;
 
 namespace EndToEnd;
 
@@ -114,6 +118,44 @@ public sealed class TextModelCommandTests : IClassFixture<TextModels>
     }
 
     [Fact]
+    public async Task Forward_gives_what_a_causal_model_computes_and_its_logits_are_products_with_the_token_embeddings()
+    {
+        var (input, output) = (Path.Combine(_workspace.Root, "causal-in.safetensors"), Path.Combine(_workspace.Root, "causal-out.safetensors"));
+        long[] ids = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 100, 101, 102, 103, 104, 105, 20, 21, 22, 0, 0, 0];
+        long[] keep = [.. Enumerable.Range(0, ids.Length).Select(i => i < 21 ? 1L : 0)];
+        SafeTensorsWriter.Write(input, [Integers("input_ids", ids, 2, 12), Integers("attention_mask", keep, 2, 12)]);
+
+        await LinformerProcess.SucceedAsync("forward", Causal, "--input", input, "--to", output);
+
+        using var scope = torch.NewDisposeScope();
+        using var noGrad = torch.no_grad();
+        using var file = SafeTensorsFile.Open(output);
+        var (hidden, logits) = (Weights.Read(file, "hidden_states"), Weights.Read(file, "logits"));
+        using var model = ModelFolder.Load(Causal, ModelKind.CausalLanguage, found => new CausalLanguageModel(found.Config));
+        logits.data<float>().ToArray().ShouldBe(model.call(torch.tensor(ids, [2, 12]), torch.tensor(keep, [2, 12])).data<float>().ToArray(), 1e-5);
+
+        // The head by hand, in double precision, from the file of the weights.
+        using var weights = SafeTensorsFile.Open(Path.Combine(Causal, ModelFolder.WeightsName));
+        var (states, embeddings) = (hidden.data<float>().ToArray(), Weights.Read(weights, "token.weight").data<float>().ToArray());
+        var (width, vocabulary) = ((int)hidden.shape[2], (int)logits.shape[2]);
+        logits.data<float>().ToArray().ShouldBe(
+            Enumerable.Range(0, ids.Length * vocabulary).Select(at => (float)Enumerable.Range(0, width).Sum(i => (double)states[(at / vocabulary * width) + i] * embeddings[(at % vocabulary * width) + i])),
+            1e-4);
+    }
+
+    [Fact]
+    public async Task Forward_names_a_kind_of_model_that_it_does_not_run()
+    {
+        var input = Path.Combine(_workspace.Root, "pairs-in.safetensors");
+        SafeTensorsWriter.Write(input, [Integers("input_ids", [5], 1, 1)]);
+
+        var result = await LinformerProcess.RunAsync("forward", Pairs, "--input", input, "--to", input + ".out");
+
+        result.ExitCode.ShouldBe(1);
+        result.Error.ShouldContain("the model is for sequence-to-sequence; forward runs models for masked-lm and causal-lm.");
+    }
+
+    [Fact]
     public async Task Texts_that_are_too_long_are_named()
     {
         var result = await LinformerProcess.RunAsync("generate", Causal, string.Join(' ', Enumerable.Repeat("xyz", 40)));
@@ -123,6 +165,9 @@ public sealed class TextModelCommandTests : IClassFixture<TextModels>
         result.ExitCode.ShouldBe(1);
         result.Error.ShouldContain("the model reads at most 15");
     }
+
+    private static SafeTensorEntry Integers(string name, long[] values, params long[] shape) =>
+        new(name, ElementType.I64, shape, System.Runtime.InteropServices.MemoryMarshal.AsBytes<long>(values).ToArray());
 
     private string Causal => _workspace.Model("causal");
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Linformer.Model;
+using Linformer.Model.Decoding;
 using Linformer.Model.SafeTensors;
 using static TorchSharp.torch;
 
@@ -23,7 +24,7 @@ internal static class ForwardCommand
         };
         var to = new Option<string>("--to")
         {
-            Description = "File to write: hidden_states [batch, n, hidden] and logits [batch, n, vocabulary]",
+            Description = "File to write: hidden_states [batch, n, hidden] and logits [batch, n, vocabulary]; of a causal model those of the token after each position",
             HelpName = "FILE",
             Required = true,
         };
@@ -45,7 +46,7 @@ internal static class ForwardCommand
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using var model = ModelFolder.Load(folder);
+        using var model = LanguageModel.Load(folder);
         using var file = SafeTensorsFile.Open(input);
         var ids = ReadIntegers(file, InputIds);
         CheckIds(ids, model.Config.VocabularySize, input);
@@ -53,7 +54,7 @@ internal static class ForwardCommand
         Tensor hidden;
         try
         {
-            hidden = model.Encoder.call(ids, mask); // [batch, n, hidden]
+            hidden = model.HiddenStates(ids, mask); // [batch, n, hidden]
         }
         catch (ArgumentException e)
         {
@@ -83,5 +84,26 @@ internal static class ForwardCommand
         {
             throw new CommandException($"{path}: {InputIds} has the id {(low < 0 ? low : high)}; allowed are 0 to {vocabulary - 1}.");
         }
+    }
+
+    /// <summary>A model that is run.</summary>
+    /// <param name="Module">The model.</param>
+    /// <param name="Config">Its shape.</param>
+    /// <param name="HiddenStates">Given ids and mask [batch, n], what encoder or decoder give, [batch, n, hidden].</param>
+    /// <param name="Logits">Given hidden states, what the head gives, [batch, n, vocabulary].</param>
+    private sealed record LanguageModel(nn.Module Module, LinformerConfig Config, Func<Tensor, Tensor?, Tensor> HiddenStates, Func<Tensor, Tensor> Logits) : IDisposable
+    {
+        public static LanguageModel Load(string folder) => ModelFolder.Describe(folder).Kind switch
+        {
+            ModelKind.MaskedLanguage => Of(ModelFolder.Load(folder)),
+            ModelKind.CausalLanguage => Of(ModelFolder.Load(folder, ModelKind.CausalLanguage, found => new CausalLanguageModel(found.Config))),
+            var kind => throw new CommandException($"{folder}: the model is for {ConfigFile.NameOf(kind)}; forward runs models for {ConfigFile.NameOf(ModelKind.MaskedLanguage)} and {ConfigFile.NameOf(ModelKind.CausalLanguage)}."),
+        };
+
+        public void Dispose() => Module.Dispose();
+
+        private static LanguageModel Of(MaskedLanguageModel model) => new(model, model.Config, model.Encoder.call, model.Logits);
+
+        private static LanguageModel Of(CausalLanguageModel model) => new(model, model.Config, model.HiddenStates, model.Logits);
     }
 }

@@ -68,6 +68,11 @@ public sealed class CausalLanguageModel : nn.Module<Tensor, Tensor?, Tensor>, IN
         return _decoder.call(_tokens.call(inputIds), attentionMask, null, null);
     }
 
+    /// <summary>The head: logits of the tokens after positions whose hidden states are there.</summary>
+    /// <param name="hidden">[..., hidden]; see <see cref="HiddenStates"/>.</param>
+    /// <returns>[..., vocabulary].</returns>
+    public Tensor Logits(Tensor hidden) => _placement.TiedLogits(hidden, _tokens.Weight);
+
     /// <inheritdoc/>
     public DecodingState Begin() => _decoder.Begin();
 
@@ -80,6 +85,4 @@ public sealed class CausalLanguageModel : nn.Module<Tensor, Tensor?, Tensor>, IN
         var hidden = _decoder.Advance(_tokens.call(ids), state);
         return Logits(hidden.select(1, hidden.shape[1] - 1));
     }
-
-    private Tensor Logits(Tensor hidden) => _placement.TiedLogits(hidden, _tokens.Weight);
 }
