@@ -107,7 +107,7 @@ public sealed class TextModelCommandTests : IClassFixture<TextModels>
     [Theory]
     [InlineData("generate", "causal", "--beams 2 --seed 1", "--beams keeps the likeliest")]
     [InlineData("generate", "causal", "--top-p 2", "--top-p is 2; it must be above 0 and at most 1")]
-    [InlineData("generate", "causal", "--file no.txt", "A text and --file are given")]
+    [InlineData("generate", "causal", "--file no.txt", "Texts are given as arguments and by --file; choose one.")]
     [InlineData("generate", "pairs", "", "the model is for sequence-to-sequence; one for causal-lm is needed")]
     [InlineData("translate", "causal", "", "the model is for causal-lm; one for sequence-to-sequence is needed")]
     public async Task What_cannot_be_done_is_named(string command, string model, string options, string expected)

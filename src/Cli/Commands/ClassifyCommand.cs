@@ -12,9 +12,10 @@ internal static class ClassifyCommand
     public static Command Create()
     {
         var model = new Argument<string>("MODEL") { Description = "The model's folder" };
-        var (input, rule) = (new TextInput(), LongOption.Create());
+        var (pairs, rule) = (PairsOption.Create(), LongOption.Create());
         var command = new Command("classify", "Tell the class of each text, and how probable it is; or the number, of a regression") { model };
-        input.AddTo(command);
+        var input = new TextInput(command, keepsEmptyLines: true);
+        command.Add(pairs);
         command.Add(rule);
         command.WithExamples(
             "classify linformer-data/models/spam-linformer --file mails.txt --long truncate",
@@ -26,7 +27,8 @@ internal static class ClassifyCommand
             using var classifier = ModelFolder.Load(folder, ModelKind.Classification, of => new ClassificationModel(of.Config, of.Classification!));
             var encoder = new TextEncoder(folder, classifier.Config, parsed.GetValue(rule));
             using var pooled = new PooledEncoder(classifier.Encoder, classifier.Head.Pooling);
-            foreach (var (text, textPair, outputs) in encoder.Run(input.Read(parsed, cancellation), (ids, mask) => classifier.Scores(pooled.Run(ids, mask)), cancellation))
+            var texts = PairsOption.Split(input.Read(parsed, cancellation), parsed.GetValue(pairs));
+            foreach (var (text, textPair, outputs) in encoder.Run(texts, (ids, mask) => classifier.Scores(pooled.Run(ids, mask)), cancellation))
                 Write(context, classifier.Head, text, textPair, outputs);
             return Task.FromResult(ExitCodes.Success);
         });

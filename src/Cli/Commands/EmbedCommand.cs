@@ -27,9 +27,10 @@ internal static class EmbedCommand
             if (result.GetValueOrDefault<string?>() is { } path && Path.GetExtension(path) is not (Numpy or SafeTensors))
                 result.AddError($"--to is {path}; it must end in {Numpy} or {SafeTensors}.");
         });
-        var (input, rule) = (new TextInput(), LongOption.Create());
+        var (pairs, rule) = (PairsOption.Create(), LongOption.Create());
         var command = new Command("embed", "Give a vector for each text: hidden states of the encoder, pooled") { model, pooling, to };
-        input.AddTo(command);
+        var input = new TextInput(command, keepsEmptyLines: true);
+        command.Add(pairs);
         command.Add(rule);
         command.WithExamples("embed linformer-data/models/tiny \"A text.\"", "embed linformer-data/models/tiny --file texts.txt --to texts.npy");
         command.SetAction((parsed, cancellation) =>
@@ -41,7 +42,7 @@ internal static class EmbedCommand
             using (var pooled = new PooledEncoder(encoder, parsed.GetValue(pooling)))
             {
                 var texts = new TextEncoder(folder, config, parsed.GetValue(rule)).Run(
-                    input.Read(parsed, cancellation), pooled.Run, cancellation);
+                    PairsOption.Split(input.Read(parsed, cancellation), parsed.GetValue(pairs)), pooled.Run, cancellation);
                 if (parsed.GetValue(to) is { } path)
                     WriteFile(context, path, texts, config.Hidden);
                 else

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Linformer.Cli.Commands.Options;
-using Linformer.Cli.Generation;
 
 namespace Linformer.Cli.Commands;
 
@@ -21,7 +20,7 @@ internal static class FillMaskCommand
             }
         });
         var command = new Command("fill-mask", "Show the likeliest tokens at each <mask> of a text") { model };
-        var input = new TextInput(command, "Text with one or more <mask>; without it, each line of standard input is one");
+        var input = new TextInput(command, "A text with one or more <mask>");
         command.Add(top);
         command.SetAction((parsed, cancellation) =>
         {
