@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Linformer.Cli.Commands.Options;
 using Linformer.Protocol;
 using Linformer.Training;
+using Linformer.Worker.Agents;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Local;
 using Linformer.Worker.Machines;
@@ -24,8 +25,8 @@ internal static class TrainCommand
             HelpName = "HISTORY",
         };
         var name = new Option<string?>("--name") { Description = "Train under another name than the job file's", HelpName = "NAME" };
-        var data = StorageOption.Create();
-        var command = new Command("train", "Train a job with rank processes on this machine") { file, ranks, resume, replay, name, data };
+        var (stallTimeout, data) = (StallTimeoutOption.Create(), StorageOption.Create());
+        var command = new Command("train", "Train a job with rank processes on this machine") { file, ranks, resume, replay, name, stallTimeout, data };
         command.Validators.Add(result =>
         {
             if (result.GetValue(replay) is not null && (result.GetValue(resume) || result.GetResult(ranks) is { Implicit: false }))
@@ -44,6 +45,7 @@ internal static class TrainCommand
                 StorageRoot = parsed.GetValue(data)!,
                 Ranks = parsed.GetValue(ranks),
                 Resume = parsed.GetValue(resume),
+                Watchdog = new WatchdogOptions { Killer = "its launcher" }.WithStall(parsed.GetValue(stallTimeout).Time),
                 Replay = history is null ? null : WorldHistory.Load(history),
                 Replayed = history is null ? null : RunRecord.Load(Path.Combine(Path.GetDirectoryName(history) ?? "", StorageLayout.RunRecordName))?.ParsedJob(),
             };

@@ -3,6 +3,7 @@ using Linformer.Cli.Cluster;
 using Linformer.Cli.Commands.Options;
 using Linformer.Cli.Hosting;
 using Linformer.Coordinator.Hosting;
+using Linformer.Worker.Agents;
 
 namespace Linformer.Cli.Commands;
 
@@ -19,10 +20,10 @@ internal static class UpCommand
         var slots = CountOption.Create("--slots", "Slots of each worker: ranks that run at the same time", 1, MostSlots);
         var data = StorageOption.Create();
         var (listen, http) = (ListenOption.Create(), HttpOption.Create());
-        var (lease, hangTimeout, plugins) = (LeaseOption.Create(), HangTimeoutOption.Create(), PluginsOption.Create());
+        var (lease, hangTimeout, stallTimeout, plugins) = (LeaseOption.Create(), HangTimeoutOption.Create(), StallTimeoutOption.Create(), PluginsOption.Create());
         var database = new DatabaseOptions();
         var (logs, otlp) = (new LogOptions(), new OtlpOptions());
-        var command = new Command("up", "Run a coordinator and workers on this machine, until Ctrl-C") { workers, slots, data, listen, http, lease, hangTimeout, plugins };
+        var command = new Command("up", "Run a coordinator and workers on this machine, until Ctrl-C") { workers, slots, data, listen, http, lease, hangTimeout, stallTimeout, plugins };
         database.AddTo(command);
         logs.AddTo(command);
         otlp.AddTo(command);
@@ -40,7 +41,7 @@ internal static class UpCommand
                 Workers = parsed.GetValue(workers),
                 Slots = parsed.GetValue(slots),
                 Lease = parsed.GetValue(lease).Time,
-                HangTimeout = parsed.GetValue(hangTimeout).Time,
+                Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout).Time }.WithStall(parsed.GetValue(stallTimeout).Time),
                 AllowPlugins = parsed.GetValue(plugins),
                 Database = database.Address(parsed),
                 DatabaseLease = database.Lease(parsed),

@@ -39,13 +39,13 @@ internal static class WorkerCommand
             HelpName = "FILE",
         };
         var certificate = new CertificateOptions("as client certificate, for a coordinator that trusts its authority (--worker-ca)", TrustFile.ClientPurpose);
-        var (hangTimeout, warmRanks, plugins) = (HangTimeoutOption.Create(), WarmRanksOption.Create(), PluginsOption.Create());
+        var (hangTimeout, stallTimeout, warmRanks, plugins) = (HangTimeoutOption.Create(), StallTimeoutOption.Create(), WarmRanksOption.Create(), PluginsOption.Create());
         var health = HealthOption.Create("200 only while it is connected with a coordinator");
         var (logs, otlp) = (new LogOptions(), new OtlpOptions());
         var command = new Command("worker", "Run a worker on this machine, until Ctrl-C or SIGTERM") { data, name, slots, device, address, tokenFile };
         client.AddCoordinatorTo(command);
         certificate.AddTo(command);
-        foreach (var option in (Option[])[hangTimeout, warmRanks, plugins, health])
+        foreach (var option in (Option[])[hangTimeout, stallTimeout, warmRanks, plugins, health])
             command.Add(option);
         logs.AddTo(command);
         otlp.AddTo(command);
@@ -80,7 +80,7 @@ internal static class WorkerCommand
                 RankProgram = RankProcessCommand.Self(),
                 WarmRanks = parsed.GetValue(warmRanks),
                 AllowPlugins = parsed.GetValue(plugins),
-                Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout).Time },
+                Watchdog = new WatchdogOptions { Silence = parsed.GetValue(hangTimeout).Time }.WithStall(parsed.GetValue(stallTimeout).Time),
             };
             using var export = otlp.Start(parsed, "linformer-worker", options.Name, log);
             return await RunAsync(context, options, coordinators, parsed.GetValue(health), log, cancellation);

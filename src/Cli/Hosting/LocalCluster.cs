@@ -34,8 +34,8 @@ internal sealed record LocalClusterOptions
     /// <summary>A worker that says nothing for so long is lost.</summary>
     public TimeSpan Lease { get; init; } = new CoordinatorOptions { DataFolder = "" }.Lease;
 
-    /// <summary>A rank that gives no sign of life for so long is killed.</summary>
-    public TimeSpan HangTimeout { get; init; } = new WatchdogOptions().Silence;
+    /// <summary>When a rank counts as hung and is killed.</summary>
+    public WatchdogOptions Watchdog { get; init; } = new();
 
     /// <summary>The database's server; null for SQLite.</summary>
     public PostgresAddress? Database { get; init; }
@@ -117,7 +117,7 @@ internal sealed class LocalCluster : IAsyncDisposable
                 // All of them are on this machine.
                 Processor = Processor.OfThisMachine with { MemoryBytes = Processor.OfThisMachine.MemoryBytes / Math.Max(1, options.Workers) },
                 StorageRoot = options.DataFolder,
-                Watchdog = new WatchdogOptions { Silence = options.HangTimeout },
+                Watchdog = options.Watchdog,
                 RankProgram = RankProcessCommand.Self(),
                 WarmRanks = WarmRanksOption.Default,
                 AllowPlugins = options.AllowPlugins,

@@ -19,6 +19,13 @@ public sealed record WatchdogOptions
 
     /// <summary>How long a process may take to end after its last word.</summary>
     public TimeSpan Farewell { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Who kills it, for people.</summary>
+    public string Killer { get; init; } = "its worker";
+
+    /// <summary>The same with another <see cref="Stall"/>, and <see cref="Startup"/> in proportion.</summary>
+    /// <param name="stall">How long the training thread may get no further, unless it waits for others, at least.</param>
+    public WatchdogOptions WithStall(TimeSpan stall) => this with { Stall = stall, Startup = stall * (Startup / Stall) };
 }
 
 /// <summary>What a rank has shown so far.</summary>
@@ -78,22 +85,22 @@ public static class Watchdog
         var signs = state.Last;
         if (signs.Leaving)
         {
-            return state.Leaving > options.Farewell ? $"did not end within {Seconds(state.Leaving)} s of its last word and was killed by its worker" : null;
+            return state.Leaving > options.Farewell ? $"did not end within {Seconds(state.Leaving)} s of its last word and was killed by {options.Killer}" : null;
         }
 
         if (signs.Messages == 0)
         {
-            return state.Silent > options.Startup ? $"did not start within {Seconds(state.Silent)} s and was killed by its worker" : null;
+            return state.Silent > options.Startup ? $"did not start within {Seconds(state.Silent)} s and was killed by {options.Killer}" : null;
         }
 
         if (state.Silent > options.Silence)
         {
-            return $"did not respond for {Seconds(state.Silent)} s ({Usual(signs)}) and was killed by its worker";
+            return $"did not respond for {Seconds(state.Silent)} s ({Usual(signs)}) and was killed by {options.Killer}";
         }
 
         var stall = signs.Trained ? Longer(options.Stall, state.Longest * options.StallIntervals) : options.Startup;
         return state.Idle > stall && !signs.Stopping
-            ? $"got no further for {Seconds(state.Idle)} s ({Usual(signs)}) and was killed by its worker"
+            ? $"got no further for {Seconds(state.Idle)} s ({Usual(signs)}) and was killed by {options.Killer}"
             : null;
     }
 

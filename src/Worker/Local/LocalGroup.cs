@@ -17,6 +17,7 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
     private readonly HashSet<int> _left = [];
     private JoinMessage _generation = run.First;
     private RankFailure? _broken;
+    private RankWatch? _watch;
     private Deadline? _deadline;
     private bool _ending;
     private bool _killed;
@@ -32,6 +33,8 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
     {
         cancellationToken.ThrowIfCancellationRequested();
         Directory.CreateDirectory(run.LogFolder);
+        await using var watch = _watch = run.Watchdog is { } options ? new RankWatch(options, End) : null;
+        watch?.Start();
         await using var registration = cancellationToken.Register(() => _happenings.Writer.TryWrite(new StopMessage()));
         try
         {
@@ -84,6 +87,7 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
 
     void IMemberEvents.Told(RankMember member, RankMessage message)
     {
+        _watch?.Told(member, message);
         switch (message)
         {
             case JoinedMessage joined:
@@ -111,6 +115,12 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
     private static int RankOf(RankMember member) => member.Number - 1;
 
     private ILogger Log(int rank) => logger.ForContext("Generation", _generation.Generation).ForContext("Rank", rank);
+
+    private void End(RankMember hung, string blame)
+    {
+        Log(RankOf(hung)).ForContext("Step", hung.State.AppliedStep).Error("Rank {Rank} {Blame}", RankOf(hung), blame);
+        hung.Kill(blame);
+    }
 
     private void Tell(Action call)
     {
@@ -143,6 +153,7 @@ internal sealed class LocalGroup(LocalRun run, IRankEvents events, ILogger logge
         {
             member = RankMember.Start(rank + 1, launch, _rendezvous, this);
             _members.Add(member);
+            _watch?.Add(member);
             if (_killed)
             {
                 member.Kill();

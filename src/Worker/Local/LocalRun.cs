@@ -1,3 +1,4 @@
+using Linformer.Worker.Agents;
 using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
 
@@ -55,6 +56,9 @@ public sealed record LocalRun
 
     /// <summary>Further environment variables of the ranks.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>When a rank counts as hung and is killed, which ends the run as other failures do; null for never.</summary>
+    public WatchdogOptions? Watchdog { get; init; }
 
     /// <summary>How long the other ranks may take to end after one has failed; then they are killed.</summary>
     public TimeSpan FailureGrace { get; init; } = TimeSpan.FromSeconds(2);

@@ -2,6 +2,7 @@ using Linformer.Data;
 using Linformer.Protocol;
 using Linformer.Training;
 using Linformer.Training.Checkpoints;
+using Linformer.Worker.Agents;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.Machines;
 using Linformer.Worker.RankProtocol;
@@ -30,6 +31,9 @@ public sealed record LocalTrainingOptions
 
     /// <summary>The job that the history is of, whose settings a job that leaves them open takes; null to settle them anew.</summary>
     public JobFile? Replayed { get; init; }
+
+    /// <summary>When a rank counts as hung and is killed; null for never.</summary>
+    public WatchdogOptions? Watchdog { get; init; }
 
     /// <summary>What this machine's processor can do.</summary>
     public Processor Processor { get; init; } = Processor.OfThisMachine;
@@ -274,5 +278,6 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         RunFolder = _layout.Run(job.Name),
         ModelFolder = _layout.Model(job.Name),
         LogFolder = _layout.Logs(job.Name),
+        Watchdog = options.Watchdog,
     };
 }

@@ -99,6 +99,14 @@ public sealed class WatchdogTests
     }
 
     [Fact]
+    public void AnotherLimitHoldsBeforeTheFirstStepInProportion()
+    {
+        var longer = new WatchdogOptions { Silence = TimeSpan.FromSeconds(7) }.WithStall(TimeSpan.FromMinutes(5));
+
+        (longer.Stall, longer.Startup, longer.Silence).ShouldBe((TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(100), TimeSpan.FromSeconds(7)));
+    }
+
+    [Fact]
     public void OneThatStopsHasItsOwnLimitButMustNotBeSilent()
     {
         var stopping = Training with { Stopping = true };

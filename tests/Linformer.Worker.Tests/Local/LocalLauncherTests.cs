@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Linformer.Worker.Agents;
 using Linformer.Worker.Local;
 using Linformer.Worker.RankProtocol;
 using Linformer.Worker.TestRank;
@@ -40,6 +41,33 @@ public sealed class LocalLauncherTests : LauncherFixture
 
         Events.ShouldAllBe(e => e.Properties["Generation"].ToString() == "7");
         Events.Select(e => e.Properties["Rank"].ToString()).Distinct().Order().ShouldBe(["0", "1"]);
+    }
+
+    [Fact]
+    public async Task ARankThatLivesAndGetsNoFurtherIsKilledAndEndsTheRunAndOneThatWaitsForItIsNotBlamed()
+    {
+        var watchdog = new WatchdogOptions { Stall = TimeSpan.FromSeconds(1), StallIntervals = 1, Killer = "its launcher" };
+
+        var error = await Should.ThrowAsync<RankFailedException>(() => Launcher.RunAsync(Run("waits,spins") with { Watchdog = watchdog }, new Recorder()));
+
+        error.Failure.Rank.ShouldBe(1);
+        error.Failure.Reason.ShouldMatch(@"^got no further for [\d.]+ s \(usual step [\d.]+ m?s\) and was killed by its launcher$");
+        error.Others.ShouldBeEmpty();
+        var told = Events.Single(e => e.MessageTemplate.Text == "Rank {Rank} {Blame}");
+        (told.Properties["Generation"].ToString(), told.Properties["Rank"].ToString()).ShouldBe(("7", "1"));
+        long.Parse(told.Properties["Step"].ToString()).ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public async Task ARankThatIsStoppedIsKilledWhenItIsSilentForTooLong()
+    {
+        Recorder recorder = null!;
+        recorder = new Recorder { OnJoined = rank => Signal("STOP", recorder.ProcessIds[rank]) };
+
+        var error = await Should.ThrowAsync<RankFailedException>(
+            () => Launcher.RunAsync(Run("waits", 1) with { Watchdog = new WatchdogOptions { Silence = TimeSpan.FromSeconds(1) } }, recorder));
+
+        error.Failure.Reason.ShouldMatch(@"^did not respond for [\d.]+ s \(.*\) and was killed by its worker$");
     }
 
     [Fact]
