@@ -29,6 +29,9 @@ public interface ITrainingTask : IDisposable
     /// <param name="count">Sequences in the micro-batch.</param>
     MicroBatchLoss TrainingLoss(long firstSample, int count);
 
+    /// <summary>What to tell of a step in whose batch nothing was predicted: it is not applied, and a job in which it is so from the beginning fails.</summary>
+    string NothingPredicted => "nothing was predicted";
+
     /// <summary>
     /// Says which micro-batch will probably be asked for next, so that it can be read meanwhile. It need not be asked for, and what is
     /// asked for is the same with and without.

@@ -94,7 +94,8 @@ public sealed partial class Trainer
     {
         var sums = Parameters.Trailer.cpu().data<float>().ToArray();
         var loss = (double)sums[LossSum] / sums[PredictedCount];
-        var bad = sums[PredictedCount] > 0 ? LossMonitor.Verdict(_options.JudgesJumps ? State.LossHistory : default, loss, norm) : "no token of the round was masked";
+        var bad = sums[PredictedCount] > 0 ? LossMonitor.Verdict(_options.JudgesJumps ? State.LossHistory : default, loss, norm) : _task.NothingPredicted;
+        CheckPredictions(sums[PredictedCount], last);
         if (bad is not null && sums[PredictedCount] > 0 && _options.OnBadLoss != BadLossRule.Skip)
         {
             throw new BadLossException(Step + 1, bad, _options.OnBadLoss);

@@ -55,6 +55,9 @@ public sealed partial class Trainer : IDisposable
     private const int LeaveVotes = 4;
     private const int TrailerLength = 5;
 
+    // So many steps from the first on in which nothing is predicted are no accident.
+    private const int MostStepsWithoutPredictions = 100;
+
     // What comes before the task's own numbers of the held-out part.
     private const int HeldOutCounts = 2;
 
@@ -139,6 +142,7 @@ public sealed partial class Trainer : IDisposable
     public void ContinueFrom(TrainerState state) => (State, Unfinished) = (state, null);
 
     /// <summary>One optimizer step over the global batch; with local steps, all steps of a round, which end with one exchange.</summary>
+    /// <exception cref="BadDataException">Nothing was predicted in any of many steps, or in all of the job; nothing was written, on any rank.</exception>
     /// <exception cref="BadLossException">The loss is bad and the job says to stop or to go back; nothing was written, on any rank.</exception>
     /// <exception cref="ProcessGroupException">A rank was lost, or the group was aborted; nothing was written on this rank.</exception>
     /// <exception cref="InvalidOperationException">The trainer has not joined a group.</exception>
@@ -351,6 +355,15 @@ public sealed partial class Trainer : IDisposable
             Step, double.NaN, 0, _options.LearningRate.At(Step - 1), Tokens: 0, "it is left out", StopRequested: false, LeaveRequested: false);
     }
 
+    // A task that never predicts anything would end as a success, with the model that it began with. The same on all ranks.
+    private void CheckPredictions(double predicted, long step)
+    {
+        if (predicted == 0 && State.Updates == 0 && step >= Math.Min(_options.Steps, MostStepsWithoutPredictions))
+        {
+            throw new BadDataException($"Step {step}: {_task.NothingPredicted}. No step so far was applied, so the model learns nothing.");
+        }
+    }
+
     /// <summary>What a gradient of this norm is multiplied by.</summary>
     private double Clip(double norm) => _options.ClipNorm > 0 ? Math.Min(1, _options.ClipNorm / (norm + 1e-6)) : 1;
 
@@ -361,7 +374,8 @@ public sealed partial class Trainer : IDisposable
         var learningRate = _options.LearningRate.At(Step);
         var loss = lossSum / predicted;
         var norm = predicted > 0 ? Math.Sqrt(sumOfSquares) / predicted : 0;
-        var bad = predicted > 0 ? LossMonitor.Verdict(_options.JudgesJumps ? State.LossHistory : default, loss, norm) : "no token of the global batch was masked";
+        var bad = predicted > 0 ? LossMonitor.Verdict(_options.JudgesJumps ? State.LossHistory : default, loss, norm) : _task.NothingPredicted;
+        CheckPredictions(predicted, Step + 1);
         if (bad is not null && predicted > 0 && _options.OnBadLoss != BadLossRule.Skip)
         {
             throw new BadLossException(Step + 1, bad, _options.OnBadLoss);

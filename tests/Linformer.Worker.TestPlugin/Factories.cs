@@ -88,6 +88,8 @@ public sealed class Faulty : ITrainingTaskFactory
             {
                 case "later" when firstSample >= 24:
                     throw new InvalidOperationException("the data end here");
+                case "no-predictions":
+                    return new MicroBatchLoss(sum, 0, count);
                 case "detached":
                     return new MicroBatchLoss(sum.detach(), count, count);
                 case "vector":

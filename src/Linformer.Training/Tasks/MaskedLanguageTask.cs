@@ -48,6 +48,9 @@ public sealed class MaskedLanguageTask : ITrainingTask
     public long TrainingSequences => _training.Count;
 
     /// <inheritdoc/>
+    public string NothingPredicted => "no token of the batch was masked";
+
+    /// <inheritdoc/>
     public long HeldOutSequences => _heldOut.Count;
 
     /// <summary>The head, then the layers from the last to the first; what they share, and the embeddings, which the head shares, are in no group.</summary>

@@ -1,3 +1,4 @@
+using Linformer.Data;
 using Linformer.Training.Optimizers;
 using Linformer.Training.ProcessGroups;
 using Linformer.Training.Tests.ProcessGroups;
@@ -115,6 +116,38 @@ public class TrainStepTests
     }
 
     [Theory]
+    [InlineData(1000, 1, 100)]
+    [InlineData(30, 1, 30)]
+    [InlineData(1000, 8, 104)]
+    public void A_task_that_predicts_nothing_from_the_first_step_on_ends_with_an_error(long steps, int localSteps, long last)
+    {
+        using var fixture = new TrainerFixture(TrainerFixture.Default with { Steps = steps, LocalSteps = localSteps });
+        fixture.Task.Rows = _ => 0;
+        var values = fixture.Values;
+        while (fixture.Trainer.Step < last - localSteps)
+        {
+            fixture.Trainer.TrainStep().Skipped.ShouldBe("nothing was predicted");
+        }
+
+        Should.Throw<BadDataException>(() => fixture.Trainer.TrainStep()).Message
+            .ShouldBe($"Step {last}: nothing was predicted. No step so far was applied, so the model learns nothing.");
+        (fixture.Trainer.Step, fixture.Trainer.State.Updates).ShouldBe((last - localSteps, 0));
+        fixture.Values.ShouldBe(values);
+    }
+
+    [Fact]
+    public void One_step_that_was_applied_is_enough_for_the_job_to_go_on()
+    {
+        using var fixture = new TrainerFixture();
+        fixture.Trainer.TrainStep().Skipped.ShouldBeNull();
+        fixture.Task.Rows = _ => 0;
+        while (fixture.Trainer.Step < 150)
+        {
+            fixture.Trainer.TrainStep().Skipped.ShouldBe("nothing was predicted");
+        }
+    }
+
+    [Theory]
     [InlineData(BadLossRule.Stop)]
     [InlineData(BadLossRule.Skip)]
     public void A_step_in_which_nothing_is_predicted_says_so_and_changes_nothing(BadLossRule rule)
@@ -125,7 +158,7 @@ public class TrainStepTests
         var rows = fixture.Task.Rows;
         fixture.Task.Rows = _ => 0;
         var result = fixture.Trainer.TrainStep();
-        result.Skipped.ShouldNotBeNull().ShouldContain("no token");
+        result.Skipped.ShouldNotBeNull().ShouldBe("nothing was predicted");
         result.Step.ShouldBe(2);
         result.Loss.ShouldBe(double.NaN);
         result.Tokens.ShouldBe(80);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Linformer.Data;
 using Linformer.Model.SafeTensors;
 using Linformer.Training.Plugins;
 using Linformer.Training.ProcessGroups;
@@ -119,6 +120,24 @@ public sealed class PluginTaskTests : IDisposable
     [InlineData("held-out-below-0", ": the task has -5 held-out samples; 0 or more are needed.")]
     public void What_cannot_be_trained_is_refused_before_the_first_step(string fault, string reason) =>
         Should.Throw<PluginException>(() => _folder.Load("Faulty", $"{{ fault: {fault} }}")).Message.ShouldContain(reason);
+
+    [Fact]
+    public void A_task_that_never_counts_a_prediction_fails_rather_than_learn_nothing()
+    {
+        using var job = _folder.Load("Faulty", "{ fault: no-predictions }");
+        using var group = new SingleProcessGroup();
+        job.Trainer.Join(group);
+        var first = job.Trainer.Parameters.Values.bytes.ToArray();
+        for (var step = 1; step < 40; step++)
+        {
+            job.Trainer.TrainStep().Skipped.ShouldBe($"{PluginFolder.Assembly}: the task counts no prediction in the batch: the Predicted of each TrainingLoss is 0, and it should be how many predictions the sum is of");
+        }
+
+        Should.Throw<BadDataException>(() => job.Trainer.TrainStep()).Message
+            .ShouldMatch($"^Step 40: {PluginFolder.Assembly}: the task counts no prediction.*. No step so far was applied, so the model learns nothing.$");
+        job.Trainer.Step.ShouldBe(39);
+        job.Trainer.Parameters.Values.bytes.ToArray().ShouldBe(first);
+    }
 
     [Fact]
     public void A_step_that_throws_names_its_samples_and_keeps_the_trace()

@@ -24,6 +24,10 @@ internal sealed class GuardedTask(ITrainingTask task, string shown) : ITrainingT
     }
 
     /// <inheritdoc/>
+    public string NothingPredicted =>
+        $"{shown}: the task counts no prediction in the batch: the {nameof(MicroBatchLoss.Predicted)} of each {nameof(TrainingLoss)} is 0, and it should be how many predictions the sum is of";
+
+    /// <inheritdoc/>
     public IReadOnlyList<IReadOnlyList<string>> GradientOrder => PluginFault.Guard($"{shown}: the order of the gradients", () => task.GradientOrder);
 
     /// <inheritdoc/>
