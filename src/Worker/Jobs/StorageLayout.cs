@@ -18,6 +18,9 @@ public sealed record StorageLayout(string Root)
     /// <summary>The file in the folder of a job that was trained without a coordinator, with what is remembered of it between runs.</summary>
     public const string RunRecordName = "run.json";
 
+    /// <summary>The file in the folder of a job with a task of its user's that says which files its plug-in is.</summary>
+    public const string PluginFilesName = "plugin-files.json";
+
     /// <summary>The file in a cluster's storage root that says which storage it is.</summary>
     public const string StorageIdName = "storage-id";
 

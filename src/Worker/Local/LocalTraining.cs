@@ -129,6 +129,12 @@ public sealed class LocalTraining(LocalTrainingOptions options, ITrainingObserve
         CheckCorpus(checkpoint, record, corpus);
 
         _fingerprint = corpus?.Manifest.Fingerprint ?? "";
+        if (checkpoint is null)
+        {
+            // What starts anew may be of another build than what was there under the name.
+            File.Delete(Path.Combine(_layout.Run(job.Name), StorageLayout.PluginFilesName));
+        }
+
         Save(job, record);
         using var recorder = new TrainingRecorder(observer, _layout.Metrics(job.Name), checkpoint?.Step ?? 0, _damages);
         observer.Starting(job, plan.Processes, recorder.Step);

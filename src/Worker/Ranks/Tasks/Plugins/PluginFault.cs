@@ -33,7 +33,7 @@ internal static class PluginFault
     {
         PluginException own => own,
         MissingMemberException or TypeLoadException or FileLoadException or FileNotFoundException { FileName: not null } when IsOfLoading(cause) =>
-            new PluginException($"{what} failed: it was built against other versions than this worker has: {cause.Message}", cause),
+            new PluginException($"{what} failed: it was built against other versions than this worker has: {cause.Message} {PluginLoader.Allowed}", cause),
         _ => new PluginException($"{what} failed with {cause.GetType().Name}: {cause.Message}", cause),
     };
 

@@ -8,11 +8,14 @@ internal static class PluginLoader
 {
     private static readonly string Interface = typeof(ITrainingTaskFactory).FullName!;
 
+    /// <summary>What an assembly has to be built against, a sentence.</summary>
+    public static string Allowed { get; } = $"This worker has {typeof(ITrainingTaskFactory).Assembly.GetName().Name} {typeof(ITrainingTaskFactory).Assembly.GetName().Version}: build the assembly against the release that all workers run.";
+
     /// <summary>Loads the assembly and makes the class.</summary>
     /// <param name="path">The assembly on this machine.</param>
     /// <param name="shown">The assembly as the job file names it.</param>
     /// <param name="typeName">The class's full name; null for the only one there is.</param>
-    /// <exception cref="PluginException">It is no assembly, was built for something else, has no such class, or cannot make it.</exception>
+    /// <exception cref="PluginException">It is not there or no assembly, was built for something else, has no such class, or cannot make it.</exception>
     public static ITrainingTaskFactory Load(string path, string shown, string? typeName)
     {
         var assembly = LoadAssembly(path, shown);
@@ -30,11 +33,6 @@ internal static class PluginLoader
 
     private static Assembly LoadAssembly(string path, string shown)
     {
-        if (!File.Exists(path))
-        {
-            throw new PluginException($"plugin.assembly: there is no file {shown} below the storage root.");
-        }
-
         try
         {
             return new PluginLoadContext(path).LoadFromAssemblyPath(path);
@@ -56,7 +54,7 @@ internal static class PluginLoader
         {
             if (PluginLoadContext.SharedVersion(reference) is { } own && reference.Version > own)
             {
-                throw new PluginException($"{shown} was built against {reference.Name} {reference.Version}; this worker has {own}. Build it against the worker's release.");
+                throw new PluginException($"{shown} was built against {reference.Name} {reference.Version}; this worker has {own}. Build it against the release that all workers run.");
             }
         }
     }
@@ -70,11 +68,11 @@ internal static class PluginLoader
         catch (ReflectionTypeLoadException e)
         {
             var first = e.LoaderExceptions.FirstOrDefault(cause => cause is not null);
-            throw new PluginException($"{shown}: a type cannot be loaded, because something that it needs is not beside it or of another version: {first?.Message ?? e.Message}", e);
+            throw new PluginException($"{shown}: a type cannot be loaded, because something that it needs is not beside it or of another version: {first?.Message ?? e.Message} {Allowed}", e);
         }
         catch (Exception e) when (e is FileNotFoundException or FileLoadException or TypeLoadException)
         {
-            throw new PluginException($"{shown}: something that it needs is not beside it or of another version: {e.Message}", e);
+            throw new PluginException($"{shown}: something that it needs is not beside it or of another version: {e.Message} {Allowed}", e);
         }
     }
 

@@ -38,7 +38,9 @@ internal sealed class PluginRankTask : IRankTask
             Settings = settings.RootElement.Clone(),
             CorpusFolder = context.Job.HasCorpus ? context.Start.CorpusFolder : null,
         };
-        _factory = PluginLoader.Load(_plugin.PathOf(section.Assembly), _shown, section.Type);
+        var path = _plugin.PathOf(section.Assembly);
+        PluginFiles.Check(path, _shown, _plugin.StorageRoot, context.Start.RunFolder);
+        _factory = PluginLoader.Load(path, _shown, section.Type);
         _made = Make();
         Training = new GuardedTask(_made, _shown);
         try
