@@ -50,11 +50,18 @@ public sealed class Attention : nn.Module<Tensor, Tensor?, Tensor>
     /// <param name="x">[batch, length, hidden].</param>
     /// <param name="mask">[batch, length, 1] of x's type, 1 for a token and 0 for padding; null when nothing is padded.</param>
     /// <returns>[batch, length, hidden].</returns>
-    public override Tensor forward(Tensor x, Tensor? mask)
+    public override Tensor forward(Tensor x, Tensor? mask) => Over(x, x, mask);
+
+    /// <summary>Attends over another sequence.</summary>
+    /// <param name="x">What has the queries, [batch, length, hidden].</param>
+    /// <param name="source">What has the keys and values, [batch, source, hidden].</param>
+    /// <param name="mask">[batch, source, 1] of x's type, 1 for a token of the source and 0 for padding; null when nothing is padded.</param>
+    /// <returns>[batch, length, hidden].</returns>
+    internal Tensor Over(Tensor x, Tensor source, Tensor? mask)
     {
         var query = _query.call(x).SplitHeads(_config.Heads); // [batch, heads, length, d]
-        var keys = _key.call(x);                              // [batch, length, key/value heads · d]
-        var values = _value?.call(x) ?? keys;
+        var keys = _key.call(source);                         // [batch, source, key/value heads · d]
+        var values = _value?.call(source) ?? keys;
         var seen = _projection?.Project(keys, values, mask) ?? Unprojected(keys, values, mask);
         seen = seen with { Keys = DropProjected(seen.Keys), Values = DropProjected(seen.Values) };
         Watcher?.Invoke(new AttentionTrace(query, keys.SplitHeads(_config.KeyValueHeads), Weights(query, seen)));

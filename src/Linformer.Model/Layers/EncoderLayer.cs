@@ -55,9 +55,24 @@ public sealed class EncoderLayer : nn.Module<Tensor, Tensor?, Tensor>
     /// <param name="x">[batch, length, <see cref="LinformerConfig.InputWidthOf"/>].</param>
     /// <param name="mask">[batch, length, 1], 1 for a token and 0 for padding; null when nothing is padded.</param>
     /// <returns>[batch, length, <see cref="LinformerConfig.OutputWidthOf"/>].</returns>
-    public override Tensor forward(Tensor x, Tensor? mask)
+    public override Tensor forward(Tensor x, Tensor? mask) => Run(x, normed => _attention.call(normed, mask));
+
+    /// <summary>Runs the layer with attention over another sequence.</summary>
+    /// <param name="x">[batch, length, hidden].</param>
+    /// <param name="source">[batch, source, hidden].</param>
+    /// <param name="mask">[batch, source, 1], 1 for a token of the source and 0 for padding; null when nothing is padded.</param>
+    /// <returns>[batch, length, hidden].</returns>
+    internal Tensor Read(Tensor x, Tensor source, Tensor? mask) => Run(x, normed => _attention.Over(normed, source, mask));
+
+    /// <summary>What attention adds to its residual when norms come first: F of a reversible block.</summary>
+    internal Tensor Attend(Tensor x, Tensor? mask) => Drop(_attention.call(_attentionNorm.call(x), mask));
+
+    /// <summary>What the feed-forward layer adds to its residual when norms come first: G of a reversible block.</summary>
+    internal Tensor Feed(Tensor x) => Drop(_feedForward!.call(_feedForwardNorm!.call(x)));
+
+    private Tensor Run(Tensor x, Func<Tensor, Tensor> attend)
     {
-        x = _normFirst ? x + Attend(x, mask) : _attentionNorm.call(x + Drop(_attention.call(x, mask)));
+        x = _normFirst ? x + Drop(attend(_attentionNorm.call(x))) : _attentionNorm.call(x + Drop(attend(x)));
         if (_feedForward is null)
         {
             return x;
@@ -66,12 +81,6 @@ public sealed class EncoderLayer : nn.Module<Tensor, Tensor?, Tensor>
         var kept = _residual?.call(x).to_type(x.dtype) ?? x;
         return _normFirst ? kept + Feed(x) : _feedForwardNorm!.call(kept + Drop(_feedForward.call(x)));
     }
-
-    /// <summary>What attention adds to its residual when norms come first: F of a reversible block.</summary>
-    internal Tensor Attend(Tensor x, Tensor? mask) => Drop(_attention.call(_attentionNorm.call(x), mask));
-
-    /// <summary>What the feed-forward layer adds to its residual when norms come first: G of a reversible block.</summary>
-    internal Tensor Feed(Tensor x) => Drop(_feedForward!.call(_feedForwardNorm!.call(x)));
 
     private Tensor Drop(Tensor x) => nn.functional.dropout(x, _dropout, training);
 }

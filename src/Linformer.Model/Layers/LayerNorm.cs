@@ -26,6 +26,22 @@ public sealed class LayerNorm : nn.Module<Tensor, Tensor>
         register_parameter("bias", _bias);
     }
 
+    /// <summary>Makes the norm around a stack's layers: after the last (pre-norm) or after the embeddings (post-norm); null if it has none.</summary>
+    /// <param name="config">Shapes, order of norms.</param>
+    /// <param name="owner">Gets the norm.</param>
+    /// <param name="placement">Element type and device of the parameters.</param>
+    internal static LayerNorm? CreateOuter(LinformerConfig config, nn.Module owner, Placement placement)
+    {
+        if (!config.OuterNorm)
+        {
+            return null;
+        }
+
+        var norm = new LayerNorm(config.Normalization == Normalization.Pre ? config.Hidden : config.Embedding, config.NormEpsilon, placement);
+        owner.register_module("norm", norm);
+        return norm;
+    }
+
     /// <summary>[..., width] to [..., width].</summary>
     public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, _shape, _weight, _bias, _epsilon);
 }

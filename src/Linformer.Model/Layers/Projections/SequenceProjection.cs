@@ -43,4 +43,13 @@ public abstract class SequenceProjection
             _ => parameters.Matrix(k),
         };
     }
+
+    /// <summary>Makes the projection that serves all layers; null if each has its own, or there is none.</summary>
+    /// <param name="config">Kind, shapes, sharing.</param>
+    /// <param name="owner">Gets the parameters.</param>
+    /// <param name="placement">Element type and device of the parameters.</param>
+    internal static SequenceProjection? CreateShared(LinformerConfig config, nn.Module owner, Placement placement) =>
+        config.Sharing == ProjectionSharing.Layerwise && config.Projection is not (ProjectionKind.MeanPool or ProjectionKind.MaxPool)
+            ? Create(config, 0, owner, placement)
+            : null;
 }
