@@ -44,6 +44,9 @@ internal sealed class ConfigFields(JsonObject fields, string path)
         return PerLayer.Of([.. items.Select(item => item is JsonValue value && value.TryGetValue<int>(out var number) ? number : throw Wrong(name, "a list of whole numbers"))]);
     }
 
+    /// <summary>The fields of an object in this one.</summary>
+    public ConfigFields Inner(string name) => new(fields[name] as JsonObject ?? throw Wrong(name, "an object"), $"{path}: {name}");
+
     public T OneOf<T>(string name, IReadOnlyDictionary<T, string> names)
         where T : struct, Enum
     {
@@ -62,6 +65,19 @@ internal sealed class ConfigFields(JsonObject fields, string path)
     public T OneOf<T>(string name, IReadOnlyDictionary<T, string> names, T absent)
         where T : struct, Enum =>
         Has(name) ? OneOf(name, names) : absent;
+
+    /// <summary>Refuses a shape that cannot be built.</summary>
+    public void Check(LinformerConfig config)
+    {
+        try
+        {
+            config.Validate();
+        }
+        catch (ArgumentException e)
+        {
+            throw new ModelFormatException($"{path}: {e.Message}", e);
+        }
+    }
 
     private ModelFormatException Wrong(string name, string expected) =>
         new($"{path}: {name} is {fields[name]?.ToJsonString() ?? "missing"}; {expected} is expected.");

@@ -13,6 +13,7 @@ public static partial class ConfigFile
     public const string Name = "config.json";
 
     private const string ModelType = "linformer";
+    private const string DecoderName = "decoder";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     private static readonly Dictionary<ModelKind, string> KindNames = new()
@@ -21,6 +22,8 @@ public static partial class ConfigFile
         [ModelKind.CausalLanguage] = "causal-lm",
         [ModelKind.Classification] = "classification",
         [ModelKind.SequenceToSequence] = "sequence-to-sequence",
+        [ModelKind.OpenDecoder] = "open-decoder",
+        [ModelKind.OpenSequenceToSequence] = "open-sequence-to-sequence",
     };
 
     /// <summary>What a kind is called in the file and in job files.</summary>
@@ -31,28 +34,18 @@ public static partial class ConfigFile
     /// <param name="model">What it describes.</param>
     public static string Write(ModelDescription model)
     {
-        var config = model.Config;
-        var fields = new JsonObject
-        {
-            ["model_type"] = ModelType,
-            ["architecture"] = KindNames[model.Kind],
-            ["vocab_size"] = config.VocabularySize,
-            ["num_hidden_layers"] = config.Layers,
-            ["num_attention_heads"] = config.Heads,
-            ["hidden_size"] = config.Hidden,
-            ["intermediate_size"] = config.FeedForward,
-            ["max_position_embeddings"] = config.SequenceLength,
-            ["projected_length"] = config.ProjectedLength,
-            ["sharing"] = SharingNames[config.Sharing],
-            ["attention"] = AttentionNames[config.Attention],
-            ["normalization"] = NormalizationNames[config.Normalization],
-            ["hidden_dropout_prob"] = config.Dropout,
-            ["layer_norm_eps"] = config.NormEpsilon,
-        };
-        AddVariants(fields, config);
+        var fields = new JsonObject { ["model_type"] = ModelType, ["architecture"] = KindNames[model.Kind] };
+        WriteShape(fields, model.Config);
         if (model.Classification is { } head)
         {
             ClassificationFields.Write(head, fields);
+        }
+
+        if (model.Decoder is { } decoder)
+        {
+            var own = new JsonObject();
+            WriteShape(own, decoder);
+            fields[DecoderName] = own;
         }
 
         return fields.ToJsonString(Indented) + "\n";
@@ -74,7 +67,42 @@ public static partial class ConfigFile
                 throw new ModelFormatException($"{path}: model_type is '{type}'; it must be '{ModelType}'.");
             }
 
-            var config = new LinformerConfig
+            var config = ReadShape(fields);
+            var kind = fields.OneOf("architecture", KindNames, absent: ModelKind.MaskedLanguage);
+            return new ModelDescription(kind, config)
+            {
+                Classification = kind == ModelKind.Classification ? ClassificationFields.Read(root, path) : null,
+                Decoder = kind == ModelKind.OpenSequenceToSequence ? ReadShape(fields.Inner(DecoderName)) : null,
+            };
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
+        {
+            // InvalidOperationException: an escape such as \ud800 that is no character.
+            throw new ModelFormatException($"{path}: {e.Message}", e);
+        }
+    }
+
+    private static void WriteShape(JsonObject fields, LinformerConfig config)
+    {
+        fields["vocab_size"] = config.VocabularySize;
+        fields["num_hidden_layers"] = config.Layers;
+        fields["num_attention_heads"] = config.Heads;
+        fields["hidden_size"] = config.Hidden;
+        fields["intermediate_size"] = config.FeedForward;
+        fields["max_position_embeddings"] = config.SequenceLength;
+        fields["projected_length"] = config.ProjectedLength;
+        fields["sharing"] = SharingNames[config.Sharing];
+        fields["attention"] = AttentionNames[config.Attention];
+        fields["normalization"] = NormalizationNames[config.Normalization];
+        fields["hidden_dropout_prob"] = config.Dropout;
+        fields["layer_norm_eps"] = config.NormEpsilon;
+        AddVariants(fields, config);
+    }
+
+    private static LinformerConfig ReadShape(ConfigFields fields)
+    {
+        var config = WithVariants(
+            new LinformerConfig
             {
                 VocabularySize = fields.Number<int>("vocab_size"),
                 Layers = fields.Number<int>("num_hidden_layers"),
@@ -88,16 +116,9 @@ public static partial class ConfigFile
                 Normalization = fields.OneOf("normalization", NormalizationNames),
                 Dropout = fields.Number<double>("hidden_dropout_prob"),
                 NormEpsilon = fields.Number<double>("layer_norm_eps"),
-            };
-            config = WithVariants(config, fields);
-            config.Validate();
-            var kind = fields.OneOf("architecture", KindNames, absent: ModelKind.MaskedLanguage);
-            return new ModelDescription(kind, config, kind == ModelKind.Classification ? ClassificationFields.Read(root, path) : null);
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
-        {
-            // InvalidOperationException: an escape such as \ud800 that is no character.
-            throw new ModelFormatException($"{path}: {e.Message}", e);
-        }
+            },
+            fields);
+        fields.Check(config);
+        return config;
     }
 }

@@ -100,8 +100,8 @@ public static class ModelFolder
             throw new ModelFormatException($"{Path.Combine(folder, ConfigFile.Name)}: the model is for {ConfigFile.NameOf(description.Kind)}; one for {ConfigFile.NameOf(kind)} is needed.");
         }
 
-        CheckSize(folder, description.Config);
-        var model = build(description);
+        CheckSize(folder, description);
+        var model = Built(folder, description, build);
         try
         {
             LoadWeightsFile(Path.Combine(folder, WeightsName), model);
@@ -142,6 +142,19 @@ public static class ModelFolder
         return resized;
     }
 
+    // What is valid by itself may still be none of this kind.
+    private static TModel Built<TModel>(string folder, ModelDescription description, Func<ModelDescription, TModel> build)
+    {
+        try
+        {
+            return build(description);
+        }
+        catch (ArgumentException e)
+        {
+            throw new ModelFormatException($"{Path.Combine(folder, ConfigFile.Name)}: {e.Message}", e);
+        }
+    }
+
     private static void ReadAll(string path, nn.Module model, Action<SafeTensorsFile, string, Tensor> readInto)
     {
         using var file = SafeTensorsFile.Open(path);
@@ -159,13 +172,14 @@ public static class ModelFolder
     }
 
     // Before memory is taken for a model that the file cannot fill.
-    private static void CheckSize(string folder, LinformerConfig config)
+    private static void CheckSize(string folder, ModelDescription description)
     {
         using var file = SafeTensorsFile.Open(Path.Combine(folder, WeightsName));
         var elements = file.Tensors.Sum(tensor => tensor.ByteLength / tensor.Type.Size());
-        if (config.MatrixElements > elements)
+        var needed = description.Config.MatrixElements + (description.Decoder?.MatrixElements ?? 0);
+        if (needed > elements)
         {
-            throw new ModelFormatException($"{file.Path}: holds {elements} numbers, and the model that {ConfigFile.Name} describes has at least {config.MatrixElements}.");
+            throw new ModelFormatException($"{file.Path}: holds {elements} numbers, and the model that {ConfigFile.Name} describes has at least {needed}.");
         }
     }
 }

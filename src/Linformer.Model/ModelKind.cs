@@ -14,4 +14,10 @@ public enum ModelKind
 
     /// <summary>An encoder and a decoder.</summary>
     SequenceToSequence,
+
+    /// <summary>A decoder over given hidden states that sees all of its target: <see cref="Decoding.OpenDecoder"/>.</summary>
+    OpenDecoder,
+
+    /// <summary>An encoder and such a decoder: <see cref="Decoding.OpenSequenceToSequenceModel"/>.</summary>
+    OpenSequenceToSequence,
 }

@@ -6,12 +6,20 @@ namespace Linformer.Model.Decoding;
 /// <summary>What a decoder keeps of some sequences to go on token by token. Not for gradients.</summary>
 public sealed class DecodingState : IDisposable
 {
-    private Tensor? _embeddings;
+    // Embeddings, or ids, of all tokens so far, for attention that cannot go token by token.
+    private Tensor? _tokens;
 
     internal DecodingState(IAttentionCache?[] caches, CrossMemory?[] memories)
     {
         (Caches, Memories) = (caches, memories);
         IsIncremental = Array.TrueForAll(caches, cache => cache is not null);
+    }
+
+    internal DecodingState(Tensor source, Tensor? sourceMask)
+        : this([], [])
+    {
+        using var noGrad = no_grad();
+        (Source, SourceMask) = (source.clone().DetachFromDisposeScope(), sourceMask?.clone().DetachFromDisposeScope());
     }
 
     /// <summary>Tokens so far.</summary>
@@ -20,6 +28,12 @@ public sealed class DecodingState : IDisposable
     internal IAttentionCache?[] Caches { get; }
 
     internal CrossMemory?[] Memories { get; }
+
+    /// <summary>What an open decoder attends over, [sequences, source, hidden].</summary>
+    internal Tensor? Source { get; private set; }
+
+    /// <summary>[sequences, source], nonzero for a token; null when nothing is padded.</summary>
+    internal Tensor? SourceMask { get; private set; }
 
     internal bool IsIncremental { get; }
 
@@ -38,11 +52,7 @@ public sealed class DecodingState : IDisposable
             Memories[i] = Memories[i]?.Reordered(rows);
         }
 
-        if (_embeddings is { } before)
-        {
-            _embeddings = before.index_select(0, rows).DetachFromDisposeScope();
-            before.Dispose();
-        }
+        (_tokens, Source, SourceMask) = (Reordered(_tokens, rows), Reordered(Source, rows), Reordered(SourceMask, rows));
     }
 
     /// <inheritdoc/>
@@ -58,15 +68,24 @@ public sealed class DecodingState : IDisposable
             memory?.Dispose();
         }
 
-        _embeddings?.Dispose();
+        _tokens?.Dispose();
+        Source?.Dispose();
+        SourceMask?.Dispose();
     }
 
-    // All embeddings so far, for attention that cannot go token by token.
-    internal Tensor Remember(Tensor embeddings)
+    /// <summary>Takes in further tokens, [sequences, tokens] or [sequences, tokens, hidden].</summary>
+    /// <returns>All so far, which belong to this state.</returns>
+    internal Tensor Remember(Tensor tokens)
     {
-        var before = _embeddings;
-        _embeddings = (before is null ? embeddings.clone() : cat([before, embeddings], dim: 1)).DetachFromDisposeScope();
+        var before = _tokens;
+        _tokens = (before is null ? tokens.clone() : cat([before, tokens], dim: 1)).DetachFromDisposeScope();
         before?.Dispose();
-        return _embeddings;
+        return _tokens;
+    }
+
+    private static Tensor? Reordered(Tensor? before, Tensor rows)
+    {
+        using var _ = before;
+        return before?.index_select(0, rows).DetachFromDisposeScope();
     }
 }

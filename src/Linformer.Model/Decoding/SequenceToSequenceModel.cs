@@ -7,7 +7,7 @@ namespace Linformer.Model.Decoding;
 /// An encoder that reads a source and a decoder that writes the target, attending over the source at a projected length of its own. One table
 /// of embeddings serves both, and the output.
 /// </summary>
-public sealed class SequenceToSequenceModel : nn.Module<Tensor, Tensor?, Tensor, Tensor?, Tensor>
+public sealed class SequenceToSequenceModel : nn.Module<Tensor, Tensor?, Tensor, Tensor?, Tensor>, ISequenceToSequenceModel
 {
     private readonly Encoder _encoder;
     private readonly Decoder _decoder;
@@ -35,6 +35,9 @@ public sealed class SequenceToSequenceModel : nn.Module<Tensor, Tensor?, Tensor,
     /// <summary>The embeddings of all tokens, [vocabulary, hidden].</summary>
     public Tensor TokenEmbeddings => _encoder.TokenEmbeddings;
 
+    /// <inheritdoc/>
+    public int SourceLength => Config.SequenceLength;
+
     /// <summary>Logits of the token after each position of the target.</summary>
     /// <param name="source">Token ids [batch, source], int64; at most n.</param>
     /// <param name="sourceMask">[batch, source], nonzero for a token; null when nothing is padded.</param>
@@ -56,20 +59,15 @@ public sealed class SequenceToSequenceModel : nn.Module<Tensor, Tensor?, Tensor,
     public Tensor LogitsAt(Tensor source, Tensor? sourceMask, Tensor target, Tensor? targetMask, Tensor positions) =>
         Logits(HiddenStates(source, sourceMask, target, targetMask).view(-1, Config.Hidden).index_select(0, positions));
 
-    /// <summary>Reads a source, from which targets are then generated. Not for gradients.</summary>
-    /// <param name="source">Token ids [batch, source], int64; at most n.</param>
-    /// <param name="sourceMask">[batch, source], nonzero for a token; null when nothing is padded.</param>
-    /// <returns>What predicts the tokens of the targets, for as many sequences; it belongs to the caller.</returns>
-    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    /// <inheritdoc/>
     public SourceReading Read(Tensor source, Tensor? sourceMask)
     {
         using var noGrad = no_grad();
-        return new SourceReading(this, _encoder.call(source, sourceMask).DetachFromDisposeScope(), sourceMask?.clone().DetachFromDisposeScope());
+        var (read, mask) = (_encoder.call(source, sourceMask).DetachFromDisposeScope(), sourceMask?.clone().DetachFromDisposeScope());
+        return new SourceReading(Config, read, mask, _decoder.Begin, NextLogits);
     }
 
-    internal DecodingState Begin(Tensor source, Tensor? sourceMask) => _decoder.Begin(source, sourceMask);
-
-    internal Tensor NextLogits(Tensor ids, DecodingState state)
+    private Tensor NextLogits(Tensor ids, DecodingState state)
     {
         using var noGrad = no_grad();
         var hidden = _decoder.Advance(Embeddings(ids), state);

@@ -2,30 +2,34 @@ using static TorchSharp.torch;
 
 namespace Linformer.Model.Decoding;
 
-/// <summary>Sources that a <see cref="SequenceToSequenceModel"/> has read: it predicts their targets, one sequence for each source.</summary>
+/// <summary>Sources that an <see cref="ISequenceToSequenceModel"/> has read: it predicts their targets, one sequence for each source.</summary>
 public sealed class SourceReading : INextTokenModel, IDisposable
 {
-    private readonly SequenceToSequenceModel _model;
+    private readonly LinformerConfig _target;
     private readonly Tensor _source;
     private readonly Tensor? _mask;
+    private readonly Func<Tensor, Tensor?, DecodingState> _begin;
+    private readonly Func<Tensor, DecodingState, Tensor> _next;
 
-    internal SourceReading(SequenceToSequenceModel model, Tensor source, Tensor? mask) => (_model, _source, _mask) = (model, source, mask);
+    internal SourceReading(
+        LinformerConfig target, Tensor source, Tensor? mask, Func<Tensor, Tensor?, DecodingState> begin, Func<Tensor, DecodingState, Tensor> next) =>
+        (_target, _source, _mask, _begin, _next) = (target, source, mask, begin, next);
 
     /// <inheritdoc/>
-    public int VocabularySize => _model.Config.VocabularySize;
+    public int VocabularySize => _target.VocabularySize;
 
     /// <inheritdoc/>
-    public int MaximumLength => _model.Config.SequenceLength;
+    public int MaximumLength => _target.SequenceLength;
 
     /// <inheritdoc/>
     public Device Device => _source.device;
 
     /// <inheritdoc/>
-    public DecodingState Begin() => _model.Begin(_source, _mask);
+    public DecodingState Begin() => _begin(_source, _mask);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A shape or type does not fit, or a sequence would be longer than <see cref="MaximumLength"/>.</exception>
-    public Tensor NextLogits(Tensor ids, DecodingState state) => _model.NextLogits(ids, state);
+    public Tensor NextLogits(Tensor ids, DecodingState state) => _next(ids, state);
 
     /// <inheritdoc/>
     public void Dispose()
