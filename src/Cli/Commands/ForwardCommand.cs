@@ -11,6 +11,12 @@ internal static class ForwardCommand
 {
     private const string InputIds = "input_ids";
     private const string AttentionMask = "attention_mask";
+    private const string TargetIds = "target_ids";
+    private const string TargetMask = "target_mask";
+    private const string SourceStates = "source_states";
+    private const string SourceMask = "source_mask";
+
+    private static readonly ModelKind[] Runnable = [ModelKind.MaskedLanguage, ModelKind.CausalLanguage, ModelKind.OpenDecoder, ModelKind.OpenSequenceToSequence];
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -18,7 +24,7 @@ internal static class ForwardCommand
         var model = new Argument<string>("MODEL") { Description = "The model's folder" };
         var input = new Option<string>("--input")
         {
-            Description = "safetensors file with input_ids [batch, n] and, optionally, attention_mask [batch, n]: 1 for a token, 0 for padding",
+            Description = "safetensors file with input_ids [batch, n] and, optionally, attention_mask [batch, n]: 1 for a token, 0 for padding; for an open-sequence-to-sequence also target_ids, for an open-decoder target_ids and source_states",
             HelpName = "FILE",
             Required = true,
         };
@@ -46,24 +52,69 @@ internal static class ForwardCommand
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using var model = LanguageModel.Load(folder);
         using var file = SafeTensorsFile.Open(input);
-        var ids = ReadIntegers(file, InputIds);
-        CheckIds(ids, model.Config.VocabularySize, input);
-        var mask = file.Contains(AttentionMask) ? ReadIntegers(file, AttentionMask) : null;
-        Tensor hidden;
         try
         {
-            hidden = model.HiddenStates(ids, mask); // [batch, n, hidden]
+            var (hidden, logits) = Run(folder, file);
+            Weights.Write(output, [("hidden_states", hidden), ("logits", logits)]);
+            return hidden.shape;
         }
         catch (ArgumentException e)
         {
             throw new CommandException($"{input}: {e.Message}");
         }
-
-        Weights.Write(output, [("hidden_states", hidden), ("logits", model.Logits(hidden))]);
-        return hidden.shape;
     }
+
+    // [batch, n, hidden] and [batch, n, vocabulary].
+    private static (Tensor Hidden, Tensor Logits) Run(string folder, SafeTensorsFile file)
+    {
+        switch (ModelFolder.Describe(folder).Kind)
+        {
+            case ModelKind.OpenDecoder:
+            {
+                using var model = ModelFolder.Load(folder, ModelKind.OpenDecoder, of => new OpenDecoder(of.Config));
+                var target = ReadIds(file, TargetIds, model.Config.VocabularySize);
+                var source = Weights.Read(file, SourceStates).to_type(ScalarType.Float32);
+                var hidden = model.HiddenStates(target, ReadMask(file, TargetMask), source, ReadMask(file, SourceMask));
+                return (hidden, model.Logits(hidden));
+            }
+
+            case ModelKind.OpenSequenceToSequence:
+            {
+                using var model = ModelFolder.Load(folder, ModelKind.OpenSequenceToSequence, of => new OpenSequenceToSequenceModel(of.Config, of.Decoder!));
+                var source = ReadIds(file, InputIds, model.Config.VocabularySize);
+                var target = ReadIds(file, TargetIds, model.DecoderConfig.VocabularySize);
+                var hidden = model.HiddenStates(source, ReadMask(file, AttentionMask), target, ReadMask(file, TargetMask));
+                return (hidden, model.Logits(hidden));
+            }
+
+            case ModelKind.MaskedLanguage:
+            {
+                using var model = ModelFolder.Load(folder);
+                var hidden = model.Encoder.call(ReadIds(file, InputIds, model.Config.VocabularySize), ReadMask(file, AttentionMask));
+                return (hidden, model.Logits(hidden));
+            }
+
+            case ModelKind.CausalLanguage:
+            {
+                using var model = ModelFolder.Load(folder, ModelKind.CausalLanguage, of => new CausalLanguageModel(of.Config));
+                var hidden = model.HiddenStates(ReadIds(file, InputIds, model.Config.VocabularySize), ReadMask(file, AttentionMask));
+                return (hidden, model.Logits(hidden));
+            }
+
+            case var kind:
+                throw new CommandException($"{folder}: the model is for {ConfigFile.NameOf(kind)}; forward runs models for {string.Join(", ", Runnable.Select(ConfigFile.NameOf))}.");
+        }
+    }
+
+    private static Tensor ReadIds(SafeTensorsFile file, string name, int vocabulary)
+    {
+        var ids = ReadIntegers(file, name);
+        CheckIds(ids, name, vocabulary, file.Path);
+        return ids;
+    }
+
+    private static Tensor? ReadMask(SafeTensorsFile file, string name) => file.Contains(name) ? ReadIntegers(file, name) : null;
 
     private static Tensor ReadIntegers(SafeTensorsFile file, string name) => file[name].Type switch
     {
@@ -72,38 +123,17 @@ internal static class ForwardCommand
         var type => throw new CommandException($"{file.Path}: tensor '{name}' has elements of type {type}; whole numbers are expected."),
     };
 
-    private static void CheckIds(Tensor ids, int vocabulary, string path)
+    private static void CheckIds(Tensor ids, string name, int vocabulary, string path)
     {
         if (ids.numel() == 0)
         {
-            throw new CommandException($"{path}: {InputIds} is empty.");
+            throw new CommandException($"{path}: {name} is empty.");
         }
 
         var (low, high) = (ids.min().item<long>(), ids.max().item<long>());
         if (low < 0 || high >= vocabulary)
         {
-            throw new CommandException($"{path}: {InputIds} has the id {(low < 0 ? low : high)}; allowed are 0 to {vocabulary - 1}.");
+            throw new CommandException($"{path}: {name} has the id {(low < 0 ? low : high)}; allowed are 0 to {vocabulary - 1}.");
         }
-    }
-
-    /// <summary>A model that is run.</summary>
-    /// <param name="Module">The model.</param>
-    /// <param name="Config">Its shape.</param>
-    /// <param name="HiddenStates">Given ids and mask [batch, n], what encoder or decoder give, [batch, n, hidden].</param>
-    /// <param name="Logits">Given hidden states, what the head gives, [batch, n, vocabulary].</param>
-    private sealed record LanguageModel(nn.Module Module, LinformerConfig Config, Func<Tensor, Tensor?, Tensor> HiddenStates, Func<Tensor, Tensor> Logits) : IDisposable
-    {
-        public static LanguageModel Load(string folder) => ModelFolder.Describe(folder).Kind switch
-        {
-            ModelKind.MaskedLanguage => Of(ModelFolder.Load(folder)),
-            ModelKind.CausalLanguage => Of(ModelFolder.Load(folder, ModelKind.CausalLanguage, found => new CausalLanguageModel(found.Config))),
-            var kind => throw new CommandException($"{folder}: the model is for {ConfigFile.NameOf(kind)}; forward runs models for {ConfigFile.NameOf(ModelKind.MaskedLanguage)} and {ConfigFile.NameOf(ModelKind.CausalLanguage)}."),
-        };
-
-        public void Dispose() => Module.Dispose();
-
-        private static LanguageModel Of(MaskedLanguageModel model) => new(model, model.Config, model.Encoder.call, model.Logits);
-
-        private static LanguageModel Of(CausalLanguageModel model) => new(model, model.Config, model.HiddenStates, model.Logits);
     }
 }

@@ -26,8 +26,7 @@ internal static class TranslateCommand
         command.SetAction((parsed, cancellation) =>
         {
             var context = CommandContext.Of(parsed);
-            using var loaded = TextModel<SequenceToSequenceModel>.Load(
-                parsed.GetValue(model)!, ModelKind.SequenceToSequence, description => new SequenceToSequenceModel(description.Config));
+            using var loaded = Load(parsed.GetValue(model)!);
             var options = decoding.Read(parsed, loaded.Mark);
 
             // Who types lines wants each one's answer before the next.
@@ -45,20 +44,34 @@ internal static class TranslateCommand
         return command;
     }
 
+    private static TextModel<nn.Module> Load(string folder)
+    {
+        var found = ModelFolder.Describe(folder);
+        if (found.Kind != ModelKind.OpenSequenceToSequence)
+        {
+            return TextModel<nn.Module>.Load(folder, ModelKind.SequenceToSequence, of => new SequenceToSequenceModel(of.Config));
+        }
+
+        return found.Config.VocabularySize == found.Decoder!.VocabularySize
+            ? TextModel<nn.Module>.Load(folder, found.Kind, of => new OpenSequenceToSequenceModel(of.Config, of.Decoder!))
+            : throw new CommandException($"{folder}: encoder and decoder have vocabularies of their own, of {found.Config.VocabularySize} and {found.Decoder.VocabularySize} tokens, and a folder has one tokenizer.");
+    }
+
     private static IReadOnlyList<GeneratedSequence> Translate(
-        TextModel<SequenceToSequenceModel> loaded, string[] texts, GenerationOptions options, CancellationToken cancellation)
+        TextModel<nn.Module> loaded, string[] texts, GenerationOptions options, CancellationToken cancellation)
     {
         long[][] sources = [.. texts.Select(text => loaded.Tokenizer.Encode(text).Append(loaded.Mark).Select(token => (long)token).ToArray())];
         var length = sources.Max(source => source.Length);
-        if (length > loaded.Model.Config.SequenceLength)
+        var model = (ISequenceToSequenceModel)loaded.Model;
+        if (length > model.SourceLength)
         {
-            throw new CommandException($"A text has {length - 1} tokens; the model reads at most {loaded.Model.Config.SequenceLength - 1}.");
+            throw new CommandException($"A text has {length - 1} tokens; the model reads at most {model.SourceLength - 1}.");
         }
 
         using var scope = NewDisposeScope();
         var ids = sources.SelectMany(source => source.Concat(Enumerable.Repeat((long)loaded.Mark, length - source.Length))).ToArray();
         var keep = sources.SelectMany(source => Enumerable.Range(0, length).Select(i => i < source.Length ? 1L : 0)).ToArray();
-        using var read = loaded.Model.Read(tensor(ids, [texts.Length, length]), tensor(keep, [texts.Length, length]));
+        using var read = model.Read(tensor(ids, [texts.Length, length]), tensor(keep, [texts.Length, length]));
         return SequenceGenerator.Generate(read, [.. texts.Select(_ => new[] { loaded.Mark })], options, cancellation: cancellation);
     }
 }

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Linformer.Cli.Progress;
 using Linformer.Data.Tokenizers;
 using Linformer.Model;
+using Linformer.Model.Decoding;
 using Linformer.Model.Files;
 using Linformer.Model.Interchange;
 using static TorchSharp.torch;
@@ -25,16 +26,20 @@ internal static class Converter
         Check(request);
         var notes = new List<string>();
         var tokenizer = Directory.Exists(request.Source) ? TokenizerFolder.Find(request.Source) : null;
-        using var read = Read(request, notes);
-        if (tokenizer is not null && tokenizer.VocabularySize != read.Config.VocabularySize)
+        var (read, description) = Read(request, notes);
+        using var whole = read;
+        foreach (var size in new[] { description.Config.VocabularySize, description.Decoder?.VocabularySize }.OfType<int>())
         {
-            notes.Add($"The tokenizer has {tokenizer.VocabularySize} tokens and the model {read.Config.VocabularySize}; it was left out.");
-            tokenizer = null;
+            if (tokenizer is not null && tokenizer.VocabularySize != size)
+            {
+                notes.Add($"The tokenizer has {tokenizer.VocabularySize} tokens and the model {size}; it was left out.");
+                tokenizer = null;
+            }
         }
 
-        using var changed = Change(request, read, tokenizer, progress, cancellation);
+        using var changed = Change(request, read, description, tokenizer, progress, cancellation);
         var model = changed ?? read;
-        Write(request, model, tokenizer);
+        Write(request, model, changed is null ? description : description with { Config = changed.Config }, tokenizer);
         return new ConversionResult(model.parameters().Sum(parameter => parameter.numel()), tokenizer is not null, notes);
     }
 
@@ -65,21 +70,36 @@ internal static class Converter
         }
     }
 
-    private static MaskedLanguageModel Read(ConversionRequest request, List<string> notes)
+    private static (nn.Module Model, ModelDescription Description) Read(ConversionRequest request, List<string> notes)
     {
         if (request.From == Own)
         {
-            return ModelFolder.Load(request.Source);
+            var description = ModelFolder.Describe(request.Source);
+            return (ReadOwn(request.Source, description.Kind), description);
         }
 
         var options = request.Options is null ? null : ModelFormats.ReadOptions(request.Options);
         using var imported = ModelFormats.Import(request.From, request.Source, options);
         notes.AddRange(imported.Notes);
-        return imported.Build();
+        return (imported.BuildAny(), imported.Description);
     }
 
-    private static MaskedLanguageModel? Change(ConversionRequest request, MaskedLanguageModel model, ITokenizer? tokenizer, IProgressReporter progress, CancellationToken cancellation)
+    private static nn.Module ReadOwn(string folder, ModelKind kind) => kind switch
     {
+        ModelKind.OpenDecoder => ModelFolder.Load(folder, kind, of => new OpenDecoder(of.Config)),
+        ModelKind.OpenSequenceToSequence => ModelFolder.Load(folder, kind, of => new OpenSequenceToSequenceModel(of.Config, of.Decoder!)),
+        _ => ModelFolder.Load(folder),
+    };
+
+    private static MaskedLanguageModel? Change(
+        ConversionRequest request, nn.Module read, ModelDescription description, ITokenizer? tokenizer, IProgressReporter progress, CancellationToken cancellation)
+    {
+        if (read is not MaskedLanguageModel model)
+        {
+            return !request.Linear && request.Length is null ? null
+                : throw new CommandException($"{request.Source}: the model is for {ConfigFile.NameOf(description.Kind)}; --projected-length, --attention linear and --length are for {ConfigFile.NameOf(ModelKind.MaskedLanguage)}.");
+        }
+
         if (!request.Linear)
         {
             return request.Length is { } length ? WarmStart.Lengthened(model, length) : null;
@@ -125,15 +145,15 @@ internal static class Converter
             : throw new CommandException($"{file}: has {ids.Length} tokens; at least n, {n}, are needed.");
     }
 
-    private static void Write(ConversionRequest request, MaskedLanguageModel model, ITokenizer? tokenizer)
+    private static void Write(ConversionRequest request, nn.Module model, ModelDescription description, ITokenizer? tokenizer)
     {
         if (request.ToFormat is null or Own)
         {
-            WriteFolder(request.To, model, tokenizer);
+            WriteFolder(request.To, model, description, tokenizer);
             return;
         }
 
-        using var exported = ModelFormats.Export(request.ToFormat, model);
+        using var exported = ModelFormats.Export(request.ToFormat, model, description);
         if (request.ToFormat is "roberta" or "bert")
         {
             Directory.CreateDirectory(request.To);
@@ -150,14 +170,14 @@ internal static class Converter
 
     private static void WriteOptions(string path, JsonObject options) => AtomicFile.Write(path, options.ToJsonString(Indented) + "\n");
 
-    private static void WriteFolder(string folder, MaskedLanguageModel model, ITokenizer? tokenizer)
+    private static void WriteFolder(string folder, nn.Module model, ModelDescription description, ITokenizer? tokenizer)
     {
         var temporary = Directory.CreateTempSubdirectory("linformer-convert-");
         try
         {
             var file = Path.Combine(temporary.FullName, ModelFolder.TokenizerName);
             tokenizer?.Save(file);
-            ModelFolder.Save(folder, model, tokenizer is null ? null : file);
+            ModelFolder.Save(folder, model, description, tokenizer is null ? null : file);
         }
         finally
         {

@@ -4,12 +4,15 @@ namespace Linformer.Model.Interchange;
 
 /// <summary>A model on its way to another project: its parameters, and the refusal of what that project does not have.</summary>
 /// <param name="model">The model.</param>
+/// <param name="description">From what it was built.</param>
 /// <param name="format">The project's name, for messages.</param>
-internal sealed class ExportSource(MaskedLanguageModel model, string format)
+internal sealed class ExportSource(nn.Module model, ModelDescription description, string format)
 {
     private readonly Dictionary<string, Tensor> _parameters = model.named_parameters().ToDictionary(p => p.name, p => (Tensor)p.parameter, StringComparer.Ordinal);
 
-    public LinformerConfig Config => model.Config;
+    public ModelDescription Description => description;
+
+    public LinformerConfig Config => description.Config;
 
     public bool Has(string name) => _parameters.ContainsKey(name);
 
@@ -36,14 +39,11 @@ internal sealed class ExportSource(MaskedLanguageModel model, string format)
     /// <summary>Refuses biases that the other project lacks, unless they are zero.</summary>
     public void RequireNoBias(params string[] parts)
     {
-        for (var layer = 0; layer < Config.Layers; layer++)
+        foreach (var (name, bias) in _parameters.Where(parameter => parts.Any(part => parameter.Key.EndsWith($".attention.{part}.bias", StringComparison.Ordinal))))
         {
-            foreach (var name in parts.Select(part => $"encoder.layers.{layer}.attention.{part}.bias"))
+            if (bias.ne(0).any().item<bool>())
             {
-                if (_parameters.TryGetValue(name, out var bias) && bias.ne(0).any().item<bool>())
-                {
-                    throw new ModelFormatException($"The model cannot be written for {format}: '{name}' is not zero, and there is no such bias there. Models that are trained with attentionBias: false have none.");
-                }
+                throw new ModelFormatException($"The model cannot be written for {format}: '{name}' is not zero, and there is no such bias there. Models that are trained with attentionBias: false have none.");
             }
         }
     }
@@ -60,7 +60,7 @@ internal sealed class ExportSource(MaskedLanguageModel model, string format)
 
     /// <summary>The positions' embeddings, learned or not, [n, embedding].</summary>
     public Tensor Positions() => Has("encoder.position.weight") ? this["encoder.position.weight"]
-        : model.Encoder.named_buffers().First(b => b.name == "position_waves").buffer.detach().cpu().clone();
+        : model.named_buffers().First(b => b.name == "encoder.position_waves").buffer.detach().cpu().clone();
 
     /// <summary>The name of a parameter of a projection.</summary>
     public string ProjectionName(int layer, bool value, string ending, string kind = "projection") => Config.Sharing switch

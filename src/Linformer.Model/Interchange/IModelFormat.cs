@@ -6,6 +6,9 @@ internal interface IModelFormat
     /// <summary>What it is called on the command line.</summary>
     string Name { get; }
 
+    /// <summary>What it has models for.</summary>
+    IReadOnlyList<ModelKind> Kinds => [ModelKind.MaskedLanguage];
+
     /// <summary>Whether tensors of such names are of this project.</summary>
     bool LooksLike(StateDict state);
 

@@ -1,21 +1,37 @@
+using Linformer.Model.Decoding;
 using static TorchSharp.torch;
 
 namespace Linformer.Model.Interchange;
 
 /// <summary>Another project's model in this project's names and shapes.</summary>
-/// <param name="Config">The shape of the model.</param>
+/// <param name="Description">What the model is for, and its shape.</param>
 /// <param name="Parameters">float32 tensors by the names of docs/model-format.md, disposed with it. A head may be missing.</param>
 /// <param name="Notes">What a user should know: what was left out, folded or made anew.</param>
-public sealed record ImportedModel(LinformerConfig Config, IReadOnlyDictionary<string, Tensor> Parameters, IReadOnlyList<string> Notes) : IDisposable
+public sealed record ImportedModel(ModelDescription Description, IReadOnlyDictionary<string, Tensor> Parameters, IReadOnlyList<string> Notes) : IDisposable
 {
     // A head that the file lacks begins as in a model that is trained from the start.
     private const long Seed = 1;
 
+    /// <summary>The shape of its encoder; of an open decoder, its own.</summary>
+    public LinformerConfig Config => Description.Config;
+
+    /// <summary>Makes a masked language model, set to evaluation.</summary>
+    /// <exception cref="ModelFormatException">The model is of another kind, or a parameter is missing or has another shape than the model.</exception>
+    public MaskedLanguageModel Build() => Description.Kind == ModelKind.MaskedLanguage
+        ? (MaskedLanguageModel)BuildAny()
+        : throw new ModelFormatException($"The model is for {ConfigFile.NameOf(Description.Kind)}; one for {ConfigFile.NameOf(ModelKind.MaskedLanguage)} is needed.");
+
     /// <summary>Makes the model, set to evaluation.</summary>
+    /// <returns>A <see cref="MaskedLanguageModel"/>, an <see cref="OpenDecoder"/> or an <see cref="OpenSequenceToSequenceModel"/>, as <see cref="Description"/> says.</returns>
     /// <exception cref="ModelFormatException">A parameter is missing or has another shape than the model.</exception>
-    public MaskedLanguageModel Build()
+    public nn.Module BuildAny()
     {
-        var model = new MaskedLanguageModel(Config);
+        nn.Module model = Description.Kind switch
+        {
+            ModelKind.OpenDecoder => new OpenDecoder(Config),
+            ModelKind.OpenSequenceToSequence => new OpenSequenceToSequenceModel(Config, Description.Decoder!),
+            _ => new MaskedLanguageModel(Config),
+        };
         try
         {
             Initialization.Apply(model, Seed);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Linformer.Model.Decoding;
 using Linformer.Model.Interchange.Formats;
 using static TorchSharp.torch;
 
@@ -43,7 +44,7 @@ public static class ModelFormats
         try
         {
             var imported = chosen.Import(new SourceTensors(state), new FormatOptions(Merge(state.Arguments, ConfigOf(path), options), "The options of the model"));
-            imported.Config.Validate();
+            Check(imported.Description);
             return imported;
         }
         catch (ArgumentException e)
@@ -58,8 +59,39 @@ public static class ModelFormats
     /// <exception cref="ModelFormatException">The model has something that the project does not, or lacks something that it always has; names it.</exception>
     public static ExportedModel Export(string format, MaskedLanguageModel model)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        return Export(format, model, new ModelDescription(ModelKind.MaskedLanguage, model.Config));
+    }
+
+    /// <summary>Puts a model of any kind into the form of another project.</summary>
+    /// <param name="format">One of <see cref="Names"/>.</param>
+    /// <param name="model">The model, which stays as it is.</param>
+    /// <param name="description">From what it was built.</param>
+    /// <exception cref="ModelFormatException">The project has no such models, or the model has something that the project does not; names it.</exception>
+    public static ExportedModel Export(string format, nn.Module model, ModelDescription description)
+    {
+        var chosen = Find(format);
+        if (!chosen.Kinds.Contains(description.Kind))
+        {
+            var allowed = string.Join(", ", chosen.Kinds.Select(ConfigFile.NameOf));
+            throw new ModelFormatException($"The model is for {ConfigFile.NameOf(description.Kind)}; for {format}, models for {allowed} can be written.");
+        }
+
         using var noGrad = no_grad();
-        return Find(format).Export(new ExportSource(model, format));
+        return chosen.Export(new ExportSource(model, description, format));
+    }
+
+    private static void Check(ModelDescription model)
+    {
+        model.Config.Validate();
+        if (model.Kind == ModelKind.OpenDecoder)
+        {
+            OpenDecoder.Check(model.Config);
+        }
+        else if (model.Kind == ModelKind.OpenSequenceToSequence)
+        {
+            OpenSequenceToSequenceModel.Check(model.Config, model.Decoder!);
+        }
     }
 
     private static IModelFormat Find(string name) => Array.Find(All, format => format.Name == name)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Linformer.Model.Decoding;
 using Linformer.Model.Interchange;
 using Linformer.Model.Interchange.Pickle;
 using Linformer.Model.SafeTensors;
@@ -50,7 +51,7 @@ public sealed class ModelFormatTests(ITestOutputHelper output) : IDisposable
         Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["ff_intermediate"] = 7 })).ShouldContain("ff_intermediate is 7, and the second layer's width is 12");
         Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["include_ff"] = false })).ShouldContain("include_ff is false, and the tensors");
         Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["return_emb"] = true })).ShouldContain("return_emb is true, and the tensors");
-        Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["decoder_mode"] = true })).ShouldContain("decoder_mode");
+        Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["parameter_sharing"] = "layerwise" })).ShouldContain("parameter_sharing is layerwise, and the tensors are shared less");
         Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["activation"] = "swish" })).ShouldContain("'swish'");
         Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["dim"] = 7 })).ShouldContain("'dim' is not an option");
         Message(() => ModelFormats.Import("fairseq", _folder.File("fairseq-kv/state.pt"))).ShouldContain("'encoder_attention_heads' is missing");
@@ -61,12 +62,48 @@ public sealed class ModelFormatTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    [Trait("Lane", "Processes")]
+    public void Options_that_no_decoder_of_tatp22_has_are_named()
+    {
+        Reference("make");
+        var file = _folder.File("tatp22-decoder-kv/state.pt");
+        Message(() => ModelFormats.Import("tatp22", _folder.File("tatp22-inner/state.pt"), new JsonObject { ["decoder_mode"] = true })).ShouldContain("there are 3, an odd number");
+        Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["decoder_mode"] = true, ["ff_intermediate"] = 7 })).ShouldContain("ff_intermediate is 7");
+        Message(() => ModelFormats.Import("tatp22", file, new JsonObject { ["decoder_mode"] = true, ["checkpoint_level"] = "C1" })).ShouldContain("checkpoint_level is C1");
+        var two = _folder.File("tatp22-two-plain/state.pt");
+        Message(() => ModelFormats.Import("tatp22", two, new JsonObject { ["causal"] = true })).ShouldContain("'causal' is not an option");
+        Message(() => ModelFormats.Import("tatp22", two, new JsonObject { ["dec_ff_intermediate"] = 7 })).ShouldContain("dec_ff_intermediate is 7");
+        Message(() => ModelFormats.Import("tatp22", two, new JsonObject { ["enc_include_ff"] = false })).ShouldContain("enc_include_ff is false");
+        Message(() => ModelFormats.Import("tatp22", two, new JsonObject { ["dec_parameter_sharing"] = "layerwise" })).ShouldContain("dec_parameter_sharing is layerwise");
+        Message(() => ModelFormats.Import("tatp22", _folder.File("tatp22-two-convolution/state.pt"), new JsonObject { ["enc_input_size"] = 12 })).ShouldContain("'dec_input_size' is missing");
+        using var imported = ModelFormats.Import("tatp22", two);
+        Message(() => imported.Build()).ShouldContain("open-sequence-to-sequence; one for masked-lm is needed");
+        using var model = imported.BuildAny();
+        Message(() => ModelFormats.Export("lucidrains", model, imported.Description)).ShouldContain("for lucidrains, models for masked-lm can be written");
+    }
+
+    [Fact]
+    [Trait("Lane", "Processes")]
+    public void An_encoder_and_a_decoder_that_do_not_fit_are_named()
+    {
+        Reference("make");
+        using var scope = NewDisposeScope();
+        using var first = StateDict.Open(_folder.File("tatp22-two-plain/state.pt"));
+        using var second = StateDict.Open(_folder.File("tatp22-two-small/state.pt"));
+        var file = _folder.File("mixed.safetensors");
+        var parts = new[] { (first, "encoder."), (second, "decoder.") };
+        Weights.Write(file, parts.SelectMany(part => part.Item1.Names.Where(name => name.StartsWith(part.Item2, StringComparison.Ordinal)), (part, name) => (name, part.Item1.Read(name))));
+
+        Message(() => ModelFormats.Import("tatp22", file)).ShouldContain("the encoder gives vectors of width 12 (enc_emb_dim, or else enc_channels), and dec_channels is 6");
+    }
+
+    [Fact]
     public void Parts_of_other_projects_that_are_no_language_model_are_named()
     {
         var file = _folder.File("part.safetensors");
         Write("linformer.seq.0.fn.to_q.0.weight", "tatp22", "to_token_emb.weight");
         Write("seq.0.fn.to_q.0.weight", "tatp22", "A Linformer by itself");
-        Write("encoder.linformer.seq.0.fn.to_q.0.weight", "tatp22", "LinformerEncDec");
+        Write("encoder.linformer.seq.0.fn.to_q.0.weight", "tatp22", "encoder.to_token_emb.weight");
         Write("net.layers.0.0.fn.to_q.weight", "lucidrains", "A Linformer by itself");
 
         void Write(string name, string format, string said)
@@ -137,19 +174,26 @@ public sealed class ModelFormatTests(ITestOutputHelper output) : IDisposable
         var given = JsonNode.Parse(File.ReadAllText(Path.Combine(path, "case.json")))!;
         var format = (string)given["format"]!;
         using var imported = ModelFormats.Import(format, Path.Combine(path, (string)given["file"]!), given["options"]!.AsObject());
-        using var model = imported.Build();
+        using var model = imported.BuildAny();
         using var io = SafeTensorsFile.Open(Path.Combine(path, "io.safetensors"));
         var expected = Weights.Read(io, "logits");
-        var actual = model.call(Weights.Read(io, "input_ids"), null).to_type(ScalarType.Float64);
-        Export(format, path, model);
+        var actual = Logits(model, io).to_type(ScalarType.Float64);
+        Export(format, path, model, imported.Description);
         return (actual - expected).abs().max().item<double>() / Math.Max(1, expected.abs().max().item<double>());
     }
 
-    private void Export(string format, string path, MaskedLanguageModel model)
+    private static Tensor Logits(nn.Module model, SafeTensorsFile io) => model switch
+    {
+        OpenDecoder decoder => decoder.call(Weights.Read(io, "target_ids"), null, Weights.Read(io, "source_states"), null),
+        OpenSequenceToSequenceModel two => two.call(Weights.Read(io, "input_ids"), null, Weights.Read(io, "target_ids"), null),
+        _ => ((MaskedLanguageModel)model).call(Weights.Read(io, "input_ids"), null),
+    };
+
+    private void Export(string format, string path, nn.Module model, ModelDescription description)
     {
         try
         {
-            using var exported = ModelFormats.Export(format, model);
+            using var exported = ModelFormats.Export(format, model, description);
             exported.Write(Path.Combine(path, "exported.pt"));
             File.WriteAllText(Path.Combine(path, "exported.json"), exported.Options.ToJsonString());
         }

@@ -2,8 +2,8 @@
 
 usage: interchange_reference.py make FOLDER | check FOLDER
 
-make writes a folder for each case: case.json (format, options), the weights, and io.safetensors (input_ids, logits, computed in
-float64). check computes exported.pt of each case again, and wants the same names and logits.
+make writes a folder for each case: case.json (format, options), the weights, and io.safetensors (input_ids, for decoders target_ids
+and source_states, and logits, computed in float64). check computes exported.pt of each case again, and wants the same names and logits.
 """
 import argparse
 import collections
@@ -186,18 +186,35 @@ def tatp22_places(prefix, layer, o):
     return f"{prefix}{step * layer}.", f"{prefix}{step * layer + 1}."
 
 
+def tatp22_halves(o):
+    """The options of LinformerEncDec as those of its encoder and of its decoder."""
+    halves = [{name[4:]: value for name, value in o.items() if name.startswith(part)} for part in ("enc_", "dec_")]
+    for half in halves:
+        half["activation"] = o.get("activation", "gelu")
+    halves[0]["return_emb"] = True
+    halves[1].update(decoder_mode=True, causal=True)
+    return halves
+
+
 def make_tatp22(o, seed):
-    make, c, heads = Names(seed), o["channels"], o["nhead"]
+    if "enc_channels" not in o:
+        return make_tatp22_part(o, seed)
+    parts = [make_tatp22_part(half, seed + i) for i, half in enumerate(tatp22_halves(o))]
+    return collections.OrderedDict((part + name, t) for part, state in zip(("encoder.", "decoder."), parts) for name, t in state.items())
+
+
+def make_tatp22_part(o, seed):
+    make, c, heads, vocabulary = Names(seed), o["channels"], o["nhead"], o.get("num_tokens", VOCABULARY)
     size, emb = o.get("dim_d") or c // heads, o.get("emb_dim") or c
     prefix = "linformer.fn.seq." if emb != c else "linformer.seq."
-    make("to_token_emb.weight", VOCABULARY, emb)
+    make("to_token_emb.weight", vocabulary, emb)
     make.state["pos_emb.inv_freq"] = 1.0 / (100000 ** (torch.arange(0, emb, 2).float() / emb))
-    sharing, first = o["parameter_sharing"], {}
-    for layer in range(o["depth"]):
+    sharing, first, step = o["parameter_sharing"], {}, 2 if o.get("decoder_mode") else 1
+    for layer in range(step * o["depth"]):
         a, f = tatp22_places(prefix, layer, o)
         wide = c if layer == 0 else o.get("ff_intermediate") or c
-        behind = c if layer == o["depth"] - 1 else o.get("ff_intermediate") or c
-        k = o["dim_k"] if sharing == "layerwise" else max(1, o["dim_k"] - layer * o.get("k_reduce_by_layer", 0))
+        behind = c if layer == step * o["depth"] - 1 else o.get("ff_intermediate") or c
+        k = o["dim_k"] if sharing == "layerwise" else max(1, o["dim_k"] - layer // step * o.get("k_reduce_by_layer", 0))
         for head in range(heads):
             for kind in "EF":
                 group = {"none": (layer, head, kind), "headwise": (layer, kind), "kv": layer, "layerwise": 0}[sharing]
@@ -236,14 +253,22 @@ def make_tatp22(o, seed):
         for name, shape in {"project_in": (c, emb), "project_out": (emb, c)}.items():
             make(f"linformer.{name}.weight", *shape)
             make(f"linformer.{name}.bias", shape[0])
-    make("to_logits.weight", VOCABULARY, emb)
-    make("to_logits.bias", VOCABULARY)
+    if not o.get("return_emb"):
+        make("to_logits.weight", vocabulary, emb)
+        make("to_logits.bias", vocabulary)
     return make.state
 
 
-def run_tatp22(s, o, ids):
+def run_tatp22(s, o, io):
+    if "enc_channels" not in o:
+        return run_tatp22_part(s, o, io["target_ids"], io["source_states"].double()) if o.get("decoder_mode") else run_tatp22_part(s, o, io["input_ids"])
+    parts = [{name[len(part):]: t for name, t in s.items() if name.startswith(part)} for part in ("encoder.", "decoder.")]
+    encoder, decoder = tatp22_halves(o)
+    return run_tatp22_part(parts[1], decoder, io["target_ids"], run_tatp22_part(parts[0], encoder, io["input_ids"]))
+
+
+def run_tatp22_part(s, o, ids, source=None):
     emb = s["to_token_emb.weight"].shape[1]
-    c = s["to_logits.weight"].shape[1] if "linformer.project_in.weight" not in s else s["linformer.project_in.weight"].shape[0]
     prefix = "linformer.fn.seq." if "linformer.project_in.weight" in s else "linformer.seq."
     angles = torch.arange(ids.shape[1]).double()[:, None] * 100000.0 ** (-torch.arange(0, emb, 2).double() / emb)
     x = s["to_token_emb.weight"][ids] + torch.cat([angles.sin(), angles.cos()], -1)
@@ -256,15 +281,18 @@ def run_tatp22(s, o, ids):
             return F.conv1d(y.transpose(1, 2), w, b, stride=w.shape[-1]).transpose(1, 2)
         return w @ y + b[:, None]
 
-    for layer in range(o["depth"]):
+    # In a decoder every second attention is over the source, and that alone is masked.
+    for layer in range(o["depth"] * (1 if source is None else 2)):
         a, f = tatp22_places(prefix, layer, o)
+        over_source = source is not None and layer % 2 == 1
+        y = source if over_source else x
         mixed = []
         for head in range(o["nhead"]):
-            q, k, v = (dense(s, f"{a}fn.{part}.{head}", x, False) for part in ("to_q", "to_k", "to_v"))
+            q, k, v = (dense(s, f"{a}fn.{part}.{head}", x if part == "to_q" else y, False) for part in ("to_q", "to_k", "to_v"))
             if not o.get("full_attention"):
                 k, v = project(f"{a}fn.heads.{head}.E", k), project(f"{a}fn.heads.{head}.F", v)
             scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-            if o.get("causal"):
+            if o.get("causal") and (source is None or over_source):
                 scores = scores.masked_fill(torch.arange(scores.shape[-1]) > torch.arange(scores.shape[-2])[:, None], -math.inf)
             mixed.append(torch.softmax(scores, -1) @ v)
         out = torch.cat(mixed, -1)
@@ -278,7 +306,7 @@ def run_tatp22(s, o, ids):
         x = norm(s, f + "norm", kept + dense(s, f + "fn.w_2", between))
     if prefix == "linformer.fn.seq.":
         x = dense(s, "linformer.project_out", x)
-    return dense(s, "to_logits", x)
+    return x if o.get("return_emb") else dense(s, "to_logits", x)
 
 
 # fairseq
@@ -364,16 +392,50 @@ def cases():
                        "causal-convolution": {"causal": True, "method": "convolution"}, "bare": {"include_ff": False, "dim_ff": 12}, "bare-causal-embedding": {"include_ff": False, "dim_ff": 12, "causal": True, "emb_dim": 8},
                        "inner": {"ff_intermediate": 9, "depth": 3}, "inner-wide-embedding": {"ff_intermediate": 18, "dim_d": 5, "emb_dim": 8, "w_o_intermediate_dim": 7}}.items():
         yield "tatp22-" + name, "tatp22", {**tat, "parameter_sharing": "headwise", **more}, N
+    yield from tatp22_decoders({**tat, "decoder_mode": True})
     fair = {"encoder_embed_dim": 12, "encoder_layers": 2, "encoder_attention_heads": 3, "encoder_ffn_embed_dim": 20, "compressed": 3, "shared_kv_compressed": 0, "shared_layer_kv_compressed": 0}
     for name, more in {"headwise": {}, "kv": {"shared_kv_compressed": 1}, "layerwise": {"shared_layer_kv_compressed": 1}, "all": {"shared_kv_compressed": 1, "shared_layer_kv_compressed": 1},
                        "before": {"encoder_normalize_before": True, "layernorm_embedding": False}, "no-norm": {"layernorm_embedding": False}}.items():
         yield "fairseq-" + name, "fairseq", {**fair, **more}, N - 2
 
 
-def run(kind, state, options, ids):
+def tatp22_decoders(tat):
+    for sharing in ("none", "headwise", "kv", "layerwise"):
+        yield "tatp22-decoder-" + sharing, "tatp22", {**tat, "parameter_sharing": sharing, "causal": True}, N
+        yield "tatp22-decoder-convolution-" + sharing, "tatp22", {**tat, "parameter_sharing": sharing, "causal": True, "method": "convolution"}, N
+    for name, more in {"unmasked": {"k_reduce_by_layer": 2}, "full": {"full_attention": True, "causal": True}, "embedding": {"emb_dim": 8, "causal": True},
+                       "outputs": {"w_o_intermediate_dim": 7, "dim_d": 6}, "bare": {"include_ff": False, "dim_ff": 12, "causal": True, "activation": "relu"}}.items():
+        yield "tatp22-decoder-" + name, "tatp22", {**tat, "parameter_sharing": "headwise", **more}, N
+    part = {"num_tokens": VOCABULARY, "channels": 12, "dim_k": 4, "dim_ff": 20, "nhead": 3, "depth": 2, "input_size": N, "parameter_sharing": "headwise"}
+    other = {**part, "num_tokens": 29, "dim_k": 6, "nhead": 2, "depth": 1, "dim_ff": 17}
+    for name, encoder, decoder in (
+            ("plain", {}, {}), ("sharing", {"parameter_sharing": "none"}, {"parameter_sharing": "layerwise", "depth": 3}),
+            ("convolution", {"parameter_sharing": "layerwise", "method": "convolution"}, {"parameter_sharing": "kv", "method": "convolution"}),
+            ("full", {"full_attention": True}, {"dim_d": 5}), ("full-target", {"k_reduce_by_layer": 2}, {"full_attention": True}),
+            ("embedding", {"channels": 9, "emb_dim": 12}, {"emb_dim": 8, "w_o_intermediate_dim": 7}),
+            ("bare", {"include_ff": False, "dim_ff": 12}, {"include_ff": False, "dim_ff": 12}), ("inner", {"ff_intermediate": 9}, {}),
+            ("small", {"channels": 6}, {"channels": 6})):
+        options = {"enc_" + key: value for key, value in {**part, **encoder}.items()}
+        options.update({"dec_" + key: value for key, value in {**other, **decoder}.items()})
+        yield "tatp22-two-" + name, "tatp22", {**options, "activation": "relu" if name == "bare" else "gelu"}, N
+
+
+def run(kind, state, options, io):
     state = {name: t.double() for name, t in state.items()}
-    runs = {"lucidrains": run_lucidrains, "tatp22": run_tatp22, "fairseq": run_fairseq}
-    return runs[kind](state, options, ids) if kind in runs else run_hugging_face(kind, state, options, ids)
+    runs = {"lucidrains": run_lucidrains, "fairseq": run_fairseq}
+    if kind == "tatp22":
+        return run_tatp22(state, options, io)
+    return runs[kind](state, options, io["input_ids"]) if kind in runs else run_hugging_face(kind, state, options, io["input_ids"])
+
+
+def inputs(options, length, seed):
+    generator = torch.Generator().manual_seed(seed)
+    io = {"input_ids": torch.randint(0, VOCABULARY, (2, length), generator=generator)}
+    if "enc_channels" in options or options.get("decoder_mode"):
+        io["target_ids"] = torch.randint(0, options.get("dec_num_tokens", VOCABULARY), (2, length), generator=generator)
+    if options.get("decoder_mode"):
+        io["source_states"] = torch.randn(2, length, options["channels"], generator=generator)
+    return io
 
 
 def make(folder):
@@ -382,8 +444,8 @@ def make(folder):
         place = os.path.join(folder, name)
         os.makedirs(place)
         state = makers[kind](options, seed) if kind in makers else make_hugging_face(kind, options, seed)
-        ids = torch.randint(0, VOCABULARY, (2, length), generator=torch.Generator().manual_seed(seed))
-        write_safetensors(os.path.join(place, "io.safetensors"), {"input_ids": ids, "logits": run(kind, state, options, ids)})
+        io = inputs(options, length, seed)
+        write_safetensors(os.path.join(place, "io.safetensors"), {**io, "logits": run(kind, state, options, io)})
         is_folder = kind not in makers
         if kind == "bert":
             write_safetensors(os.path.join(place, "model.safetensors"), state)
@@ -409,14 +471,14 @@ def check(folder):
             given = json.load(f)
         state = torch.load(os.path.join(place, "exported.pt"))
         # What becomes one matrix here, or is shared in more than one way, is written back in one of several forms.
-        plain = name not in ("tatp22-outputs", "tatp22-inner-wide-embedding", "fairseq-all")
+        plain = name not in ("tatp22-outputs", "tatp22-inner-wide-embedding", "tatp22-decoder-outputs", "tatp22-two-embedding", "fairseq-all")
         if plain:
             assert set(state) == names, (name, set(state) ^ names)
         for key, value in given.items():
             if plain and key in options and not key.endswith("dropout_prob"):
                 assert options[key] == value or (key == "dim_head" and options[key] is None), (name, key, value, options[key])
         io = read_safetensors(os.path.join(place, "io.safetensors"))
-        logits = run(kind, state, options, io["input_ids"])
+        logits = run(kind, state, options, io)
         assert (logits - io["logits"]).abs().max() < 1e-5 * max(1, io["logits"].abs().max()), name
         print(name)
 

@@ -67,7 +67,7 @@ internal sealed class BertFormat(bool isRoberta) : IModelFormat
         }
 
         tensors.CheckAllUsed(Name);
-        return new ImportedModel(config, parameters, notes);
+        return new ImportedModel(new ModelDescription(ModelKind.MaskedLanguage, config), parameters, notes);
     }
 
     public ExportedModel Export(ExportSource model)

@@ -67,7 +67,7 @@ internal sealed class FairseqFormat : IModelFormat
         }
 
         tensors.CheckAllUsed(Name);
-        return new ImportedModel(config, parameters, notes);
+        return new ImportedModel(new ModelDescription(ModelKind.MaskedLanguage, config), parameters, notes);
 
         void Both(string there, string here, params long[] shape)
         {

@@ -41,7 +41,7 @@ internal sealed class LucidrainsFormat : IModelFormat
         }
 
         tensors.CheckAllUsed(Name);
-        return new ImportedModel(config, parameters, []);
+        return new ImportedModel(new ModelDescription(ModelKind.MaskedLanguage, config), parameters, []);
     }
 
     public ExportedModel Export(ExportSource model)
