@@ -152,7 +152,7 @@ public sealed class TextModelCommandTests : IClassFixture<TextModels>
         var result = await LinformerProcess.RunAsync("forward", Pairs, "--input", input, "--to", input + ".out");
 
         result.ExitCode.ShouldBe(1);
-        result.Error.ShouldContain("the model is for sequence-to-sequence; forward runs models for masked-lm and causal-lm.");
+        result.Error.ShouldContain("the model is for sequence-to-sequence; forward runs models for masked-lm, causal-lm, open-decoder, open-sequence-to-sequence.");
     }
 
     [Fact]

@@ -116,7 +116,7 @@ public sealed class PluginTests : IDisposable
         await cluster.WaitForStateAsync(job, "failed");
 
         var details = await cluster.ShowAsync(job);
-        details.GetProperty("job").GetProperty("reason").GetString().ShouldMatch(
+        details.GetProperty("job").GetProperty("reason").GetString()!.ShouldMatch(
             @"^\d failures in a row without a further step; the last: rank [01] on worker w[12] got no further for [\d.]+ s \(.*\) and was killed by its worker \(SIGKILL\)$");
         Cluster.Number(details.GetProperty("job").GetProperty("committedStep")).ShouldBe(150);
         string.Join('\n', await cluster.HistoryAsync(job)).ShouldMatch(@"got no further for [\d.]+ s \(usual step");
@@ -152,7 +152,7 @@ public sealed class PluginTests : IDisposable
 
     private static bool CanMount()
     {
-        using var trial = Process.Start(new ProcessStartInfo("unshare", ["--mount", "true"]) { RedirectStandardError = true })!;
+        using var trial = Process.Start(new ProcessStartInfo("unshare", ["--mount", "true"]) { UseShellExecute = false, RedirectStandardError = true })!;
         trial.WaitForExit();
         return trial.ExitCode == 0;
     }

@@ -6,7 +6,6 @@ using Linformer.Protocol;
 using Linformer.Worker.Jobs;
 using Linformer.Worker.RankProtocol;
 using Linformer.Worker.Ranks;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Linformer.Worker.Tests.Ranks;
