@@ -18,7 +18,7 @@ public sealed class ControlPlaneTests : IDisposable
         cluster.StartWorker("w1", slots: 2);
         await cluster.WaitForWorkersAsync(1);
 
-        var watched = await cluster.RunAsync("submit", _workspace.Job("good"), "--watch");
+        var watched = await cluster.RunAsync("submit", _workspace.Job("good", ranks: "{ min: 2, max: 2 }"), "--watch");
 
         watched.ExitCode.ShouldBe(0, watched.Error);
         watched.Output.ShouldContain("perplexity");
@@ -46,7 +46,7 @@ public sealed class ControlPlaneTests : IDisposable
         cluster.StartWorker("w1");
         cluster.StartWorker("w2", more: ["--log-format", "json"]);
         await cluster.WaitForWorkersAsync(2);
-        var job = await cluster.SubmitAsync(_workspace.Job("logged", steps: 10));
+        var job = await cluster.SubmitAsync(_workspace.Job("logged", steps: 10, ranks: "{ min: 2, max: 2 }"));
         await cluster.WaitForStateAsync(job, "succeeded");
 
         var text = await StopAsync(cluster.Worker("w1"));

@@ -20,7 +20,8 @@ public sealed class GoBackTests : IDisposable
         await cluster.StartCoordinatorAsync();
         cluster.StartWorker("w1", slots: 2);
         await cluster.WaitForWorkersAsync(1);
-        var file = _workspace.Job("choice", steps: 1500);
+        // Both from the first step on, however long one of them takes to start.
+        var file = _workspace.Job("choice", steps: 1500, ranks: "{ min: 2, max: 2 }");
         File.WriteAllText(file, File.ReadAllText(file).Replace("checkpointEvery: 10", "checkpointEvery: 20\n  keepCheckpoints: 1000", StringComparison.Ordinal));
         var job = await cluster.SubmitAsync(file);
         await cluster.WaitForRecordedStepAsync(job, 60);

@@ -10,6 +10,9 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
     private const int Steps = 1000;
     private const int Endless = 1_000_000;
 
+    // From the first step on, however long one of them takes to start.
+    private const string Both = "{ min: 2, max: 2 }";
+
     // Far more than it takes, and far less than it would take if nobody took over.
     private static readonly TimeSpan Generous = TimeSpan.FromSeconds(60);
 
@@ -24,8 +27,8 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
         var (active, _) = await cluster.StartBothAsync();
         cluster.StartWorker("w1", slots: 2);
         cluster.StartWorker("w2", slots: 2);
-        var endless = await cluster.SubmitAsync(_workspace.Job("endless", Endless));
-        var job = await cluster.SubmitAsync(_workspace.Job("first", Steps));
+        var endless = await cluster.SubmitAsync(_workspace.Job("endless", Endless, ranks: Both));
+        var job = await cluster.SubmitAsync(_workspace.Job("first", Steps, ranks: Both));
         var watch = cluster.Start("watch", job, "--coordinator", cluster.Addresses, "--output", "json");
         await cluster.WaitForStepAsync(endless, 50);
         await cluster.WaitForStepAsync(job, 50);
@@ -52,7 +55,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
         // Long enough that a busy machine does not take it away before.
         var (active, _) = await cluster.StartBothAsync(lease: 8);
         cluster.StartWorker("w1", slots: 2);
-        var job = await cluster.SubmitAsync(_workspace.Job("only", Endless));
+        var job = await cluster.SubmitAsync(_workspace.Job("only", Endless, ranks: Both));
         await cluster.WaitForStepAsync(job, 50);
         var former = await cluster.SqlAsync<string>("SELECT holder FROM lease");
         await AuditAsync(cluster);
@@ -105,7 +108,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IDisposable
         var coordinator = cluster.StartCoordinator(0);
         await cluster.ServesAsync(0);
         cluster.StartWorker("w1", slots: 2);
-        var job = await cluster.SubmitAsync(_workspace.Job("only", Endless));
+        var job = await cluster.SubmitAsync(_workspace.Job("only", Endless, ranks: Both));
         await cluster.WaitForStepAsync(job, 50);
 
         await cluster.Server.StopAsync();

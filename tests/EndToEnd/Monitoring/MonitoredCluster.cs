@@ -62,7 +62,7 @@ public sealed class MonitoredCluster : IAsyncLifetime, IDisposable
         Training = await cluster.SubmitAsync(_workspace.Job("long", steps: 1_000_000, ranks: "{ max: 1 }"));
         await cluster.WaitForStepAsync(Training, 30);
         await Cluster.UntilAsync(
-            async () => (Coordinator = await ScrapeAsync(coordinator)).Contains($"linformer_job_loss_held_out{{job_id=\"{Training}\"", StringComparison.Ordinal), "the job's loss is scraped");
+            async () => IsUnderWay(Coordinator = await ScrapeAsync(coordinator)), "the job's steps and its loss are scraped");
         OpenMetrics = await ScrapeAsync(coordinator, "application/openmetrics-text;version=1.0.0");
         Worker = await ScrapeAsync(worker);
         // What was sent before the scrape may be of the job's first steps.
@@ -92,6 +92,14 @@ public sealed class MonitoredCluster : IAsyncLifetime, IDisposable
     /// <summary>The values that arrived by a protocol, grpc or http.</summary>
     internal IEnumerable<OtlpPoint> Points(string protocol) =>
         Directory.GetFiles(Received, protocol + "-*.bin").Order(StringComparer.Ordinal).SelectMany(file => OtlpMessage.Points(File.ReadAllBytes(file)));
+
+    // What is scraped of jobs may be some seconds old.
+    private bool IsUnderWay(string scrape)
+    {
+        var committed = $"linformer_job_step_committed{{job_id=\"{Training}\"";
+        return scrape.Contains($"linformer_job_loss_held_out{{job_id=\"{Training}\"", StringComparison.Ordinal)
+            && scrape.Split('\n').Any(line => line.StartsWith(committed, StringComparison.Ordinal) && double.Parse(line.Split(' ')[^1], CultureInfo.InvariantCulture) >= 30);
+    }
 
     private string[] LogTo(string name) => ["--log-file", Path.Combine(Logs, name), "--log-file-format", "json"];
 
