@@ -57,7 +57,9 @@ internal static class PrincipalPositions
         for (var i = 0; i < Iterations; i++)
         {
             using var scope = NewDisposeScope();
-            rows = Orthonormal(tensor(rows, [k, n]).matmul(moment).data<float>().ToArray(), k, n);
+            // A copy in torch's own memory: products round as the alignment wants it.
+            using var aligned = tensor(rows, [k, n]).clone();
+            rows = Orthonormal(aligned.matmul(moment).data<float>().ToArray(), k, n);
         }
 
         return tensor(rows, [k, n]);
