@@ -38,8 +38,9 @@ internal static class CoordinatorApp
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Linformer.Coordinator" });
         builder.Logging.AddSerilog(logger);
         builder.Logging.SetMinimumLevel(LogLevel.Debug);
-        foreach (var noisy in (string[])["Microsoft", "Orleans", "Grpc", "System"])
+        foreach (var noisy in (string[])["Microsoft", "Grpc", "System"])
             builder.Logging.AddFilter(noisy, LogLevel.Warning);
+        var orleans = new OrleansLog(builder.Logging);
         builder.WebHost.UseKestrelCore();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => Listeners.Configure(kestrel, options, listen, httpListen));
@@ -63,6 +64,7 @@ internal static class CoordinatorApp
             builder.Services.AddHostedService<MarksRemoval>();
         builder.Services.AddHostedService<RetentionService>();
         var app = builder.Build();
+        app.Lifetime.ApplicationStopping.Register(orleans.Stopping);
         // From the start on, not from when it is first asked.
         app.Services.GetRequiredService<MetricCollector>();
         app.UseRouting();
