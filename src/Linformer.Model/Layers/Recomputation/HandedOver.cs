@@ -10,15 +10,15 @@ namespace Linformer.Model.Layers;
 internal static class HandedOver
 {
     [ThreadStatic]
-    private static Tensor?[]? s_last;
+    private static Tensor?[]? _last;
 
     /// <summary>What a backward pass returns.</summary>
     /// <param name="gradients">One for each argument of the forward pass, null for none. They belong to nobody else.</param>
     public static List<Tensor> List(params Tensor?[] gradients)
     {
         // The graph takes them before it runs anything else on this thread.
-        Array.ForEach(s_last ?? [], gradient => gradient?.Dispose());
-        s_last = gradients;
+        Array.ForEach(_last ?? [], gradient => gradient?.Dispose());
+        _last = gradients;
         return [.. gradients.Select(gradient => gradient!)];
     }
 }
