@@ -1,8 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
 using static TorchSharp.torch;
 
 namespace Linformer.Model.Layers;
 
 /// <summary>What stands before the layers of an encoder, or of an open decoder: embeddings of tokens and of places. Its parameters are those of the module that it is made for.</summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The module that they are registered with disposes them.")]
 internal sealed class Embeddings
 {
     private readonly LinformerConfig _config;

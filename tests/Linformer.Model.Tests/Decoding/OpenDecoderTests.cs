@@ -131,11 +131,11 @@ public sealed class OpenDecoderTests : IDisposable
     public void Shapes_that_cannot_be_built_or_do_not_fit_are_named()
     {
         using var scope = torch.NewDisposeScope();
-        Message(() => new OpenDecoder(Config() with { Causal = CausalKind.Segments })).ShouldContain("no causal attention in segments");
-        Message(() => new OpenDecoder(Config() with { InnerHidden = 7 })).ShouldContain("no inner width");
-        Message(() => new OpenDecoder(Config() with { Head = HeadKind.Transformed })).ShouldContain("no head other than a linear one");
-        Message(() => new OpenDecoder(Config() with { Checkpointing = Checkpointing.Layer })).ShouldContain("no reversible layers or checkpointing");
-        Message(() => new OpenSequenceToSequenceModel(Config(), Config() with { SequenceLength = 10 })).ShouldContain("of the decoder is 10; it must be that of the encoder, which is 12");
+        Message(() => new OpenDecoder(Config() with { Causal = CausalKind.Segments }).Dispose()).ShouldContain("no causal attention in segments");
+        Message(() => new OpenDecoder(Config() with { InnerHidden = 7 }).Dispose()).ShouldContain("no inner width");
+        Message(() => new OpenDecoder(Config() with { Head = HeadKind.Transformed }).Dispose()).ShouldContain("no head other than a linear one");
+        Message(() => new OpenDecoder(Config() with { Checkpointing = Checkpointing.Layer }).Dispose()).ShouldContain("no reversible layers or checkpointing");
+        Message(() => new OpenSequenceToSequenceModel(Config(), Config() with { SequenceLength = 10 }).Dispose()).ShouldContain("of the decoder is 10; it must be that of the encoder, which is 12");
 
         using var decoder = Filled(new OpenDecoder(Config(), Exact));
         var ids = DecoderVariants.Ids(Config(), 2, N);
