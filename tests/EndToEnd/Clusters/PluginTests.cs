@@ -71,7 +71,7 @@ public sealed class PluginTests : IDisposable
         File.AppendAllText(Path.Combine(other, "Strokes.dll"), "another build");
         foreach (var (name, folder, reasons) in new (string, string, string[])[]
         {
-            ("missing", empty, ["on worker w2 ", "there is no file plugins/strokes/Strokes.dll below the storage root, which on this worker is ", "All workers must have the same file there."]),
+            ("missing", empty, ["on worker w2 ", "there is no file plugins/strokes/Strokes.dll below the storage root, which on this worker is ", "All workers must have the same file there"]),
             // Whichever of the two begins says what the job's file is.
             ("changed", other, ["on worker w", "The file plugins/strokes/Strokes.dll of this worker is another one (SHA-256 ", "All workers must have the same files"]),
         })
@@ -121,7 +121,7 @@ public sealed class PluginTests : IDisposable
         Cluster.Number(details.GetProperty("job").GetProperty("committedStep")).ShouldBe(150);
         string.Join('\n', await cluster.HistoryAsync(job)).ShouldMatch(@"got no further for [\d.]+ s \(usual step");
         var log = cluster.Worker("w1").Error + cluster.Worker("w2").Error;
-        log.ShouldMatch($@"ERR \[worker w[12] {job} l\d+ g\d+ r[01] s150\] The member \S+ got no further for");
+        log.ShouldMatch($@"ERR \[worker w[12] {job} l\d+ g\d+ r[01] s150\] The member {job} m\d+ got no further for");
     }
 
     [Fact]
