@@ -34,6 +34,8 @@ debian_packages() { # cli|tests|all|attention|chaos|data|pretraining|recovery
     echo "postgresql: the database server of the tests of several coordinators"
     echo "chromium: the browser that the tests of the dashboard drive"
     echo "fonts-dejavu-core: letters for that browser"
+    echo "zsh: reads its completion script in the tests"
+    echo "fish: reads its completion script in the tests"
     # Only root can make root file systems.
     ((EUID != 0)) || echo "debootstrap: the root file systems of the images, for their tests"
   fi

@@ -11,15 +11,16 @@ public sealed class MemoryTests : IDisposable
 
     public void Dispose() => _workspace.Dispose();
 
-    /// <summary>A step allocates far more than the allowed growth over 500 steps: what is not freed at once would show.</summary>
+    /// <summary>A step allocates far more than the allowed growth over 1,000 steps: what is not freed at once would show.</summary>
     [Fact]
-    public async Task A_rank_does_not_grow_over_500_steps()
+    public async Task A_rank_does_not_grow_over_1000_steps()
     {
         using var process = LinformerProcess.Start(_workspace.Train(_workspace.Job("memory", steps: 1_000_000), "--ranks", "2"));
-        await _workspace.WaitForStepAsync("memory", 300);
+        // Until then the runtime compiles again what runs often, and finds the size of its heaps.
+        await _workspace.WaitForStepAsync("memory", 1000);
         var ranks = process.Children();
         var before = ranks.Select(ResidentBytes).ToList();
-        await _workspace.WaitForStepAsync("memory", 800);
+        await _workspace.WaitForStepAsync("memory", 2000);
         var after = ranks.Select(ResidentBytes).ToList();
         process.Signal("INT");
         await process.WaitAsync();

@@ -66,45 +66,47 @@ internal static class ForwardCommand
     }
 
     // [batch, n, hidden] and [batch, n, vocabulary].
-    private static (Tensor Hidden, Tensor Logits) Run(string folder, SafeTensorsFile file)
+    private static (Tensor Hidden, Tensor Logits) Run(string folder, SafeTensorsFile file) => ModelFolder.Describe(folder).Kind switch
     {
-        switch (ModelFolder.Describe(folder).Kind)
-        {
-            case ModelKind.OpenDecoder:
-            {
-                using var model = ModelFolder.Load(folder, ModelKind.OpenDecoder, of => new OpenDecoder(of.Config));
-                var target = ReadIds(file, TargetIds, model.Config.VocabularySize);
-                var source = Weights.Read(file, SourceStates).to_type(ScalarType.Float32);
-                var hidden = model.HiddenStates(target, ReadMask(file, TargetMask), source, ReadMask(file, SourceMask));
-                return (hidden, model.Logits(hidden));
-            }
+        ModelKind.MaskedLanguage => RunMasked(folder, file),
+        ModelKind.CausalLanguage => RunCausal(folder, file),
+        ModelKind.OpenDecoder => RunOpenDecoder(folder, file),
+        ModelKind.OpenSequenceToSequence => RunOpenSequenceToSequence(folder, file),
+        var kind => throw new CommandException(
+            $"{folder}: the model is for {ConfigFile.NameOf(kind)}; forward runs models for {string.Join(", ", Runnable.Select(ConfigFile.NameOf))}."),
+    };
 
-            case ModelKind.OpenSequenceToSequence:
-            {
-                using var model = ModelFolder.Load(folder, ModelKind.OpenSequenceToSequence, of => new OpenSequenceToSequenceModel(of.Config, of.Decoder!));
-                var source = ReadIds(file, InputIds, model.Config.VocabularySize);
-                var target = ReadIds(file, TargetIds, model.DecoderConfig.VocabularySize);
-                var hidden = model.HiddenStates(source, ReadMask(file, AttentionMask), target, ReadMask(file, TargetMask));
-                return (hidden, model.Logits(hidden));
-            }
+    private static (Tensor Hidden, Tensor Logits) RunMasked(string folder, SafeTensorsFile file)
+    {
+        using var model = ModelFolder.Load(folder);
+        var hidden = model.Encoder.call(ReadIds(file, InputIds, model.Config.VocabularySize), ReadMask(file, AttentionMask));
+        return (hidden, model.Logits(hidden));
+    }
 
-            case ModelKind.MaskedLanguage:
-            {
-                using var model = ModelFolder.Load(folder);
-                var hidden = model.Encoder.call(ReadIds(file, InputIds, model.Config.VocabularySize), ReadMask(file, AttentionMask));
-                return (hidden, model.Logits(hidden));
-            }
+    private static (Tensor Hidden, Tensor Logits) RunCausal(string folder, SafeTensorsFile file)
+    {
+        using var model = ModelFolder.Load(folder, ModelKind.CausalLanguage, of => new CausalLanguageModel(of.Config));
+        var hidden = model.HiddenStates(ReadIds(file, InputIds, model.Config.VocabularySize), ReadMask(file, AttentionMask));
+        return (hidden, model.Logits(hidden));
+    }
 
-            case ModelKind.CausalLanguage:
-            {
-                using var model = ModelFolder.Load(folder, ModelKind.CausalLanguage, of => new CausalLanguageModel(of.Config));
-                var hidden = model.HiddenStates(ReadIds(file, InputIds, model.Config.VocabularySize), ReadMask(file, AttentionMask));
-                return (hidden, model.Logits(hidden));
-            }
+    private static (Tensor Hidden, Tensor Logits) RunOpenDecoder(string folder, SafeTensorsFile file)
+    {
+        using var model = ModelFolder.Load(folder, ModelKind.OpenDecoder, of => new OpenDecoder(of.Config));
+        var target = ReadIds(file, TargetIds, model.Config.VocabularySize);
+        var source = Weights.Read(file, SourceStates).to_type(ScalarType.Float32);
+        var hidden = model.HiddenStates(target, ReadMask(file, TargetMask), source, ReadMask(file, SourceMask));
+        return (hidden, model.Logits(hidden));
+    }
 
-            case var kind:
-                throw new CommandException($"{folder}: the model is for {ConfigFile.NameOf(kind)}; forward runs models for {string.Join(", ", Runnable.Select(ConfigFile.NameOf))}.");
-        }
+    private static (Tensor Hidden, Tensor Logits) RunOpenSequenceToSequence(string folder, SafeTensorsFile file)
+    {
+        using var model = ModelFolder.Load(
+            folder, ModelKind.OpenSequenceToSequence, of => new OpenSequenceToSequenceModel(of.Config, of.Decoder!));
+        var source = ReadIds(file, InputIds, model.Config.VocabularySize);
+        var target = ReadIds(file, TargetIds, model.DecoderConfig.VocabularySize);
+        var hidden = model.HiddenStates(source, ReadMask(file, AttentionMask), target, ReadMask(file, TargetMask));
+        return (hidden, model.Logits(hidden));
     }
 
     private static Tensor ReadIds(SafeTensorsFile file, string name, int vocabulary)
