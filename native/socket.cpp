@@ -58,6 +58,11 @@ SocketAddress SocketAddress::parse(const std::string& address, int port) {
   throw Failure(Code::InvalidArgument, kNoPeer, "'" + address + "' is not an IPv4 or IPv6 address");
 }
 
+void setLinger(int fd, bool reset) {
+  const linger value{reset ? 1 : 0, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
+}
+
 bool staysOnThisMachine(int fd) {
   SocketAddress own;
   SocketAddress other;

@@ -47,6 +47,10 @@ struct SocketAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
+// Whether closing the socket resets the connection, which poll(2) reports at the other end at
+// once, or ends it in order, after all that was sent.
+void setLinger(int fd, bool reset);
+
 // Whether both ends of a connection have the same address.
 bool staysOnThisMachine(int fd);
 
